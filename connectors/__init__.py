@@ -1,0 +1,1 @@
+"""Connectors know vendors; they know nothing of the hub, SQL or the canonical schema."""

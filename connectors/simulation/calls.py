@@ -1,0 +1,145 @@
+"""The outermost layer of a simulator: latency, faults and the ledger around every vendor call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from connectors.simulation.faults import FaultPlan
+from connectors.simulation.ledger import CallNotes, Ledger
+
+HTML_502 = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    b"<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
+)
+_REPLACING = {"http_500", "http_502_html", "http_503", "http_429", "auth_expired", "vendor_error"}
+_SILENT = {"timeout_before_commit": False, "timeout_after_commit": True,
+           "reset_before_commit": False, "reset_after_commit": True}  # fmt: skip
+
+VendorError = Callable[[dict[str, Any]], Response]
+"""Renders http_500, http_503, http_429, auth_expired and vendor_error in the vendor's own error form."""
+
+
+def notes_of(request: Request) -> CallNotes:
+    """Returns the notes of the call that a handler is answering."""
+    notes: CallNotes = request.scope["simulation"]
+    return notes
+
+
+@dataclass(slots=True)
+class _Captured:
+    """An answer kept back, so that a fault may spoil or drop it."""
+
+    start: Message | None = None
+    body: bytes = b""
+
+    async def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+        else:
+            self.body += message.get("body", b"")
+
+
+class CallLayer:
+    """Wraps a simulator's application; paths under /__admin/ pass through untouched."""
+
+    def __init__(
+        self, app: ASGIApp, faults: FaultPlan, ledger: Ledger, vendor_error: VendorError, latency_ms: float = 0.0
+    ) -> None:
+        self.app = app
+        self.faults = faults
+        self.ledger = ledger
+        self.vendor_error = vendor_error
+        self.latency_ms = latency_ms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one call and notes it in the ledger."""
+        if scope["type"] != "http" or scope["path"].startswith("/__admin/"):
+            await self.app(scope, receive, send)
+            return
+        notes = CallNotes()
+        scope["simulation"] = notes
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+            await send(message)
+
+        try:
+            if self.latency_ms:
+                await asyncio.sleep(self.latency_ms / 1000)
+            fault = self.faults.strike(scope["method"], scope["path"])
+            if fault is None:
+                await self.app(scope, receive, watch)
+            else:
+                await self._spoil(fault, notes, scope, receive, watch, send)
+        finally:
+            if notes.counted:
+                self.ledger.note(scope["method"], scope["path"], status, notes)
+
+    async def _spoil(
+        self, fault: dict[str, Any], notes: CallNotes, scope: Scope, receive: Receive, watch: Send, send: Send
+    ) -> None:
+        action = fault["action"]
+        notes.fault = fault
+        if action == "slow":
+            await asyncio.sleep(float(fault.get("ms", 1000)) / 1000)
+            await self.app(scope, receive, watch)
+        elif action in _SILENT:
+            if _SILENT[action]:
+                await self.app(scope, receive, _Captured().take)
+            if action.startswith("timeout"):
+                await _stay_silent(receive, float(fault.get("seconds", 60)))
+            _cut(send)
+        elif action in _REPLACING:
+            if fault.get("after_commit"):
+                await self.app(scope, receive, _Captured().take)
+            answer = Response(HTML_502, 502, media_type="text/html") if action == "http_502_html" else None
+            await (answer or self.vendor_error(fault))(scope, receive, watch)
+        elif action == "truncated_json":
+            captured = _Captured()
+            await self.app(scope, receive, captured.take)
+            await _send_half(captured, watch)
+        else:  # row_error: the handler reads it from its notes
+            await self.app(scope, receive, watch)
+
+
+async def _stay_silent(receive: Receive, seconds: float) -> None:
+    """Keeps the connection open without a byte until the client gives up or the time is over."""
+
+    async def until_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    try:
+        await asyncio.wait_for(until_gone(), seconds)
+    except TimeoutError:
+        return
+
+
+def _cut(send: Send) -> None:
+    """Aborts the TCP connection; uvicorn's `send` is bound to the cycle that holds the transport."""
+    cycle = getattr(send, "__self__", None)
+    transport = getattr(cycle, "transport", None)
+    if transport is None:
+        raise RuntimeError("faults that cut the connection need uvicorn")
+    cycle.disconnected = True  # type: ignore[union-attr]
+    transport.abort()
+
+
+async def _send_half(captured: _Captured, send: Send) -> None:
+    """Sends the first half of a body as a complete answer, so that only parsing can notice."""
+    assert captured.start is not None
+    half = captured.body[: len(captured.body) // 2]
+    kept = [(name, value) for name, value in captured.start["headers"] if name.lower() != b"content-length"]
+    headers = [*kept, (b"content-length", str(len(half)).encode())]
+    await send({"type": "http.response.start", "status": captured.start["status"], "headers": headers})
+    await send({"type": "http.response.body", "body": half})

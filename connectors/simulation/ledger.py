@@ -1,0 +1,52 @@
+"""Counts every call a simulator answered, by operation, path and status."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class CallNotes:
+    """What a handler notes about the call it answers; lives in the ASGI scope under `simulation`."""
+
+    operation: str = ""
+    rows: int = 0
+    fault: dict[str, Any] | None = None
+    counted: bool = True
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Counts calls and rows per operation and per status since the last reset."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    paths: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def note(self, method: str, path: str, status: int, notes: CallNotes) -> None:
+        """Counts one answered call; status 0 means that the connection was cut without an answer."""
+        operation = notes.operation or f"{method} {path}"
+        self.calls[operation] += 1
+        self.rows[operation] += notes.rows
+        self.statuses[str(status)] += 1
+        self.paths[f"{method} {path}"] += 1
+
+    def reset(self) -> None:
+        """Forgets everything counted so far."""
+        for counter in (self.calls, self.rows, self.statuses, self.paths, self.errors):
+            counter.clear()
+
+    def report(self) -> dict[str, Any]:
+        """Returns the counts as plain JSON values."""
+        return {
+            "total": sum(self.calls.values()),
+            "calls": dict(self.calls),
+            "rows": dict(self.rows),
+            "statuses": dict(self.statuses),
+            "paths": dict(self.paths),
+            "errors": dict(self.errors),
+        }

@@ -1,0 +1,1 @@
+"""Clock, ids, errors, settings and languages: what every other room stands on."""
