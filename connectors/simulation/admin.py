@@ -37,7 +37,7 @@ class AdminBackend(Protocol):
         """Changes switches and returns them all."""
 
     def act(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Does what a person does in the vendor's screens: edit, create, delete, restore, merge, hide, rules…"""
+        """Does what a person does in the vendor's screens: edit, create, delete, merge, rules…"""
 
 
 Handler = Callable[[Request], Awaitable[Response]]

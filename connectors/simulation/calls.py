@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.simulation.clock import SimClock
 from connectors.simulation.faults import FaultPlan
 from connectors.simulation.ledger import CallNotes, Ledger
 
@@ -47,16 +49,26 @@ class _Captured:
 
 
 class CallLayer:
-    """Wraps a simulator's application; paths under /__admin/ pass through untouched."""
+    """Wraps a simulator's application; paths under /__admin/ pass through untouched.
+
+    With a clock, answers carry a Date header that tells the vendor's time.
+    """
 
     def __init__(
-        self, app: ASGIApp, faults: FaultPlan, ledger: Ledger, vendor_error: VendorError, latency_ms: float = 0.0
+        self,
+        app: ASGIApp,
+        faults: FaultPlan,
+        ledger: Ledger,
+        vendor_error: VendorError,
+        latency_ms: float = 0.0,
+        clock: SimClock | None = None,
     ) -> None:
         self.app = app
         self.faults = faults
         self.ledger = ledger
         self.vendor_error = vendor_error
         self.latency_ms = latency_ms
+        self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one call and notes it in the ledger."""
@@ -71,6 +83,9 @@ class CallLayer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
+                if self.clock is not None:
+                    date = formatdate(self.clock.now(), usegmt=True).encode()
+                    message = {**message, "headers": [*message["headers"], (b"date", date)]}
             await send(message)
 
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from dataclasses import dataclass, field
@@ -28,9 +27,8 @@ ACTIONS = frozenset(
         "vendor_error",
     }
 )
-_KEYS = frozenset({"match", "nth", "every", "probability", "seed", "times", "action", "after_commit"}) | {
-    "seconds", "ms", "row", "code", "field", "message", "status", "body",
-}  # fmt: skip
+_DETAILS = frozenset({"after_commit", "seconds", "ms", "row", "code", "field", "message", "status", "body"})
+_KEYS = _DETAILS | {"match", "nth", "every", "probability", "seed", "times", "action"}
 
 
 @dataclass(slots=True)
@@ -82,7 +80,7 @@ class FaultPlan:
         """
         text = Path(path).read_text(encoding="utf-8")
         try:
-            parsed = json.loads(text) if str(path).endswith(".json") else YAML(typ="safe", pure=True).load(text)
+            parsed = YAML(typ="safe", pure=True).load(text)  # JSON is YAML
             return cls(parsed.get("faults", []) if isinstance(parsed, dict) else (parsed or []))
         except Exception as cause:
             raise ValueError(f"{path}: {cause}") from cause
@@ -103,20 +101,17 @@ class FaultPlan:
         return [{"action": rule.action, "seen": rule.seen, "struck": rule.struck} for rule in self.rules]
 
 
-def _read_rule(position: int, rule: dict[str, Any]) -> FaultRule:
+def _read_rule(position: int, rule: object) -> FaultRule:
     if not isinstance(rule, dict):
         raise ValueError(f"fault {position}: a rule is a map")
-    unknown = set(rule) - _KEYS
     match = rule.get("match") or {}
-    unknown |= set(match) - {"method", "path_regex"}
+    unknown = (set(rule) - _KEYS) | (set(match) - {"method", "path_regex"})
     if unknown:
         raise ValueError(f"fault {position}: unknown key {sorted(unknown)[0]}")
     action = str(rule.get("action", ""))
     if action not in ACTIONS:
         raise ValueError(f"fault {position}: action must be one of {', '.join(sorted(ACTIONS))}")
     probability = rule.get("probability")
-    details = {key: rule[key] for key in ("after_commit", "seconds", "ms", "row", "code", "field", "message",
-                                          "status", "body") if key in rule}  # fmt: skip
     return FaultRule(
         action=action,
         method=str(match.get("method", "")).upper(),
@@ -125,6 +120,6 @@ def _read_rule(position: int, rule: dict[str, Any]) -> FaultRule:
         every=int(rule.get("every", 0)),
         probability=None if probability is None else float(probability),
         times=int(rule.get("times", 0)),
-        details=details,
+        details={key: value for key, value in rule.items() if key in _DETAILS},
         rng=random.Random(int(rule.get("seed", 0))),
     )

@@ -25,7 +25,7 @@ class Ledger:
     rows: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     paths: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
 
     def note(self, method: str, path: str, status: int, notes: CallNotes) -> None:
         """Counts one answered call; status 0 means that the connection was cut without an answer."""
@@ -37,7 +37,7 @@ class Ledger:
 
     def reset(self) -> None:
         """Forgets everything counted so far."""
-        for counter in (self.calls, self.rows, self.statuses, self.paths, self.errors):
+        for counter in (self.calls, self.rows, self.statuses, self.paths, self.remarks):
             counter.clear()
 
     def report(self) -> dict[str, Any]:
@@ -48,5 +48,5 @@ class Ledger:
             "rows": dict(self.rows),
             "statuses": dict(self.statuses),
             "paths": dict(self.paths),
-            "errors": dict(self.errors),
+            "remarks": dict(self.remarks),
         }

@@ -64,6 +64,8 @@ def serve(
         lifespan="off",
         log_level="warning",
         access_log=False,
+        date_header=False,  # CallLayer writes the vendor's date
+        server_header=False,
         timeout_keep_alive=120,
         timeout_graceful_shutdown=1,
     )
@@ -88,7 +90,7 @@ def parse_options(kind: str, arguments: list[str] | None = None) -> SimulatorOpt
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--faults", metavar="FILE")
     parser.add_argument("--empty", action="store_true", help="make the people, for the truth, but no records")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a vendor behaviour switch")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a switch")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
     chosen = vars(parser.parse_args(arguments))
     pairs = [text.partition("=") for text in chosen.pop("set")]
@@ -204,11 +206,13 @@ class RunningSimulator:
 def start_simulator(kind: str, **options: object) -> RunningSimulator:
     """Starts a simulator as a subprocess and waits until it listens.
 
-    Options are those of SimulatorOptions by name; `settings` is a map. Raises RuntimeError when it does not start.
+    Options are those of SimulatorOptions by name; `settings` is a map.
+    Raises RuntimeError when it does not start.
     """
     command = [sys.executable, "-m", MODULES[kind], "--exit-with-parent", *_arguments(options)]
     root = str(Path(__file__).resolve().parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    search_path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": search_path}
     process = subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

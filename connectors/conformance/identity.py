@@ -1,0 +1,77 @@
+"""Clauses about hub ids."""
+
+from __future__ import annotations
+
+from connectors.base import Refused, Written
+from connectors.conformance.kit import Kit, demand, refusal
+from connectors.conformance.registration import clause
+from connectors.conformance.world import NotOffered
+from connectors.errors import Unsupported
+
+
+def _keyed(kit: Kit) -> None:
+    if not kit.can.external_key_field:
+        raise NotOffered("there is no external key field; ID-05 asserts its refusal")
+
+
+@clause("ID-01")
+def finds_by_hub_id(kit: Kit) -> None:
+    _keyed(kit)
+    hub_id = kit.new_hub_id()
+    written = kit.created(hub_id=hub_id)
+    kit.settle()
+    found = kit.find(hub_id)
+    demand([each.native_id for each in found] == [written.native_id], "a hub id does not find its one record")
+    demand(found[0].fields.get(kit.subject.key_field) == hub_id, "find does not show the hub id it found")
+    demand(kit.subject.text in found[0].fields, "find does not deliver the requested fields")
+
+
+@clause("ID-02")
+def tells_twins(kit: Kit) -> None:
+    _keyed(kit)
+    hub_id = kit.new_hub_id()
+    first = kit.created(hub_id=hub_id)
+    kit.settle()
+    second = kit.write(kit.create_request(hub_id=hub_id))
+    kit.settle()
+    ids = {each.native_id for each in kit.find(hub_id)}
+    if kit.can.external_key_unique:
+        demand(isinstance(second, Refused), f"a second create with one hub id ended in {type(second).__name__}")
+        existing = second.existing_id if isinstance(second, Refused) else None
+        demand(existing in (None, first.native_id), "a duplicate's refusal names the wrong record")
+        demand(ids == {first.native_id}, "uniqueness is declared, but there are twins")
+    elif isinstance(second, Written):
+        demand(ids == {first.native_id, second.native_id}, "find does not return all records of one hub id")
+    else:
+        demand(False, f"uniqueness is not declared, but a second create ended in {type(second).__name__}")
+
+
+@clause("ID-03")
+def finds_at_once(kit: Kit) -> None:
+    _keyed(kit)
+    if not kit.can.strong_read_by_key:
+        raise NotOffered("strong_read_by_key is not declared; ID-01 asserts the settled look-up")
+    kit.world.freeze()
+    for _ in range(5):
+        hub_id = kit.new_hub_id()
+        written = kit.created(hub_id=hub_id)
+        ids = [each.native_id for each in kit.find(hub_id)]
+        demand(ids == [written.native_id], "strong_read_by_key is declared, but a fresh create was not found")
+
+
+@clause("ID-04")
+def finds_several(kit: Kit) -> None:
+    _keyed(kit)
+    hub_ids = [kit.new_hub_id() for _ in range(3)]
+    ids = {kit.created(hub_id=hub_id).native_id for hub_id in hub_ids}
+    kit.settle()
+    found = {each.native_id for each in kit.find(*hub_ids, kit.new_hub_id())}
+    demand(found == ids, "find for several hub ids does not return exactly their records")
+
+
+@clause("ID-05")
+def refuses_without_key(kit: Kit) -> None:
+    if kit.can.external_key_field:
+        return
+    with refusal(Unsupported):
+        kit.find(kit.new_hub_id())

@@ -1,0 +1,82 @@
+"""Compares what is to be written with the object's description, because the vendor drops some wrong values silently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.base import FieldDescription, ObjectDescription, Refused
+from connectors.fxiaoke.descriptions import LIST_TYPES
+
+_FREE_TEXT = "__o"
+
+
+def find_fault(description: ObjectDescription, fields: Mapping[str, Any], place: tuple[str, str]) -> Refused | None:
+    """Returns why the vendor would not store these fields as they are, or None. `place` names system and record."""
+    for name, value in fields.items():
+        found = description.fields.get(name)
+        if found is None and name.endswith(_FREE_TEXT):
+            found = description.fields.get(name.removesuffix(_FREE_TEXT))
+            problem = None if found is not None else _absent()
+        else:
+            problem = _absent() if found is None else _problem(found, value)
+        if problem is not None:
+            code, en, zh = problem
+            where = f"{place[0]} {description.object} {place[1]} {name}"
+            return Refused(f"fxiaoke.{code}", name, f"{where}: {en}", f"{where}：{zh}")
+    return None
+
+
+def _absent() -> tuple[str, str, str]:
+    return (
+        "field-unknown",
+        "the object has no such active field; create it in Fxiaoke or take it out of the mapping",
+        "对象没有该字段或字段已停用；请在纷享销客中创建，或从映射中去掉",
+    )
+
+
+def _problem(field: FieldDescription, value: Any) -> tuple[str, str, str] | None:
+    if not field.writable:
+        return (
+            "field-readonly",
+            "Fxiaoke computes this field; make the mapping read it only",
+            "该字段由纷享销客计算；请在映射中改为只读",
+        )
+    if value is None:
+        return None
+    if field.masked and isinstance(value, str) and "*" in value:
+        return (
+            "masked-value",
+            "a masked value must not be written back; give the operator the role that sees it",
+            "脱敏后的值不能回写；请为操作员配置可查看明文的角色",
+        )
+    if (field.kind in LIST_TYPES) is not isinstance(value, list):
+        return (
+            "wrong-form",
+            f"a {field.kind} has another form; correct the lens",
+            f"{field.kind} 类型的值形式不符；请更正转换规则",
+        )
+    return _option_problem(field, value) or _length_problem(field, value)
+
+
+def _option_problem(field: FieldDescription, value: Any) -> tuple[str, str, str] | None:
+    if field.options is None:
+        return None
+    chosen = value if isinstance(value, list) else [value]
+    if all(str(item) in field.options for item in chosen):
+        return None
+    return (
+        "option-unknown",
+        "the field has no such option in use; add it in Fxiaoke or to the code table",
+        "该字段没有此选项或选项已停用；请在纷享销客中添加，或补充码值对照表",
+    )
+
+
+def _length_problem(field: FieldDescription, value: Any) -> tuple[str, str, str] | None:
+    if field.length is None or not isinstance(value, str) or len(value) <= field.length:
+        return None
+    return (
+        "too-long",
+        f"longer than the {field.length} characters that the field takes; shorten it at its source",
+        f"超过字段长度上限 {field.length}；请在来源系统中缩短",
+    )

@@ -1,0 +1,149 @@
+"""Reads how the tenant describes an object and keeps the answer for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from connectors.base import ConnectorContext, FieldDescription, ObjectDescription
+from connectors.errors import SchemaDrift
+from connectors.fxiaoke.client import OBJECT_DESCRIBE, Client
+from connectors.fxiaoke.envelope import Call, Reason, Rejected, protocol_violation
+from connectors.fxiaoke.settings import FxiaokeSettings
+
+# The server computes these types, or their form is out of scope. Source: Fxiaoke guide/values.
+_READ_ONLY_TYPES = frozenset(
+    {"auto_number", "formula", "count", "quote", "group", "signature", "embedded_object_list", "rich_text"}
+)
+_SERVER_FIELDS = frozenset(
+    {
+        "_id", "version", "is_deleted", "life_status", "lock_status", "lock_rule", "lock_user", "tenant_id", "package",
+        "created_by", "create_time", "last_modified_by", "last_modified_time", "owner_department",
+        "owner_department_id", "out_owner", "object_describe_id", "object_describe_api_name", "extend_obj_data_id",
+    }
+)  # fmt: skip
+LIST_TYPES = frozenset(
+    {
+        "select_many", "employee", "employee_many", "department", "department_many", "out_employee",
+        "object_reference_many", "image", "file_attachment",
+    }
+)  # fmt: skip
+
+
+class Descriptions:
+    """Describes objects; threads may share it."""
+
+    def __init__(self, client: Client, settings: FxiaokeSettings, context: ConnectorContext) -> None:
+        self._client, self._settings, self._context = client, settings, context
+        self._kept: dict[str, tuple[float, ObjectDescription]] = {}
+        self._lock = Lock()
+
+    def read(self, object: str) -> ObjectDescription:
+        """Reads the description from the tenant. Raises SchemaDrift when the object is not there."""
+        # Two official pages put apiName in two places, and both were used against production.
+        body = {
+            "apiName": object,
+            "includeDetail": False,
+            "data": {"apiName": object, "includeDetail": False},
+        }
+        try:
+            payload = self._client.read(OBJECT_DESCRIBE, object, body).payload
+        except Rejected as no:
+            if no.reason is Reason.PERMISSION:
+                call = Call(self._context.system, OBJECT_DESCRIBE, object, read=True)
+                raise protocol_violation(call, no) from None
+            raise self._absent(object) from None
+        described = (payload.get("data") or {}).get("describe")
+        if not isinstance(described, Mapping) or not isinstance(described.get("fields"), Mapping):
+            raise self._absent(object)
+        made = to_description(object, described)
+        with self._lock:
+            self._kept[object] = (self._context.clock.now(), made)
+        return made
+
+    def kept(self, object: str) -> ObjectDescription:
+        """Returns a description that is at most `describe_ttl` old."""
+        with self._lock:
+            read_at, made = self._kept.get(object, (0.0, None))
+        if made is None or self._context.clock.now() - read_at > self._settings.describe_ttl:
+            return self.read(object)
+        return made
+
+    def age(self, object: str) -> float | None:
+        """Returns how old the kept description is, or None when there is none."""
+        with self._lock:
+            kept = self._kept.get(object)
+        return None if kept is None else self._context.clock.now() - kept[0]
+
+    def masked(self, object: str) -> frozenset[str]:
+        """Returns the fields that the operator may see only masked."""
+        return frozenset(name for name, field in self.kept(object).fields.items() if field.masked)
+
+    def is_unique(self, object: str, field: str) -> bool | None:
+        """Tells whether the kept description calls a field unique; None when nothing is known."""
+        with self._lock:
+            kept = self._kept.get(object)
+        if kept is None:
+            return None
+        found = kept[1].fields.get(field)
+        return found is not None and found.unique
+
+    def labels(self, object: str) -> dict[str, str]:
+        """Returns the labels of the kept description, without asking for one."""
+        with self._lock:
+            kept = self._kept.get(object)
+        return {} if kept is None else {name: field.label for name, field in kept[1].fields.items()}
+
+    def _absent(self, object: str) -> SchemaDrift:
+        system = self._context.system
+        return SchemaDrift(
+            f"{system} {object}: Fxiaoke does not describe this object; check its API name and that it is enabled",
+            f"{system} {object}：纷享销客没有返回该对象的描述；请检查对象 API 名称及是否启用",
+            system=system,
+            object=object,
+        )
+
+
+def field_absent(system: str, object: str, names: Sequence[str]) -> SchemaDrift:
+    """Returns the error of fields that the mapping uses and the object does not have."""
+    shown = ", ".join(names)
+    return SchemaDrift(
+        f"{system} {object}: no such active field: {shown}; create it in Fxiaoke or take it out of the mapping",
+        f"{system} {object}：字段不存在或已停用：{shown}；请在纷享销客中创建，或从映射中去掉",
+        system=system,
+        object=object,
+    )
+
+
+def to_description(object: str, described: Mapping[str, Any]) -> ObjectDescription:
+    """Makes a description of the vendor's; fields that are switched off are left out."""
+    fields = {
+        name: _to_field(name, spec)
+        for name, spec in described["fields"].items()
+        if isinstance(spec, Mapping) and spec.get("is_active") is not False
+    }
+    return ObjectDescription(object=object, label=str(described.get("display_name") or object), fields=fields)
+
+
+def _to_field(name: str, spec: Mapping[str, Any]) -> FieldDescription:
+    kind = str(spec.get("type", ""))
+    length = spec.get("max_length")
+    options = spec.get("options")
+    return FieldDescription(
+        api_name=name,
+        label=str(spec.get("label") or name),
+        kind=kind,
+        length=int(length) if length else None,
+        required=spec.get("is_required") is True,
+        writable=kind not in _READ_ONLY_TYPES and name not in _SERVER_FIELDS and spec.get("is_readonly") is not True,
+        unique=spec.get("is_unique") is True,
+        options=_options(options) if isinstance(options, list) else None,
+        lookup=spec.get("target_api_name"),
+        masked=spec.get("is_show_mask") is True,
+    )
+
+
+def _options(options: list[Any]) -> dict[str, str]:
+    usable = (option for option in options if isinstance(option, Mapping) and option.get("not_usable") is not True)
+    return {str(option.get("value")): str(option.get("label", "")) for option in usable}

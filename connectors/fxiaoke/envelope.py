@@ -1,0 +1,223 @@
+"""The vendor's envelope: what an answer means, judged by errorCode alone.
+
+REJECTED     the vendor understood and did not do it: a matter of one record (or of one request).
+UNCLEAR      nobody knows whether a write took effect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+from connectors.base import Response, WriteUnclear
+from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, RetryLater
+
+RATE_CODES = frozenset({14001, 30004})
+QUOTA_CODE = 30002
+TOKEN_CODES = frozenset({20005, 20016})
+SYSTEM_CODES = frozenset({-1, -2})
+SERVICE_ABNORMAL = 50009
+CONFIGURATION = {
+    10001: "app_id",
+    10002: "app_secret",
+    10010: "operator_id",
+    10012: "permanent_code",
+    11013: "permanent_code",
+    11015: "corpId",
+    15003: "the app's API permission (应用接口权限)",
+    20006: "app_id / app_secret",
+    20012: "operator_id",
+    20015: "permanent_code",
+    20017: "corpId / credentials",
+    20021: "the app, which is stopped (应用已停用)",
+    20022: "the app's authorisation by the enterprise (企业授权)",
+    20023: "the app's authorisation by the enterprise (企业授权)",
+    30003: "a bought call quota (接口调用额度)",
+}
+"""What to look at when a code says that the connection's configuration is wrong. Source: Fxiaoke 全局返回码."""
+
+
+class Reason(StrEnum):
+    """Names why the vendor rejected one record, as far as its wording tells."""
+
+    LOCKED = "locked"
+    NOT_FOUND = "not-found"
+    DUPLICATE = "duplicate"
+    PERMISSION = "permission"
+    LOOKUP = "lookup-missing"
+    PARAMETER = "parameter"
+    OTHER = "refused"
+
+
+# Only the wording tells these apart: CRM business rules share undocumented codes, and 50009 is also "service abnormal".
+_WORDING = (
+    (Reason.LOCKED, re.compile(r"锁定|locked|审核中|审批中", re.IGNORECASE)),
+    (Reason.NOT_FOUND, re.compile(r"已作废|已删除|数据不存在")),
+    (Reason.LOOKUP, re.compile(r"关联关系不存在")),
+    (Reason.DUPLICATE, re.compile(r"重复|唯一|已存在")),
+    (Reason.PERMISSION, re.compile(r"权限")),
+)
+_TRACE = re.compile(r"[^\w.\-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Is one API operation: where it goes, what it is about, and whether it only reads."""
+
+    system: str
+    path: str
+    object: str
+    read: bool
+
+    @property
+    def operation(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Is a successful answer; `server_at` is its Date header in epoch seconds."""
+
+    payload: Mapping[str, Any] = field(repr=False)
+    server_at: float | None
+
+
+class Rejected(Exception):
+    """Says that the vendor refused a request; its wording may hold personal values and stays inside this package."""
+
+    def __init__(self, code: int, reason: Reason, trace_id: str, wording: str) -> None:
+        super().__init__(f"vendor code {code}, trace {trace_id}")
+        self.code = code
+        self.reason = reason
+        self.trace_id = trace_id
+        self.wording = wording
+
+
+class TokenRefused(Exception):
+    """Says that the access token is unknown or expired; nothing was done."""
+
+
+class RateRefused(Exception):
+    """Says that the interface was called too often; nothing was done."""
+
+
+class QuotaRefused(Exception):
+    """Says that the day's calls are used up; nothing was done."""
+
+
+def open_answer(response: Response, call: Call) -> Answer:
+    """Returns a successful answer.
+
+    Raises TokenRefused, RateRefused, QuotaRefused, Rejected (this request), AuthRejected (the configuration); where the
+    answer settles nothing, WriteUnclear for a write and RetryLater or ProtocolViolation for a read.
+    Source: Fxiaoke 全局返回码; HTTP is 200 for every refusal, so any other status comes from a proxy or gateway.
+    """
+    if response.status != 200:
+        raise unsettled(call, f"status {response.status}")
+    try:
+        payload = response.json()
+    except ProtocolViolation:
+        payload = None
+    if payload is None:
+        raise unsettled(call, "the answer is not JSON")
+    code = _code(payload)
+    if code is None:
+        raise _foreign(call)
+    if code == 0:
+        return Answer(payload, server_time(response))
+    raise _refusal(code, payload, call)
+
+
+def unsettled(call: Call, why: str) -> Exception:
+    """Returns the error of an answer that settles nothing."""
+    where = f"{call.system} {call.object} {call.operation}"
+    if not call.read:
+        return WriteUnclear(f"{where}: {why}")
+    return RetryLater(
+        f"{where}: {why}; nothing was changed, it will be tried again",
+        f"{where}：{why}；未作任何更改，稍后重试",
+        system=call.system,
+        object=call.object,
+    )
+
+
+def server_time(response: Response) -> float | None:
+    """Returns the server's clock as the answer shows it, to the second, or None."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError, IndexError):
+        return None
+
+
+def auth_rejected(call: Call, missing: str, code: int, trace_id: str) -> AuthRejected:
+    """Returns the error of a configuration that the vendor does not accept."""
+    where = f"{call.system} {call.object}".strip()
+    return AuthRejected(
+        f"{where}: Fxiaoke refuses {missing} (vendor code {code}, trace {trace_id}); correct it and run check again",
+        f"{where}：纷享销客不接受 {missing}（返回码 {code}，traceId {trace_id}）；请更正后重新检查连接",
+        missing=missing,
+        system=call.system,
+        object=call.object,
+    )
+
+
+def protocol_violation(call: Call, rejected: Rejected) -> ConnectorError:
+    """Returns what a rejected read means to the engine: a missing permission, or a request the vendor does not take."""
+    if rejected.reason is Reason.PERMISSION:
+        return auth_rejected(call, f"the operator's permission on {call.object}", rejected.code, rejected.trace_id)
+    where = f"{call.system} {call.object} {call.operation}"
+    return ProtocolViolation(
+        f"{where}: Fxiaoke rejects the request (vendor code {rejected.code}, trace {rejected.trace_id}); "
+        "compare the mapped fields with the object's description",
+        f"{where}：纷享销客拒绝该请求（返回码 {rejected.code}，traceId {rejected.trace_id}）；"
+        "请核对映射字段与对象描述是否一致",
+        system=call.system,
+        object=call.object,
+    )
+
+
+def _code(payload: Any) -> int | None:
+    found = payload.get("errorCode") if isinstance(payload, dict) else None
+    try:
+        return None if found is None or isinstance(found, bool | float) else int(found)
+    except (TypeError, ValueError):
+        return None
+
+
+def _foreign(call: Call) -> Exception:
+    if not call.read:
+        return WriteUnclear(f"{call.system} {call.object} {call.operation}: an answer without errorCode")
+    where = f"{call.system} {call.object} {call.operation}"
+    return ProtocolViolation(
+        f"{where}: the answer has no errorCode, so it is not Fxiaoke's; check base_url and any proxy in between",
+        f"{where}：返回内容没有 errorCode，不是纷享销客的应答；请检查 base_url 与中间代理",
+        system=call.system,
+        object=call.object,
+    )
+
+
+def _refusal(code: int, payload: Mapping[str, Any], call: Call) -> Exception:
+    trace_id = _TRACE.sub("", str(payload.get("traceId") or "-"))[:100]
+    wording = f"{payload.get('errorMessage') or ''} {payload.get('errorDescription') or ''}"
+    if code in RATE_CODES:
+        return RateRefused()
+    if code == QUOTA_CODE:
+        return QuotaRefused()
+    if code in TOKEN_CODES:
+        return TokenRefused()
+    if code in CONFIGURATION:
+        return auth_rejected(call, CONFIGURATION[code], code, trace_id)
+    reason = _reason(code, wording)
+    if code in SYSTEM_CODES or (code == SERVICE_ABNORMAL and reason is Reason.OTHER):
+        return unsettled(call, f"vendor code {code}, trace {trace_id}")
+    return Rejected(code, reason, trace_id, wording)
+
+
+def _reason(code: int, wording: str) -> Reason:
+    if 10001 <= code <= 11018 or code in (15002, 32000):
+        return Reason.PARAMETER
+    return next((reason for reason, words in _WORDING if words.search(wording)), Reason.OTHER)

@@ -1,0 +1,97 @@
+"""What a person reads when Fxiaoke did not write a record.
+
+The vendor's own wording may hold personal values, so it is searched for a field's name and never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connectors.base import Refused, WriteRequest
+from connectors.errors import ConnectorError, RateLimited
+from connectors.fxiaoke.envelope import Reason, Rejected
+
+_REMEDIES = {
+    Reason.LOCKED: (
+        "the record is locked or under approval; it is tried again later, or unlock it in Fxiaoke",
+        "记录已锁定或在审批中；稍后自动重试，也可在纷享销客中解锁",
+    ),
+    Reason.NOT_FOUND: (
+        "the record is invalid, deleted or hidden; it will be read again",
+        "记录已作废、已删除或不可见；将重新读取",
+    ),
+    Reason.DUPLICATE: (
+        "another record holds a value that must be unique, or the tenant's duplicate rules object; compare the records",
+        "唯一性字段的值已被占用，或命中查重规则；请核对两条记录",
+    ),
+    Reason.PERMISSION: (
+        "the operator may not write this record; grant the permission to the integration employee",
+        "操作员无权写入该记录；请为集成员工授权",
+    ),
+    Reason.LOOKUP: (
+        "a related record does not exist in Fxiaoke; it must be written first",
+        "关联记录在纷享销客中不存在；须先写入关联记录",
+    ),
+    Reason.PARAMETER: (
+        "Fxiaoke does not take the request; compare the mapped fields with the object's description",
+        "纷享销客不接受该请求；请核对映射字段与对象描述",
+    ),
+    Reason.OTHER: (
+        "a rule of the tenant refuses the record; correct it at its source or change the rule",
+        "租户的业务规则拒绝该记录；请在来源系统更正或调整规则",
+    ),
+}
+
+
+def refused(system: str, request: WriteRequest, no: Rejected, labels: Mapping[str, str]) -> Refused:
+    """Returns the row result of a rejected write; `labels` are the object's field labels, as far as known."""
+    en, zh = _REMEDIES[no.reason]
+    field = _field(no.wording, request, labels)
+    where = place(system, request, field)
+    return Refused(
+        code=f"fxiaoke.{no.reason}",
+        field=field,
+        en=f"{where}: {en} (vendor code {no.code}, trace {no.trace_id})",
+        zh=f"{where}：{zh}（返回码 {no.code}，traceId {no.trace_id}）",
+        retry_later=no.reason is Reason.LOCKED,
+    )
+
+
+def wait_for_approval(system: str, request: WriteRequest) -> Refused:
+    """Returns the row result of a record that is locked or under approval, seen before anything was sent."""
+    en, zh = _REMEDIES[Reason.LOCKED]
+    where = place(system, request, None)
+    return Refused(f"fxiaoke.{Reason.LOCKED}", None, f"{where}: {en}", f"{where}：{zh}", retry_later=True)
+
+
+def busy(system: str, request: WriteRequest, cause: ConnectorError | None) -> Refused:
+    """Returns the row result of a write that was not sent, because another of its batch was stopped."""
+    where = place(system, request, None)
+    code = "fxiaoke.rate-limited" if isinstance(cause, RateLimited) else "fxiaoke.stopped"
+    reason = cause.code if cause is not None else "-"
+    return Refused(
+        code,
+        None,
+        f"{where}: not sent, because the batch was stopped ({reason}); it is tried again later",
+        f"{where}：本批写入中断（{reason}），未发送；稍后自动重试",
+        retry_later=True,
+    )
+
+
+def place(system: str, request: WriteRequest, field: str | None) -> str:
+    """Names system, object, record and field."""
+    record = request.native_id or f"hub {request.hub_id}"
+    return " ".join(part for part in (system, request.object, record, field) if part)
+
+
+def _field(wording: str, request: WriteRequest, labels: Mapping[str, str]) -> str | None:
+    """Returns the field that the vendor's wording names, if it names exactly one of those sent or described."""
+    by_name = {name for name in request.fields if name in wording}
+    if len(by_name) == 1:
+        return by_name.pop()
+    by_label = {name for name, label in labels.items() if len(label) > 1 and label in wording}
+    sent = by_label & set(request.fields)
+    chosen = sent or by_label
+    longest = max((len(labels[name]) for name in chosen), default=0)
+    named = {name for name in chosen if len(labels[name]) == longest}
+    return named.pop() if len(named) == 1 else None

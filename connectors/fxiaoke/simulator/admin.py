@@ -1,0 +1,210 @@
+"""What testers and the demo do to the simulated enterprise: edits in its screens, rules, clocks, faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from connectors.fxiaoke.simulator import lifecycle
+from connectors.fxiaoke.simulator.auth import Caller
+from connectors.fxiaoke.simulator.records import Record
+from connectors.fxiaoke.simulator.refusal import Refusal
+from connectors.fxiaoke.simulator.tenant import Rule, Tenant
+from connectors.fxiaoke.simulator.writing import Writer, touched
+from connectors.simulation.admin import AdminRefused
+from connectors.simulation.clock import SimClock
+from connectors.simulation.faults import FaultPlan
+from connectors.simulation.ledger import Ledger
+
+PERSON = "1001"
+"""The employee who edits in the screens unless an admin call names another."""
+
+
+class Backend:
+    """Offers one tenant to the shared admin path."""
+
+    def __init__(self, tenant: Tenant, faults: FaultPlan, truth: Callable[[], list[dict[str, Any]]]) -> None:
+        self.tenant = tenant
+        self.clock: SimClock = tenant.clock
+        self.faults = faults
+        self.ledger = Ledger()
+        self._truth = truth
+
+    def records(self, object_name: str) -> list[dict[str, Any]]:
+        """Returns every stored record of an object, invalid ones included, without lag or masks."""
+        return self.tenant.tables[object_name].all()
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Returns who is who across both simulated systems."""
+        return self._truth()
+
+    def change_settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Flips switches all or none and returns them all."""
+        self.tenant.settings.apply(changes)
+        return self.tenant.settings.as_dict()
+
+    def act(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Does one admin action; raises AdminRefused with the vendor's message when it refuses."""
+        try:
+            return {"ok": True, **(ACTS[action](self.tenant, request) or {})}
+        except Refusal as refused:
+            raise AdminRefused(f"{refused.code} {refused.message}") from None
+
+
+def _name(request: Mapping[str, Any]) -> str:
+    return str(request.get("object", "AccountObj"))
+
+
+def _by(request: Mapping[str, Any]) -> str:
+    return str(request.get("by", PERSON))
+
+
+def _found(tenant: Tenant, request: Mapping[str, Any]) -> Record:
+    record = tenant.tables[_name(request)].get(str(request["id"]))
+    if record is None:
+        raise AdminRefused(f"{_name(request)} {request['id']} does not exist")
+    return record
+
+
+def _known(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a request; a person cannot fill a field that is not on the screen."""
+    fields = dict(request["fields"])
+    unknown = sorted(set(fields) - set(tenant.kind(_name(request)).fields))
+    if unknown:
+        raise AdminRefused(f"{_name(request)} has no field {unknown[0]}")
+    return fields
+
+
+def _writer(tenant: Tenant, request: Mapping[str, Any]) -> Writer:
+    """Returns a writer that works as a person in the screens does: checked, but without an approval."""
+    body = {"data": {"optionInfo": {"useValidationRule": False}}, "triggerApprovalFlow": False}
+    return Writer(tenant, tenant.kind(_name(request)), Caller(_by(request), converted=False), body)
+
+
+def edit(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Changes fields of a record; an `owner` is changed as the screens do."""
+    fields = _known(tenant, request)
+    owner = fields.pop("owner", None)
+    record = _found(tenant, request)
+    writer = _writer(tenant, request)
+    if fields or owner is None:
+        writer.update({**fields, "_id": record["_id"]})
+    if owner is not None:
+        writer.change_owner([{"objectDataId": record["_id"], "ownerId": owner}])
+
+
+def create(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Makes a record; the person who makes it owns it unless `owner` is given."""
+    return {"id": _writer(tenant, request).create({"owner": [_by(request)], **_known(tenant, request)})}
+
+
+def delete(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Makes a record invalid, and with `physical` removes it for good."""
+    record = _found(tenant, request)
+    if not record.get("is_deleted"):
+        lifecycle.bury(tenant, _name(request), record, _by(request))
+    if request.get("physical"):
+        lifecycle.delete(tenant, _name(request), [record["_id"]])
+
+
+def restore(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Brings an invalid record back."""
+    lifecycle.recover(tenant, _name(request), [_found(tenant, request)["_id"]], _by(request))
+
+
+def merge(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Keeps the record `id`, makes those in `losers` invalid and moves their contacts."""
+    survivor = _found(tenant, request)["_id"]
+    for loser in request["losers"]:
+        lifecycle.bury(tenant, _name(request), _found(tenant, {**request, "id": loser}), _by(request))
+        for contact in tenant.tables["ContactObj"].with_value("account_id", loser):
+            moved = touched(tenant, contact, {"account_id": survivor}, _by(request))
+            tenant.tables["ContactObj"].put(moved)
+
+
+def hide(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Takes a record out of the operator's sight, or with `hidden` false brings it back."""
+    hidden = tenant.tables[_name(request)].hidden
+    record_id = _found(tenant, request)["_id"]
+    if request.get("hidden", True):
+        hidden.add(record_id)
+    else:
+        hidden.discard(record_id)
+
+
+def touch(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Adds a 销售记录 to a customer: last_followed_time and the modified time move, no business field does."""
+    record = _found(tenant, request)
+    fields: dict[str, Any] = {"last_followed_time": tenant.now_ms()}
+    new = touched(tenant, record, fields, _by(request))
+    if not tenant.settings.touch_bumps_version:
+        new["version"] = record["version"]
+    tenant.tables[_name(request)].put(new)
+
+
+def lock(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Locks a record, or with `locked` false unlocks it."""
+    lifecycle.set_lock(
+        tenant, _name(request), [_found(tenant, request)["_id"]], bool(request.get("locked", True)), _by(request)
+    )
+
+
+def approve(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Ends a record's approval; `agreed` false rejects it."""
+    record_id = _found(tenant, request)["_id"]
+    lifecycle.end_approval(tenant, _name(request), record_id, bool(request.get("agreed", True)), _by(request))
+
+
+def rules(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces the validation rules (`refuse`: message) and automations (`set`: fields) by the list `rules`."""
+    made: list[Rule] = []
+    for rule in request["rules"]:
+        unknown = set(rule) - {"object", "field", "values", "refuse", "set", "workflow_only"}
+        if unknown or ("refuse" in rule) is ("set" in rule):
+            raise AdminRefused("a rule has object, field, values and either refuse or set, workflow_only")
+        made.append(
+            Rule(
+                object_name=_name(rule),
+                field=str(rule["field"]),
+                when=tuple(rule.get("values", ())),
+                refuse=rule.get("refuse"),
+                assign=tuple(rule.get("set", {}).items()),
+                workflow_only=bool(rule.get("workflow_only", True)),
+            )
+        )
+    tenant.rules[:] = made
+    return {"rules": len(made)}
+
+
+def lag(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Sets the index lag in seconds."""
+    tenant.settings.apply({"index_lag_seconds": request["seconds"]})
+
+
+def revoke(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Makes every token unknown, so that the next call is answered with 20016."""
+    tenant.gate.revoke()
+
+
+def quota(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Leaves so many calls of today's quota."""
+    tenant.gate.used_today = tenant.settings.daily_quota - int(request["left"])
+
+
+def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Changes, adds or removes a field of an object, as an administrator does."""
+    tenant.kind(_name(request)).change_field(str(request["field"]), request["changes"])
+
+
+def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Tells how many calls had no thirdTraceId or repeated one."""
+    return tenant.traces.report()
+
+
+ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
+    act.__name__: act
+    for act in (
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace
+    )
+}  # fmt: skip
+ACTIONS = tuple(ACTS)

@@ -1,0 +1,45 @@
+"""object/list, object/describe and the region codes. Source: Fxiaoke object-describe page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.fxiaoke.simulator.refusal import bad_parameter
+from connectors.fxiaoke.simulator.regions import REGIONS
+from connectors.fxiaoke.simulator.tenant import Tenant
+
+
+def list_objects(tenant: Tenant) -> dict[str, Any]:
+    """Returns the `data` of object/list."""
+    return {"objects": [kind.listing() for kind in tenant.objects.values()]}
+
+
+def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the `data` of object/describe; `apiName` may stand at the top or inside `data`."""
+    inner = body.get("data")
+    name = (inner.get("apiName") if isinstance(inner, dict) else None) or body.get("apiName")
+    if not name:
+        raise bad_parameter("apiName")
+    kind = tenant.kind(name)
+    tenant.check_permission(kind.api_name)
+    masked = set(tenant.settings.masked_fields)
+    listing = kind.listing()
+    described = {
+        "api_name": kind.api_name,
+        "display_name": kind.label,
+        "define_type": listing["defineType"],
+        "is_active": kind.active,
+        "package": "CRM",
+        "tenant_id": "700001",
+        "fields": {key: found.describe(key in masked) for key, found in kind.fields.items()},
+    }
+    return {"describe": described}
+
+
+def list_regions() -> dict[str, Any]:
+    """Returns the `data` of countryAreaOptions/get: the vendor's own codes by level."""
+    levels: dict[str, list[dict[str, Any]]] = {"country": [], "province": [], "city": [], "district": []}
+    for region in REGIONS:
+        levels[region.kind].append({"label": region.name, "value": region.code, "parent": region.parent})
+    return {kind: {"options": options} for kind, options in levels.items()}

@@ -1,0 +1,80 @@
+"""invalid, recover, delete, lock and the end of an approval. Source: Fxiaoke data/invalid, recover, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.fxiaoke.simulator.records import Record
+from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter
+from connectors.fxiaoke.simulator.tenant import Tenant
+from connectors.fxiaoke.simulator.writing import locked, merged, touched
+
+
+def read_ids(tenant: Tenant, ids: Any, name: str) -> list[str]:
+    """Reads a list of record ids; raises Refusal."""
+    if not isinstance(ids, list) or not ids or not all(isinstance(item, str) for item in ids):
+        raise bad_parameter(name)
+    if len(ids) > tenant.settings.max_id_list:
+        raise bad_parameter(name)
+    return ids
+
+
+def invalidate(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
+    """Makes records invalid (作废), all or none: queries no longer return them."""
+    records = [tenant.find(object_name, record_id, "object_data_id") for record_id in ids]
+    for record in records:
+        if record.get("is_deleted"):
+            raise Refusal(tenant.settings.not_found_code, tenant.settings.not_found_text)
+        if record["lock_status"] == "1":
+            raise locked("作废")
+    for record in records:
+        bury(tenant, object_name, record, by)
+
+
+def bury(tenant: Tenant, object_name: str, record: Record, by: str) -> None:
+    """Commits the invalid state of one record."""
+    fields = {"life_status": "invalid", "is_deleted": True, "life_status_before_invalid": record["life_status"]}
+    moved = tenant.settings.invalid_touches_modified
+    tenant.tables[object_name].put(touched(tenant, record, fields, by) if moved else merged(record, fields))
+
+
+def recover(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
+    """Brings invalid records back, all or none."""
+    for record in _invalid_ones(tenant, object_name, ids, "恢复"):
+        fields = {
+            "life_status": record.get("life_status_before_invalid", "normal"),
+            "is_deleted": False,
+            "life_status_before_invalid": None,
+        }
+        moved = tenant.settings.recover_touches_modified
+        tenant.tables[object_name].put(touched(tenant, record, fields, by) if moved else merged(record, fields))
+
+
+def delete(tenant: Tenant, object_name: str, ids: list[str]) -> None:
+    """Removes invalid records for good, all or none."""
+    for record in _invalid_ones(tenant, object_name, ids, "删除"):
+        tenant.tables[object_name].remove(record["_id"])
+
+
+def set_lock(tenant: Tenant, object_name: str, ids: list[str], closed: bool, by: str) -> None:
+    """Locks or unlocks records."""
+    records = [tenant.find(object_name, record_id, "dataIds") for record_id in ids]
+    for record in records:
+        fields = {"lock_status": "1" if closed else "0"}
+        tenant.tables[object_name].put(touched(tenant, record, fields, by))
+
+
+def end_approval(tenant: Tenant, object_name: str, record_id: str, agreed: bool, by: str) -> None:
+    """Ends a simulated approval: a waiting change takes effect or is dropped, the lock is lifted."""
+    record = tenant.find(object_name, record_id, "_id")
+    change = tenant.pending_changes.pop((object_name, record_id), {})
+    created = record["life_status"] == "under_review"
+    fields: dict[str, Any] = {"life_status": "ineffective" if created and not agreed else "normal", "lock_status": "0"}
+    tenant.tables[object_name].put(touched(tenant, record, {**(change if agreed else {}), **fields}, by))
+
+
+def _invalid_ones(tenant: Tenant, object_name: str, ids: list[str], operation: str) -> list[Record]:
+    records = [tenant.find(object_name, record_id, "idList") for record_id in ids]
+    if any(not record.get("is_deleted") for record in records):
+        raise Refusal(tenant.settings.business_code, f"不能进行[{operation}]操作，数据未作废")
+    return records

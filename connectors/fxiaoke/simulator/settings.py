@@ -1,0 +1,130 @@
+"""Everything a tenant, a bought limit or an unverified vendor fact decides, as one set of switches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+LIMITS: dict[str, dict[str, Any]] = {
+    "vendor": {},
+    "fast": {
+        "calls_per_window": 100_000,
+        "daily_quota": 100_000_000,
+        "token_calls_per_minute": 10_000,
+        "index_lag_seconds": 0.2,
+        "token_latency_ms": 2,
+    },
+}
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "rate_limit_code": (30004, 14001),
+    "token_limit_code": (14001, 30004),
+    "over_limit": ("reject", "clamp"),
+    "uneven_offset": ("reject", "clamp"),
+    "offset_out_of_range": ("reject", "clamp"),
+    "multi_field_sort": ("first", "honour", "reject"),
+    "unknown_fields": ("ignore", "reject"),
+    "readonly_fields": ("ignore", "reject"),
+    "owner_in_update": ("ignore", "reject"),
+    "clear_with_null": ("clear", "ignore", "reject"),
+    "clear_with_empty": ("clear", "ignore", "reject"),
+}
+
+
+@dataclass(slots=True)
+class Settings:
+    """Holds the switches; the defaults are the documented behaviour, or the harder one where none is.
+
+    Source: Fxiaoke reference manual, the points listed there as conflicting, inferred or unverified.
+    """
+
+    # limits (Fxiaoke 调用限制: 100 calls / 20 s per interface; packs of 100 000 calls a day)
+    calls_per_window: int = 100
+    window_seconds: int = 20
+    rate_limit_code: int = 30004
+    refused_calls_count: bool = False
+    daily_quota: int = 100_000
+    token_calls_per_minute: int = 10
+    token_serial: bool = True
+    token_latency_ms: int = 50
+    token_limit_code: int = 14001
+    token_life_seconds: int = 7200
+    token_same_seconds: int = 6600
+    index_lag_seconds: float = 2.0
+    # requests
+    third_trace_id_strict: bool = False
+    strict_paths: bool = True
+    mixed_auth_allowed: bool = False
+    accept_both_user_ids: bool = False
+    legacy_convert_user_id: bool = True
+    bearer_convert_user_id: bool = False
+    # query
+    max_limit: int = 100
+    over_limit: str = "reject"
+    max_offset: int = 10_000
+    offset_out_of_range: str = "reject"
+    uneven_offset: str = "reject"
+    multi_field_sort: str = "first"
+    default_order: str = "last_modified_time"
+    unstable_ties: bool = True
+    alternate_operators: bool = False
+    negatives_match_null: bool = False
+    employee_filter_needs_in: bool = True
+    invalid_queryable: bool = False
+    # reading one record
+    get_invalid: bool = True
+    not_found_code: int = 320002401
+    not_found_text: str = "数据已作废或已删除"
+    masked_fields: list[str] = field(default_factory=list)
+    personnel_shared: bool = True
+    denied_objects: list[str] = field(default_factory=list)
+    # writing
+    business_code: int = 320001400
+    approval_objects: list[str] = field(default_factory=lambda: ["AccountObj"])
+    duplicate_check_default: bool = False
+    duplicate_fields: list[str] = field(default_factory=lambda: ["name"])
+    validation_rules_default: bool = True
+    unique_counts_invalid: bool = True
+    unknown_fields: str = "ignore"
+    readonly_fields: str = "ignore"
+    owner_in_update: str = "ignore"
+    clear_with_null: str = "clear"
+    clear_with_empty: str = "clear"
+    department_writable: bool = True
+    owner_required: bool = True
+    inactive_owner_refused: bool = True
+    custom_create_returns_id: bool = True
+    invalid_touches_modified: bool = True
+    recover_touches_modified: bool = True
+    touch_bumps_version: bool = True
+    change_owner_moves_department: bool = False
+    max_id_list: int = 20
+
+    @classmethod
+    def for_limits(cls, name: str) -> Settings:
+        """Returns the defaults under `vendor` or `fast` limits."""
+        settings = cls()
+        settings.apply(LIMITS[name])
+        return settings
+
+    def apply(self, changes: Mapping[str, Any]) -> None:
+        """Flips switches all or none; raises ValueError naming an unknown switch or a wrong value."""
+        known = {f.name for f in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"unknown setting {name}")
+            self._check(name, value)
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def _check(self, name: str, value: Any) -> None:
+        present = getattr(self, name)
+        wanted: tuple[type, ...] = (int, float) if isinstance(present, float) else (type(present),)
+        if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(present, bool)):
+            raise ValueError(f"setting {name} takes {wanted[0].__name__}")
+        if name in CHOICES and value not in CHOICES[name]:
+            raise ValueError(f"setting {name} takes one of {', '.join(map(str, CHOICES[name]))}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns every switch by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -1,0 +1,362 @@
+"""Sends the HTTP requests of connectors; nothing else in the code base imports requests."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from threading import Lock
+from typing import Any
+from zlib import crc32
+
+import orjson
+import requests
+import requests.adapters
+import requests.utils
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import HTTPError as TransportError
+from urllib3.util.connection import create_connection
+
+from connectors.addresses import Egress
+from connectors.base import Clock, WriteUnclear
+from connectors.budget import Budget, Unlimited
+from connectors.errors import ProtocolViolation, RetryLater, SettingsInvalid
+
+# urllib3 logs request lines with their query values, and URLs in warnings.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+_CHUNK = 1 << 16
+_IDENTIFIER = re.compile(r"(?<=/)(?=[^/]*\d)[^/]{8,}(?=/|$)|(?<=/)\d+(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPolicy:
+    """Sets the bounds of one connection. Times in seconds; `deadline` bounds one attempt, `max_body` the decoded body.
+
+    `ca_bundle` replaces the public certificate authorities; there is no way to switch verification off.
+    `client_certificate` is a PEM file with the certificate and its key (mutual TLS).
+    """
+
+    egress: Egress
+    ca_bundle: str | None = None
+    client_certificate: str | None = None
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    deadline: float = 120.0
+    max_body: int = 10 * 1024 * 1024
+    read_attempts: int = 4
+    backoff: float = 0.5
+    backoff_limit: float = 20.0
+    connections: int = 8
+
+
+class HttpResponse:
+    """Is an answer with a status below 500; `headers` are case-insensitive and the body is decoded bytes."""
+
+    __slots__ = ("_where", "body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, where: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self._where = where
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.status}, {len(self.body)} bytes, {self._where})"
+
+    def json(self) -> Any:
+        """Parses the body. Raises ProtocolViolation when it is not JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            pass
+        raise ProtocolViolation(
+            f"{self._where} answered {self.status} with something that is not JSON; see the vendor's status page",
+            f"{self._where} 返回 {self.status},内容不是 JSON,请查看厂商的服务状态",
+        )
+
+
+class _Failed(Exception):
+    """Says that an attempt gave no usable answer.
+
+    `sent` tells whether the vendor may have seen the request, `final` that another attempt would end the same way.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+        self.final = final
+
+
+class HttpClient:
+    """Implements `connectors.base.Http` over one session; threads may share it."""
+
+    def __init__(self, policy: HttpPolicy, clock: Clock, budget: Budget | None = None, system: str = "") -> None:
+        self._policy, self._clock, self._system = policy, clock, system
+        self._budget: Budget = budget or Unlimited()
+        self._session = _new_session(policy)
+        self._calls: Counter[str] = Counter()
+        self._lock = Lock()
+        self._retrying = Retrying(
+            stop=stop_after_attempt(policy.read_attempts),
+            retry=retry_if_exception(lambda error: isinstance(error, _Failed) and not error.final),
+            wait=self._backoff,
+            sleep=clock.sleep,
+            reraise=True,
+        )
+
+    def __repr__(self) -> str:
+        return f"HttpClient({self._system})"
+
+    def calls(self) -> Mapping[str, int]:
+        """Returns how many calls left, by operation."""
+        with self._lock:
+            return dict(self._calls)
+
+    def close(self) -> None:
+        """Closes every kept connection."""
+        self._session.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        operation: str,
+        read: bool,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        cost: int = 1,
+    ) -> HttpResponse:
+        """Sends a request, a read up to four times and a write once.
+
+        Raises RetryLater (a read that failed, or a write that never left), WriteUnclear, ProtocolViolation (an answer
+        beyond the caps, a certificate that does not hold), SettingsInvalid (a forbidden address), QuotaExhausted.
+        """
+        parts = self._policy.egress.admit(url)
+        where = f"{method} {parts.hostname}{_IDENTIFIER.sub('{id}', parts.path)}"
+        prepared = self._prepare(method, url, where, headers, params, json, form)
+        try:
+            if read:
+                return self._retrying(self._attempt, prepared, where, operation, cost)
+            return self._attempt(prepared, where, operation, cost)
+        except _Failed as failed:
+            outcome = failed
+        # Raised outside the handler, so that no library exception with a full URL hangs on it as context.
+        if outcome.sent and not read:
+            raise WriteUnclear(f"{where}: {outcome.reason}")
+        if outcome.final:
+            raise ProtocolViolation(
+                f"{where}: {outcome.reason}; ask for smaller pages or see the vendor's status page",
+                f"{where}:{outcome.reason};请减小每页条数或查看厂商的服务状态",
+                system=self._system,
+            )
+        raise RetryLater(
+            f"{where}: {outcome.reason}; nothing was changed, it will be tried again",
+            f"{where}:{outcome.reason};未作任何更改,稍后重试",
+            system=self._system,
+        )
+
+    def _prepare(
+        self,
+        method: str,
+        url: str,
+        where: str,
+        headers: Mapping[str, str] | None,
+        params: Mapping[str, str] | None,
+        json: Any,
+        form: Mapping[str, str] | None,
+    ) -> requests.PreparedRequest:
+        sent_headers = dict(headers or {})
+        body: bytes | Mapping[str, str] | None = form
+        if json is not None:
+            body = orjson.dumps(json)
+            sent_headers["Content-Type"] = "application/json"
+        try:
+            request = requests.Request(method, url, headers=sent_headers, params=params, data=body)
+            return self._session.prepare_request(request)
+        except (requests.RequestException, ValueError):
+            pass
+        raise SettingsInvalid(
+            f"{where}: an address or header cannot be sent; check the connection's settings and credentials",
+            f"{where}:地址或请求头无法发送,请检查连接配置与凭据",
+            system=self._system,
+        )
+
+    def _attempt(self, prepared: requests.PreparedRequest, where: str, operation: str, cost: int) -> HttpResponse:
+        self._budget.take(cost, operation)
+        with self._lock:
+            self._calls[operation] += 1
+        give_up_at = self._clock.now() + self._policy.deadline
+        timeout = (self._policy.connect_timeout, self._policy.read_timeout)
+        try:
+            answer = self._session.send(prepared, stream=True, timeout=timeout, allow_redirects=False)
+        except requests.RequestException as error:
+            failure = _classify(error)
+        else:
+            return self._receive(answer, where, give_up_at)
+        if failure is None:
+            raise ProtocolViolation(
+                f"{where}: the server's certificate does not hold; check ca_bundle and the address",
+                f"{where}:服务器证书无效,请检查 ca_bundle 与地址",
+                system=self._system,
+            )
+        raise failure
+
+    def _receive(self, answer: requests.Response, where: str, give_up_at: float) -> HttpResponse:
+        problem, body = "", b""
+        try:
+            body = self._read_body(answer, give_up_at)
+        except (TransportError, OSError) as error:
+            problem = f"the answer broke off ({type(error).__name__})"
+        except _Failed:
+            answer.close()
+            raise
+        if problem or answer.status_code >= 500:
+            answer.close()
+            raise _Failed(problem or f"status {answer.status_code}", sent=True)
+        return HttpResponse(answer.status_code, answer.headers, body, where)
+
+    def _read_body(self, answer: requests.Response, give_up_at: float) -> bytes:
+        limit = self._policy.max_body
+        chunks: list[bytes] = []
+        size = 0
+        # read1 returns what has come, so that a server that drips bytes cannot outlast the deadline.
+        while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise _Failed(f"the answer is larger than {limit} bytes", sent=True, final=True)
+            if self._clock.now() > give_up_at:
+                raise _Failed(f"no complete answer within {self._policy.deadline:g} s", sent=True)
+        return b"".join(chunks)
+
+    def _backoff(self, state: RetryCallState) -> float:
+        limit = min(self._policy.backoff_limit, self._policy.backoff * 2.0**state.attempt_number)
+        seed = f"{self._system}|{state.attempt_number}|{self._clock.now()!r}"
+        return limit * (0.5 + crc32(seed.encode()) / 2**33)
+
+
+def retry_after(response: HttpResponse, default: float) -> float:
+    """Returns the seconds that a Retry-After header asks for, a date measured against the answer's own Date."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        until, now = parsedate_to_datetime(text), parsedate_to_datetime(response.headers.get("Date", ""))
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError, IndexError):
+        return default
+
+
+def _classify(error: requests.RequestException) -> _Failed | None:
+    """Returns the failure, or None where the certificate did not hold."""
+    if isinstance(error, requests.exceptions.SSLError):
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(getattr(reason, "args", (None,))[0], ssl.SSLCertVerificationError):
+            return None
+        return _Failed("TLS failed", sent=True)
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError | NewConnectionError):
+        return _Failed("cannot connect", sent=False)
+    if isinstance(error, requests.Timeout):
+        return _Failed("no answer in time", sent=True)
+    return _Failed(f"the connection broke ({type(error).__name__})", sent=True)
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Connects only to addresses that the egress rules have checked, with one TLS context."""
+
+    def __init__(self, policy: HttpPolicy) -> None:
+        self._policy = policy
+        super().__init__(pool_connections=4, pool_maxsize=policy.connections, max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=_tls_context(self._policy), **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._policy.egress)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Keeps the context's own authorities; the default would add the public ones to a private bundle."""
+        if verify is not True:
+            raise SettingsInvalid("TLS verification cannot be switched off", "不能关闭 TLS 证书校验")
+
+
+def _guarded_pools(egress: Egress) -> dict[str, Any]:
+    def connect(connection: HTTPConnection) -> socket.socket:
+        try:
+            endpoints = egress.resolve(connection.host, connection.port)
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(connection, f"name resolution failed ({type(error).__name__})") from None
+        problem: Exception = NewConnectionError(connection, "the name has no address")
+        for endpoint in endpoints:
+            try:
+                return create_connection(endpoint, connection.timeout, socket_options=connection.socket_options)
+            except TimeoutError:
+                problem = ConnectTimeoutError(connection, "connecting timed out")
+            except OSError as error:
+                problem = NewConnectionError(connection, f"connecting failed ({type(error).__name__})")
+        raise problem
+
+    class GuardedHTTPConnection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return connect(self)
+
+    class GuardedHTTPSConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return connect(self)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = GuardedHTTPConnection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = GuardedHTTPSConnection
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _tls_context(policy: HttpPolicy) -> ssl.SSLContext:
+    bundle = policy.ca_bundle if policy.ca_bundle is not None else requests.utils.DEFAULT_CA_BUNDLE_PATH
+    if not isinstance(bundle, str) or not bundle:
+        raise SettingsInvalid("ca_bundle must be a path", "ca_bundle 必须是文件路径")
+    try:
+        context = ssl.create_default_context(cafile=bundle)
+        if policy.client_certificate is not None:
+            context.load_cert_chain(policy.client_certificate)
+    except OSError:
+        raise SettingsInvalid(
+            "the CA bundle or client certificate cannot be read; check their paths and contents",
+            "CA 证书包或客户端证书无法读取,请检查路径与内容",
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class _Session(requests.Session):
+    """Follows no redirect and does not read the body of one to find out where it leads."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _new_session(policy: HttpPolicy) -> requests.Session:
+    session = _Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update({"Accept-Encoding": "gzip, deflate", "User-Agent": "crmhub", "Accept": "application/json"})
+    adapter = _Adapter(policy)
+    session.adapters.clear()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session

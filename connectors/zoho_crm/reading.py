@@ -1,0 +1,262 @@
+"""Reads rows: lists, COQL, strong reads by id and by hub id.
+
+Source: Zoho API v8 get-records, COQL, COQL-Limitations, get-deleted-records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from connectors.base import Fetched, Gone, NativeRecord, NotVisible
+from connectors.errors import ProtocolViolation
+from connectors.zoho_crm.answers import ABSENT, Answer, field_of, refusal, violation
+from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.times import instant, stamp, version, version_at
+
+Row = Mapping[str, Any]
+
+COLUMNS_PER_CALL = 50
+IDS_PER_CALL = 100
+VALUES_PER_QUERY = 50
+SYSTEM_COLUMNS = ("Modified_Time", "Modified_By")
+DELETED_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Is one page of rows; `at` is the server's clock, `token` continues a list walk."""
+
+    rows: tuple[Row, ...]
+    more: bool
+    token: str | None
+    at: float
+
+
+class Reader:
+    """Reads rows of one connection and turns them into records."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self._projections: dict[str, tuple[str, ...]] = {}
+
+    def remember(self, object: str, fields: Sequence[str]) -> None:
+        """Keeps the fields last read, so that a stale write can show the record as the hub wants it."""
+        self._projections[object] = tuple(fields)
+
+    def projection(self, object: str) -> tuple[str, ...] | None:
+        return self._projections.get(object)
+
+    def list_page(self, object: str, columns: Sequence[str], params: Mapping[str, str], since: int | None) -> Answer:
+        """Asks for one page of the list; `since` in epoch seconds becomes If-Modified-Since."""
+        headers = {} if since is None else {"If-Modified-Since": self._since(since)}
+        query = {"fields": ",".join(columns), **params}
+        return self.api.get(f"/{object}", f"list {object}", query, headers=headers)
+
+    def rows_of(self, answer: Answer, object: str, doing: str) -> Rows:
+        """Returns the rows of a listing answer. Raises what a refusal means, ProtocolViolation for a broken page."""
+        if not answer.ok:
+            raise refusal(answer, self.api.system, object, doing)
+        if answer.at is None:
+            raise self._broken(object, "the answer has no Date, so no cursor can be kept", "返回缺少 Date,无法记录位点")
+        if answer.content is None:
+            return Rows((), False, None, answer.at)
+        rows, details = answer.rows, answer.content.get("info") if answer.rows is not None else None
+        if rows is None or not all(isinstance(row, Mapping) and isinstance(row.get("id"), str) for row in rows):
+            raise self._broken(object, "a page has no list of rows with ids", "返回页缺少带 id 的记录列表")
+        if not isinstance(details, Mapping) or not isinstance(details.get("more_records"), bool):
+            raise self._broken(object, "a page does not say whether more follows", "返回页未说明是否还有更多记录")
+        token = details.get("next_page_token")
+        return Rows(tuple(rows), details["more_records"], token if isinstance(token, str) else None, answer.at)
+
+    def query(self, object: str, columns: Sequence[str], condition: str, limit: int) -> Rows:
+        """Reads rows by COQL in the order of their ids."""
+        select = f"select {', '.join(columns)} from {object} where {condition} order by id asc limit {limit}"  # noqa: S608
+        answer = self.api.call(
+            "POST",
+            "/coql",
+            f"coql {object}",
+            read=True,
+            body={"select_query": select},
+            cost=1 if limit <= 200 else 2 if limit <= 1000 else 3,
+        )
+        return self.rows_of(answer, object, "COQL")
+
+    def keyset(
+        self, object: str, fields: Sequence[str], after: str | None, limit: int
+    ) -> tuple[tuple[NativeRecord, ...], Rows]:
+        """Reads the records after an id, by COQL where it can show the fields and else by their ids."""
+        condition = f"id > '{after}'" if after else "id is not null"
+        limit = min(limit, self.api.settings.coql_page_size)
+        direct = self._queryable(fields)
+        page = self.query(object, columns_of(fields) if direct else ["id"], condition, limit)
+        if direct:
+            return self.records(object, page.rows, fields), page
+        found = self.by_ids(object, [str(row["id"]) for row in page.rows], fields)
+        return tuple(found[str(row["id"])] for row in page.rows if str(row["id"]) in found), page
+
+    def _queryable(self, fields: Sequence[str]) -> bool:
+        columns = columns_of(fields)
+        return len(columns) < COLUMNS_PER_CALL and not set(columns) & set(self.api.settings.coql_unreadable)
+
+    def records(self, object: str, rows: Iterable[Row], fields: Sequence[str]) -> tuple[NativeRecord, ...]:
+        """Turns rows into records with the fields that were present."""
+        return tuple(self._record(object, row, fields) for row in rows)
+
+    def _record(self, object: str, row: Row, fields: Sequence[str]) -> NativeRecord:
+        text = row.get("Modified_Time")
+        try:
+            modified = instant(text)
+        except ProtocolViolation:
+            raise self._broken(
+                object, f"record {row['id']} has no Modified_Time", f"记录 {row['id']} 缺少 Modified_Time"
+            ) from None
+        by = row.get("Modified_By")
+        return NativeRecord(
+            object=object,
+            native_id=str(row["id"]),
+            fields={name: row[name] for name in fields if name in row},
+            version=version_at(modified),
+            modified_at=modified,
+            modified_by=str(by["id"]) if isinstance(by, Mapping) and by.get("id") else None,
+        )
+
+    def widen(self, object: str, rows: Sequence[Row], fields: Sequence[str]) -> Sequence[Row]:
+        """Joins the columns that did not fit into the first call onto rows, by id."""
+        chunks = column_chunks(fields)[1:]
+        if not chunks:
+            return rows
+        wide = {str(row["id"]): dict(row) for row in rows}
+        for chunk in chunks:
+            for ids in _batched(wide, IDS_PER_CALL):
+                for extra in self._rows_by_ids(object, ids, chunk):
+                    row = wide[str(extra["id"])]
+                    oldest = min(version(row["Modified_Time"]), version(extra["Modified_Time"]))
+                    # A record edited between the calls keeps its older version: the newer one is read again.
+                    row.update({**extra, "Modified_Time": oldest})
+        return list(wide.values())
+
+    def by_ids(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, NativeRecord]:
+        """Reads the visible ones among records by id, a hundred a call."""
+        rows: list[Row] = []
+        first = column_chunks(fields)[0]
+        for batch in _batched(dict.fromkeys(ids), IDS_PER_CALL):
+            rows += self._rows_by_ids(object, batch, first)
+        return {record.native_id: record for record in self.records(object, self.widen(object, rows, fields), fields)}
+
+    def _rows_by_ids(self, object: str, ids: Sequence[str], columns: Sequence[str]) -> Sequence[Row]:
+        wanted = [one for one in ids if one.isascii() and one.isdigit()]
+        if not wanted:
+            return ()
+        params = {"ids": ",".join(wanted), "per_page": str(DELETED_PAGE)}
+        answer = self.list_page(object, columns, params, None)
+        if answer.status == 400 and answer.code == "INVALID_DATA" and field_of(answer.details) in (None, "id", "ids"):
+            found = [self._row(object, one, columns) for one in wanted]
+            return [row for row in found if row is not None]
+        return [row for row in self.rows_of(answer, object, "read by id").rows if str(row["id"]) in set(wanted)]
+
+    def _row(self, object: str, native_id: str, columns: Sequence[str]) -> Row | None:
+        answer = self.api.get(f"/{object}/{native_id}", f"get {object}", {"fields": ",".join(columns)})
+        if answer.status == 204 or (400 <= answer.status < 500 and answer.code in ABSENT):
+            return None
+        if not answer.ok:
+            raise refusal(answer, self.api.system, object, "read one record")
+        rows = answer.rows
+        if not rows or not isinstance(rows[0], Mapping) or str(rows[0].get("id")) != native_id:
+            raise self._broken(object, f"asked for {native_id}, got another record", f"请求 {native_id},返回其他记录")
+        return rows[0]
+
+    def fetch(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Fetched]:
+        """Reads records strongly; one is Gone only where the delete feed proves it."""
+        found: dict[str, Fetched] = dict(self.by_ids(object, ids, fields))
+        absent = [one for one in dict.fromkeys(ids) if one not in found]
+        deleted = self._deleted_among(object, absent)
+        for one in absent:
+            found[one] = Gone(one) if one in deleted else self._fetch_one(object, one, fields)
+        return {one: found[one] for one in ids}
+
+    def _fetch_one(self, object: str, native_id: str, fields: Sequence[str]) -> Fetched:
+        if not (native_id.isascii() and native_id.isdigit()):
+            return NotVisible(native_id)
+        row = self._row(object, native_id, column_chunks(fields)[0])
+        if row is None:
+            return NotVisible(native_id)
+        return self.records(object, self.widen(object, [row], fields), fields)[0]
+
+    def _deleted_among(self, object: str, ids: Sequence[str]) -> set[str]:
+        left, proven = set(ids), set[str]()
+        if not self.api.settings.deleted_feed:
+            return proven
+        page = 1
+        while left and page * DELETED_PAGE <= self.api.settings.deleted_window_rows:
+            rows = self.deleted_page(object, page, DELETED_PAGE, None)
+            hits = left & {str(row["id"]) for row in rows.rows}
+            proven |= hits
+            left -= hits
+            if not rows.more:
+                break
+            page += 1
+        return proven
+
+    def deleted_page(self, object: str, page: int, per_page: int, since: int | None) -> Rows:
+        """Reads one page of the delete feed."""
+        headers = {} if since is None else {"If-Modified-Since": self._since(since)}
+        params = {"type": "all", "page": str(page), "per_page": str(per_page)}
+        answer = self.api.get(f"/{object}/deleted", f"deleted {object}", params, headers=headers, cost=2)
+        return self.rows_of(answer, object, "read the delete feed")
+
+    def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[NativeRecord]:
+        """Finds every record whose field equals one of the values, through COQL, which reads without index delay."""
+        wanted = list(dict.fromkeys([*fields, field]))
+        direct = self._queryable(wanted)
+        found: list[NativeRecord] = []
+        for batch in _batched(dict.fromkeys(values), VALUES_PER_QUERY):
+            quoted = ", ".join(_quote(value) for value in batch)
+            rows = self._all_rows(object, columns_of(wanted) if direct else ["id"], f"{field} in ({quoted})")
+            if direct:
+                found += self.records(object, rows, wanted)
+            else:
+                found += self.by_ids(object, [str(row["id"]) for row in rows], wanted).values()
+        return found
+
+    def _all_rows(self, object: str, columns: Sequence[str], condition: str) -> list[Row]:
+        rows: list[Row] = []
+        after = ""
+        while True:
+            page = self.query(object, columns, f"(({condition}) and (id > '{after}'))" if after else condition, 200)
+            rows += page.rows
+            if not page.more or not page.rows:
+                return rows
+            after = str(page.rows[-1]["id"])
+
+    def _since(self, since: int) -> str:
+        return stamp(since if self.api.settings.if_modified_since_inclusive else since - 1)
+
+    def _broken(self, object: str, en: str, zh: str) -> ProtocolViolation:
+        return violation(self.api.system, object, en, zh)
+
+
+def columns_of(fields: Sequence[str]) -> list[str]:
+    """Returns the columns to ask for: the fields and what makes a record out of them."""
+    return [name for name in dict.fromkeys([*SYSTEM_COLUMNS, *fields]) if name != "id"]
+
+
+def column_chunks(fields: Sequence[str]) -> list[list[str]]:
+    """Splits fields over calls of fifty columns, each with Modified_Time."""
+    columns = columns_of(fields)
+    rest = columns[COLUMNS_PER_CALL:]
+    size = COLUMNS_PER_CALL - 1
+    return [columns[:COLUMNS_PER_CALL], *(["Modified_Time", *rest[i : i + size]] for i in range(0, len(rest), size))]
+
+
+def _batched(values: Iterable[str], size: int) -> Iterator[list[str]]:
+    remaining = iter(values)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _quote(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,144 @@
+"""The settings of one Zoho CRM connection, every unverified vendor behaviour among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from connectors.errors import SettingsInvalid
+
+# Source: Zoho CRM multi-DC table, SDK v8 DataCenter classes. UK is known from third parties only and left out.
+DATA_CENTERS: Mapping[str, tuple[str, str]] = {
+    "us": ("https://accounts.zoho.com", "https://www.zohoapis.com"),
+    "eu": ("https://accounts.zoho.eu", "https://www.zohoapis.eu"),
+    "in": ("https://accounts.zoho.in", "https://www.zohoapis.in"),
+    "cn": ("https://accounts.zoho.com.cn", "https://www.zohoapis.com.cn"),
+    "au": ("https://accounts.zoho.com.au", "https://www.zohoapis.com.au"),
+    "jp": ("https://accounts.zoho.jp", "https://www.zohoapis.jp"),
+    "ca": ("https://accounts.zohocloud.ca", "https://www.zohoapis.ca"),
+    "sa": ("https://accounts.zoho.sa", "https://www.zohoapis.sa"),
+}
+
+SCOPES = (
+    "ZohoCRM.modules.accounts.ALL",
+    "ZohoCRM.modules.contacts.ALL",
+    "ZohoCRM.settings.modules.READ",
+    "ZohoCRM.settings.fields.READ",
+    "ZohoCRM.users.READ",
+    "ZohoCRM.org.READ",
+    "ZohoCRM.coql.READ",
+)
+
+
+class ZohoSettings(BaseModel):
+    """Holds the settings of one connection; times in seconds, secrets stay with the context.
+
+    Credentials are asked for as `client_id`, `client_secret` and, for the refresh grant, `refresh_token`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_center: Literal["us", "eu", "in", "cn", "au", "jp", "ca", "sa"] = "cn"
+    environment: Literal["production", "sandbox", "developer"] = "production"
+    accounts_url: str | None = None
+    api_url: str | None = None
+    grant: Literal["refresh_token", "client_credentials"] = "refresh_token"
+    org_id: str | None = None
+    scopes: tuple[str, ...] = SCOPES
+    objects: tuple[str, ...] = ("Contacts", "Accounts")
+
+    external_key: str = "Hub_Id"
+    external_key_unique: bool = True
+    page_size: int = Field(200, ge=1, le=200)
+    batch_size: int = Field(100, ge=1, le=100)
+    coql_page_size: int = Field(2000, ge=1, le=2000)
+    listing: Literal["list", "coql"] = "list"
+    coql_unreadable: tuple[str, ...] = ("Tag",)
+    token_window_rows: int = Field(100_000, ge=200, le=100_000)
+    deleted_window_rows: int = Field(2000, ge=200)
+
+    overlap: float = Field(120.0, ge=0)
+    visibility_lag: float = Field(10.0, ge=0)
+    if_modified_since_inclusive: bool = True
+    conditional_updates: Literal["batch_read_before_write", "single_row_if_unmodified_since"] = (
+        "batch_read_before_write"
+    )
+    deleted_feed: bool = True
+    triggers: tuple[Literal["approval", "workflow", "blueprint", "pathfinder", "orchestration"], ...] = ()
+
+    workers: int = Field(4, ge=1, le=10)
+    rate: float | None = Field(None, gt=0)
+    calls_per_day: int | None = Field(None, gt=0)
+    refresh_ahead: float = Field(300.0, ge=0)
+    token_pause: float = Field(600.0, ge=600)
+    quota_pause: float = Field(300.0, gt=0)
+
+    @field_validator("accounts_url", "api_url")
+    @classmethod
+    def _only_loopback(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not _is_loopback(parts.hostname or ""):
+            raise ValueError("only a loopback address may replace the data centre's; choose data_center instead")
+        return url.rstrip("/")
+
+    @property
+    def accounts_origin(self) -> str:
+        """Returns where tokens are asked for."""
+        return self.accounts_url or DATA_CENTERS[self.data_center][0]
+
+    @property
+    def api_origin(self) -> str:
+        """Returns where records are read and written."""
+        host = DATA_CENTERS[self.data_center][1]
+        if self.environment != "production":
+            host = host.replace("https://www.", f"https://{self.environment}.")
+        return self.api_url or host
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Returns the host names this connection may reach."""
+        return tuple(str(urlsplit(url).hostname) for url in (self.accounts_origin, self.api_origin))
+
+    def accepts_api_domain(self, domain: str) -> bool:
+        """Tells whether the `api_domain` of a token answer belongs to the configured data centre."""
+        return domain.rstrip("/") in {self.api_origin, self.api_url or DATA_CENTERS[self.data_center][1]}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_settings(raw: Mapping[str, Any], system: str) -> ZohoSettings:
+    """Returns checked settings. Raises SettingsInvalid naming every wrong setting, never its value."""
+    try:
+        settings = ZohoSettings.model_validate(dict(raw))
+    except ValidationError as invalid:
+        wrong = [(".".join(map(str, e["loc"])), e["msg"]) for e in invalid.errors(include_input=False)]
+    else:
+        wrong = _missing(settings)
+    if wrong:
+        named = "; ".join(f"{name}: {reason}" for name, reason in wrong)
+        names = "、".join(name for name, _ in wrong)
+        raise SettingsInvalid(
+            f"{system}: settings cannot be used: {named}; correct them in the connection's settings",
+            f"{system}:配置项无效:{names},请在连接配置中更正",
+            system=system,
+        )
+    return settings
+
+
+def _missing(settings: ZohoSettings) -> list[tuple[str, str]]:
+    if settings.grant == "client_credentials" and not settings.org_id:
+        return [("org_id", "is required for grant: client_credentials (GET /org shows it as zgid)")]
+    return []

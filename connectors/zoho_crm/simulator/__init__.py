@@ -1,0 +1,1 @@
+"""A simulated Zoho CRM that answers over real HTTP as the vendor's documents say."""

@@ -1,0 +1,64 @@
+"""Answers and errors in the vendor's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+
+class Failure(Exception):
+    """A refused request, with the status, code, message and details that the vendor would send."""
+
+    def __init__(self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+
+    def body(self, style: str = "top") -> dict[str, Any]:
+        """Returns the error body; style `data` wraps it in data[] as the published documents do."""
+        error = {"code": self.code, "details": self.details, "message": self.message, "status": "error"}
+        return {"data": [error]} if style == "data" else error
+
+
+class RowRefused(Exception):
+    """One refused row of a write."""
+
+    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+
+    def result(self) -> dict[str, Any]:
+        """Returns the row's result."""
+        return {"code": self.code, "details": self.details, "message": self.message, "status": "error"}
+
+
+def invalid(message: str, **details: Any) -> Failure:
+    """Returns the refusal INVALID_DATA, status 400."""
+    return Failure(400, "INVALID_DATA", message, details)
+
+
+def answer(content: object, status: int = 200) -> Response:
+    """Returns a JSON answer."""
+    return Response(orjson.dumps(content), status, media_type="application/json;charset=UTF-8")
+
+
+def empty(status: int) -> Response:
+    """Returns an answer without a body: 204 or 304."""
+    return Response(b"", status)
+
+
+def whole_number(params: Mapping[str, str], name: str, default: int) -> int:
+    """Returns a whole number among the parameters; raises Failure 400 for anything else."""
+    text = params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise invalid("invalid data", param_name=name, expected_data_type="integer")
+    return int(text)

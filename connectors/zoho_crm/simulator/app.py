@@ -1,0 +1,316 @@
+"""The simulator's HTTP application: one router for every API version, the accounts server and the admin path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from connectors.simulation.admin import admin_routes
+from connectors.simulation.calls import CallLayer, notes_of
+from connectors.simulation.clock import SimClock
+from connectors.simulation.columns import load_csv, table_world
+from connectors.simulation.faults import FaultPlan
+from connectors.simulation.ledger import Ledger
+from connectors.simulation.people import World, generate
+from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
+from connectors.zoho_crm.simulator import coql, listing, metadata, recycling, searching, writing
+from connectors.zoho_crm.simulator.admin import ZohoAdmin
+from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
+from connectors.zoho_crm.simulator.gate import Gate
+from connectors.zoho_crm.simulator.oauth import Accounts, require_scope
+from connectors.zoho_crm.simulator.records import ModuleStore, Org
+from connectors.zoho_crm.simulator.schema import User
+from connectors.zoho_crm.simulator.seeding import seed_org
+from connectors.zoho_crm.simulator.settings import Settings
+
+VERSIONS = ("v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8")
+_RESERVED = {"settings", "users", "org", "coql"}
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to the CRM, read and authorised."""
+
+    request: Request
+    version: str
+    parts: list[str]
+    body: Any
+    user: User
+    scopes: str
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Returns the query parameters."""
+        return dict(self.request.query_params)
+
+    def reading(self) -> listing.ListCall:
+        """Returns the request as a read."""
+        since = listing.read_since(self.request.headers.get("if-modified-since"))
+        return listing.ListCall(self.user, self.version, self.params, since)
+
+
+class Simulator:
+    """Answers the CRM's paths; state lives in the org, tokens and page tokens."""
+
+    def __init__(self, org: Org, accounts: Accounts, ledger: Ledger) -> None:
+        self.org = org
+        self.accounts = accounts
+        self.ledger = ledger
+        self.gate = Gate(org)
+        self.page_tokens = listing.PageTokens()
+
+    async def token(self, request: Request) -> Response:
+        """Answers the token endpoint; parameters stand in the body or in the query."""
+        notes_of(request).operation = "token"
+        form = dict(request.query_params) | dict(parse_qsl((await request.body()).decode()))
+        if request.url.path.endswith("/revoke"):
+            return self.accounts.revoke(form.get("token", ""))
+        return self.accounts.token(form, f"{request.url.scheme}://{request.headers['host']}")
+
+    async def crm(self, request: Request) -> Response:
+        """Answers /crm/{version}/…"""
+        try:
+            version = request.path_params["version"]
+            parts = [part for part in request.path_params["rest"].split("/") if part]
+            if version not in VERSIONS or not parts:
+                raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+            raw = await request.body()
+            user, scopes = self.accounts.authorize(request.headers.get("authorization"))
+            call = Call(request, version, parts, _read_json(raw), user, scopes)
+            with self.gate.call(_is_heavy(call)):
+                if self.org.settings.latency_ms:
+                    await asyncio.sleep(self.org.settings.latency_ms / 1000)
+                response = self._route(call)
+        except Failure as failure:
+            response = answer(failure.body(self.org.settings.error_style), failure.status)
+        response.headers.update(self.gate.headers())
+        return response
+
+    def _route(self, call: Call) -> Response:
+        head = call.parts[0]
+        if head in _RESERVED:
+            return self._reserved(call)
+        store = self.org.modules.get(head)
+        if store is None:
+            raise Failure(400, "INVALID_MODULE", "the module name given seems to be invalid", {})
+        require_scope(call.scopes, f"modules.{head.lower()}", call.request.method)
+        match (call.request.method, call.parts[1:]):
+            case ("GET", [] | ["deleted"] | ["search"] | ["actions", "count"]):
+                return self._read_many(call, store)
+            case ("POST", [] | ["upsert"]) | ("PUT", [] | [_]):
+                return self._write(call, store)
+            case ("DELETE", [] | [_]):
+                return self._delete(call, store)
+            case ("GET", [record_id]):
+                self._note(call, "get", head)
+                self.gate.spend(1)
+                response, rows = listing.get_record(self.org, store, self._id(call, record_id), call.reading())
+                notes_of(call.request).rows = rows
+                return response
+            case ("GET", [record_id, "actions", "fetch_full_data"]):
+                self._note(call, "full", head)
+                self.gate.spend(1)
+                return listing.get_record(self.org, store, record_id, call.reading())[0]
+            case ("POST", [record_id, "actions", "merge"]):
+                self._note(call, "merge", head)
+                self.gate.spend(50)
+                return recycling.merge(self.org, store, record_id, call.body, call.user)
+            case (_, [] | [_]):
+                raise Failure(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
+            case _:
+                raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+
+    def _reserved(self, call: Call) -> Response:
+        self.gate.spend(1)
+        org, params, version = self.org, call.params, call.version
+        notes_of(call.request).operation = " ".join(["/".join(call.parts[:3]), params.get("module", "")]).strip()
+        area = ".".join(call.parts[:2]) if call.parts[0] == "settings" else call.parts[0]
+        require_scope(call.scopes, area, "GET" if area == "coql" else call.request.method)
+        match (call.request.method, call.parts):
+            case ("GET", ["settings", "modules"]):
+                return metadata.modules(org, version, call.reading().since)
+            case ("GET", ["settings", "modules", name]):
+                return metadata.module(org, name)
+            case ("GET", ["settings", "fields"]):
+                return metadata.fields(org, params, version)
+            case ("GET", ["settings", "fields", field_id]):
+                return metadata.field(org, field_id, params, version)
+            case ("GET", ["settings", "layouts"]):
+                return metadata.layouts(org, params, version)
+            case ("GET", ["users"]):
+                return metadata.users(org, params, call.user)
+            case ("GET", ["users", user_id]):
+                return metadata.user(org, user_id)
+            case ("GET", ["org"]):
+                return metadata.organization(org)
+            case ("POST", ["coql"]):
+                return self._coql(call)
+            case ("GET", ["settings", "recycle_bin"]):
+                return recycling.list_bin(org, whole_number(params, "page", 1), whole_number(params, "per_page", 200))
+            case ("POST", ["settings", "recycle_bin", "actions", "restore"]):
+                return recycling.restore_ids(org, (call.body or {}).get("ids", []))
+            case ("POST", ["settings", "recycle_bin", record_id, "actions", "restore"]):
+                return recycling.restore_ids(org, [record_id])
+            case ("DELETE", ["settings", "recycle_bin", record_id]):
+                return recycling.purge(org, [record_id])
+        raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+
+    def _coql(self, call: Call) -> Response:
+        response, rows, credits_needed = coql.run_query(self.org, call.body)
+        self.gate.spend(credits_needed - 1)
+        notes_of(call.request).rows = rows
+        return response
+
+    def _read_many(self, call: Call, store: ModuleStore) -> Response:
+        org, name = self.org, store.spec.api_name
+        kind = call.parts[-1] if len(call.parts) > 1 else "list"
+        self._note(call, kind, name)
+        self.gate.spend(2 if kind == "deleted" else 1)
+        if kind == "count":
+            return searching.count(org, store, call.params)
+        if kind == "search":
+            require_scope(call.scopes, "ZohoSearch:securesearch", "GET")
+            response, rows = searching.search(org, store, call.params)
+        elif kind == "deleted":
+            response, rows = listing.list_deleted(org, store, call.reading())
+        else:
+            response, rows = listing.list_records(org, store, self.page_tokens, call.reading())
+        notes_of(call.request).rows = rows
+        return response
+
+    def _write(self, call: Call, store: ModuleStore) -> Response:
+        name, method = store.spec.api_name, call.request.method
+        kind = "update" if method == "PUT" else ("upsert" if call.parts[-1] == "upsert" else "insert")
+        self._note(call, kind, name)
+        rows = writing.read_rows(call.body)
+        write = writing.read_call(self.org, call.body, call.user, kind, name)
+        write.fault = notes_of(call.request).fault
+        header = call.request.headers.get("if-unmodified-since")
+        write.unmodified_since = writing.read_unmodified_since(self.org, header, call.version)
+        self.gate.spend((len(rows) + 9) // 10)
+        notes_of(call.request).rows = len(rows)
+        if kind == "insert":
+            return writing.insert(self.org, store, rows, write)
+        if kind == "upsert":
+            write.check_fields = call.body.get("duplicate_check_fields")
+            return writing.upsert(self.org, store, rows, write)
+        if len(call.parts) == 2:
+            if len(rows) != 1 or not isinstance(rows[0], dict):
+                raise Failure(400, "INVALID_DATA", "invalid data", {"api_name": "data"})
+            rows = [{**rows[0], "id": self._id(call, call.parts[1])}]
+        return writing.update(self.org, store, rows, write)
+
+    def _delete(self, call: Call, store: ModuleStore) -> Response:
+        self._note(call, "delete", store.spec.api_name)
+        if len(call.parts) == 2:
+            ids = [self._id(call, call.parts[1])]
+        else:
+            ids = [part.strip() for part in call.params.get("ids", "").split(",") if part.strip()]
+            if not ids:
+                details = {"param_name": "ids"}
+                raise Failure(400, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", details)
+        workflows = call.params.get("wf_trigger", "true") != "false"
+        self.org.triggers[f"delete {store.spec.api_name} wf_trigger={str(workflows).lower()}"] += 1
+        self.gate.spend(1)
+        notes_of(call.request).rows = len(ids)
+        fault = notes_of(call.request).fault
+        return writing.delete(self.org, store, ids, writing.WriteCall(call.user, workflows, fault=fault))
+
+    def _id(self, call: Call, text: str) -> str:
+        """Returns the record id meant by a path: itself, or what X-EXTERNAL says it is the external value of."""
+        header = call.request.headers.get("x-external")
+        if header is None:
+            return text
+        module, _, name = header.partition(".")
+        store = self.org.modules.get(module)
+        if store is None or name != self.org.settings.external_field or name not in store.index:
+            raise Failure(400, "INVALID_DATA", "invalid data", {"header": "X-EXTERNAL"})
+        return next(iter(store.holders(name, text)), "0")
+
+    def _note(self, call: Call, kind: str, name: str) -> None:
+        notes_of(call.request).operation = f"{kind} {name}"
+
+
+def _read_json(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Failure(400, "INVALID_REQUEST", "unable to parse the request body") from None
+
+
+def _is_heavy(call: Call) -> bool:
+    """Tells whether a call counts against the sub-concurrency (Zoho api-limits)."""
+    rows = call.body.get("data") if isinstance(call.body, dict) else None
+    many = isinstance(rows, list) and len(rows) > 10
+    sorted_list = call.request.method == "GET" and len(call.parts) == 1 and "sort_by" in call.request.query_params
+    return call.parts[0] == "coql" or many or sorted_list
+
+
+def vendor_error(fault: dict[str, Any]) -> Response:
+    """Renders an injected error as the vendor would."""
+    known = {
+        "http_500": (500, "INTERNAL_ERROR", "Internal Server Error"),
+        "http_503": (503, "SERVICE_UNAVAILABLE", "The service is unavailable"),
+        "http_429": (429, "TOO_MANY_REQUESTS", "You have exceeded the concurrency limit"),
+        "auth_expired": (401, "INVALID_TOKEN", "invalid oauth token"),
+    }
+    status, code, message = known.get(fault["action"], (400, "INVALID_DATA", "invalid data"))
+    if "body" in fault:
+        return answer(fault["body"], int(fault.get("status", status)))
+    failure = Failure(int(fault.get("status", status)), fault.get("code", code), fault.get("message", message))
+    return answer(failure.body(), failure.status)
+
+
+def make_world(options: SimulatorOptions) -> World:
+    """Returns the people of the options: rows of a CSV file, or invented ones."""
+    if options.load:
+        if not options.columns:
+            raise ValueError("--load needs --columns")
+        return table_world(list(load_csv(options.load, options.columns, options.seed)), options.seed, "zoho_crm")
+    return generate(options.records, options.seed)
+
+
+def make_app(options: SimulatorOptions) -> ASGIApp:
+    """Builds the application with its people; raises ValueError for a wrong option file."""
+    settings = Settings().for_limits(options.limits)
+    settings.latency_ms = options.latency_ms
+    faults = FaultPlan.from_file(Path(options.faults)) if options.faults else FaultPlan()
+    clock, ledger, world = SimClock(), Ledger(), make_world(options)
+    for name, value in options.settings:
+        setattr(settings, name, type(getattr(settings, name))(value))
+    org = Org(clock, settings)
+    if not options.empty:
+        seed_org(org, world)
+    accounts = Accounts(org)
+    simulator = Simulator(org, accounts, ledger)
+    ledger.remarks = org.triggers
+    admin = ZohoAdmin(org, accounts, faults, ledger, world)
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    routes = [
+        *admin_routes(admin, admin.actions),
+        Route("/oauth/v2/token", simulator.token, methods=["POST"]),
+        Route("/oauth/v2/token/revoke", simulator.token, methods=["POST"]),
+        Route("/crm/{version}/{rest:path}", simulator.crm, methods=methods),
+    ]
+    return CallLayer(Starlette(routes=routes), faults, ledger, vendor_error, clock=clock)
+
+
+def run(options: SimulatorOptions, ready: Callable[[int], None] | None = None) -> None:
+    """Serves the simulator until it is stopped; `ready(port)` is called once it listens."""
+    app = make_app(options)
+    if options.exit_with_parent:
+        follow_parent()
+    serve(app, options.host, options.port, ready or announce("zoho_crm"))

@@ -1,0 +1,285 @@
+"""What the vendor tells about modules, fields, layouts, users and the org."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from connectors.zoho_crm.simulator.answers import Failure, answer, empty, invalid, whole_number
+from connectors.zoho_crm.simulator.oauth import ORG_ID
+from connectors.zoho_crm.simulator.records import Org
+from connectors.zoho_crm.simulator.schema import FieldSpec, ModuleSpec, User
+
+_MADE_AT = 1_700_000_000
+_PROFILE = {"name": "Administrator", "id": "5843104000000026011"}
+_PROFILES = [{"permission_type": "read_write", **_PROFILE}]
+_JSON_TYPES = {"integer": "integer", "boolean": "boolean", "currency": "double", "lookup": "jsonobject",
+               "ownerlookup": "jsonobject", "bigint": "string"}  # fmt: skip
+_OLD = ("v2", "v2.1")
+
+
+def modules(org: Org, version: str, since: int | None) -> Response:
+    """Answers GET /settings/modules; the modules do not change, so a later If-Modified-Since answers 304."""
+    if since is not None and since > _MADE_AT:
+        return empty(304)
+    shown = [_module(org, order, store.spec) for order, store in enumerate(org.modules.values())]
+    return answer({"modules": shown})
+
+
+def module(org: Org, name: str) -> Response:
+    """Answers GET /settings/modules/{api_name}."""
+    store = _store_of(org, name)
+    return answer({"modules": [_module(org, list(org.modules).index(store), org.modules[store].spec)]})
+
+
+def _store_of(org: Org, name: str | None) -> str:
+    if not name:
+        raise Failure(
+            400, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", {"param_name": "module"}
+        )
+    if name not in org.modules:
+        raise Failure(400, "INVALID_MODULE", "the module name given seems to be invalid", {})
+    return name
+
+
+def fields(org: Org, params: Mapping[str, str], version: str) -> Response:
+    """Answers GET /settings/fields?module=."""
+    spec = org.modules[_store_of(org, params.get("module"))].spec
+    if params.get("type") == "unused":
+        return empty(204)
+    # The old versions do not describe the record id; zcrmsdk would refuse its own ids if they did.
+    shown = [one for one in spec.fields.values() if one.api_name != "id" or version not in _OLD]
+    return answer({"fields": [_field(org, one, version) for one in shown]})
+
+
+def field(org: Org, field_id: str, params: Mapping[str, str], version: str) -> Response:
+    """Answers GET /settings/fields/{id}?module=."""
+    spec = org.modules[_store_of(org, params.get("module"))].spec
+    found = [_field(org, one, version) for one in spec.fields.values() if one.field_id == field_id]
+    if not found:
+        raise invalid("the id given seems to be invalid", id=field_id)
+    return answer({"fields": found})
+
+
+def layouts(org: Org, params: Mapping[str, str], version: str) -> Response:
+    """Answers GET /settings/layouts?module=; one layout holds every field."""
+    name = _store_of(org, params.get("module"))
+    spec = org.modules[name].spec
+    shown = [{**_field(org, one, version), "required": one.required} for one in spec.fields.values()]
+    allowed = dict.fromkeys(("edit", "rename", "clone", "downgrade", "delete", "deactivate"), False)
+    section = {
+        "isSubformSection": False,
+        "display_label": f"{name} Information",
+        "mode": "detail_view",
+        "sequence_number": 1,
+        "actions_allowed": {"edit": True, "rename": True, "delete": False},
+        "tab_traversal": "left_to_right",
+        "api_name": f"{name}_Information",
+        "column_count": 2,
+        "name": f"{name} Information",
+        "generated_type": "default",
+        "id": _derived(spec.module_id, 10_000),
+        "fields": shown,
+    }
+    layout = {
+        "has_more_profiles": False,
+        "created_time": None,
+        "visible": True,
+        "created_for": None,
+        "profiles": [{"default": True, **_PROFILE}],
+        "source": "crm",
+        "sections": [section],
+        "display_label": "Standard",
+        "show_business_card": True,
+        "actions_allowed": {**allowed, "set_layout_permissions": False},
+        "modified_time": None,
+        "api_name": "Standard",
+        "name": "Standard",
+        "modified_by": None,
+        "generated_type": "system",
+        "id": _derived(spec.module_id, 20_000),
+        "status": "active",
+    }
+    return answer({"layouts": [layout]})
+
+
+def users(org: Org, params: Mapping[str, str], asking: User) -> Response:
+    """Answers GET /users?type=."""
+    kind = params.get("type", "AllUsers")
+    chosen = {
+        "AllUsers": list(org.users.values()),
+        "ActiveUsers": [user for user in org.users.values() if user.active],
+        "DeactiveUsers": [user for user in org.users.values() if not user.active],
+        "CurrentUser": [asking],
+        "AdminUsers": [user for user in org.users.values() if user.admin],
+    }.get(kind)
+    if chosen is None:
+        raise invalid("invalid data", param_name="type")
+    per_page, page = whole_number(params, "per_page", 200), max(1, whole_number(params, "page", 1))
+    shown = chosen[(page - 1) * per_page : page * per_page]
+    if not shown:
+        return empty(204)
+    notes = {"per_page": per_page, "count": len(shown), "page": page, "more_records": len(chosen) > page * per_page}
+    return answer({"users": [_user(user) for user in shown], "info": notes})
+
+
+def user(org: Org, user_id: str) -> Response:
+    """Answers GET /users/{id}."""
+    return answer({"users": [_user(org.users[user_id])]}) if user_id in org.users else empty(204)
+
+
+def organization(org: Org) -> Response:
+    """Answers GET /org."""
+    details = {
+        "country": "China",
+        "city": None,
+        "type": "production",
+        "created_time": org.iso(_MADE_AT),
+        "domain_name": f"org{ORG_ID}",
+        "currency": "CNY",
+        "currency_symbol": "¥",
+        "currency_locale": "zh_CN",
+        "id": "5843104000000020005",
+        "time_zone": "Asia/Shanghai",
+        "zgid": ORG_ID,
+        "country_code": "CN",
+        "company_name": "模拟银行",
+        "primary_email": "crm-api@bank.example",
+    }
+    return answer({"org": [details]})
+
+
+def _user(user: User) -> dict[str, Any]:
+    return {
+        "id": user.user_id,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "full_name": user.short()["name"],
+        "email": user.email,
+        "status": "active" if user.active else "inactive",
+        "confirm": True,
+        "locale": "zh_CN",
+        "time_zone": "Asia/Shanghai",
+        "profile": {"name": "Administrator" if user.admin else "Standard", "id": "5843104000000026011"},
+        "role": {"name": "CEO" if user.admin else "Manager", "id": "5843104000000026005"},
+        "zuid": user.user_id[-9:],
+    }
+
+
+def _module(org: Org, order: int, spec: ModuleSpec) -> dict[str, Any]:
+    yes = ("global_search_supported", "recycle_bin_on_delete", "lookupable", "deletable", "creatable", "editable",
+           "viewable", "api_supported", "triggers_supported", "convertable", "filter_supported", "show_as_tab",
+           "quick_create", "feeds_required", "scoring_supported", "webform_supported", "emailTemplate_support",
+           "email_parser_supported", "isBlueprintSupported", "presence_sub_menu")  # fmt: skip
+    no = ("public_fields_configured", "has_more_profiles", "sub_menu_available", "inventory_template_supported",
+          "track_current_data")  # fmt: skip
+    return {
+        **dict.fromkeys(yes, True),
+        **dict.fromkeys(no, False),
+        "profile_count": 1,
+        "description": None,
+        "id": spec.module_id,
+        "api_name": spec.api_name,
+        "module_name": spec.api_name,
+        "plural_label": spec.api_name,
+        "singular_label": spec.api_name.removesuffix("s"),
+        "generated_type": "default",
+        "modified_time": org.iso(_MADE_AT),
+        "modified_by": None,
+        "profiles": [_PROFILE],
+        "parent_module": {},
+        "status": "visible",
+        "sequence_number": order + 1,
+        "visibility": 1,
+        "business_card_field_limit": 5,
+        "arguments": [],
+        "web_link": None,
+    }
+
+
+def _derived(base: str, step: int) -> str:
+    """Returns another 19-digit id that belongs to one."""
+    return str(int(base) + step)
+
+
+def _field(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
+    writable = not spec.read_only
+    described: dict[str, Any] = {
+        "id": spec.field_id,
+        "api_name": spec.api_name,
+        "field_label": spec.api_name.replace("_", " "),
+        "display_label": spec.api_name.replace("_", " "),
+        "data_type": spec.data_type,
+        "json_type": "jsonarray" if spec.api_name == "Tag" else _JSON_TYPES.get(spec.data_type, "string"),
+        "length": spec.length,
+        "system_mandatory": spec.required,
+        "read_only": spec.read_only,
+        "field_read_only": spec.read_only,
+        "operation_type": dict.fromkeys(("web_update", "api_create", "web_create", "api_update"), writable),
+        "visible": True,
+        "custom_field": spec.custom,
+        "unique": {"case_sensitive": False} if spec.unique else {},
+        "pick_list_values": _pick_list(spec),
+        "lookup": _lookup(org, spec, version),
+        "external": {"show": True, "type": "org"} if spec.api_name == org.settings.external_field else None,
+        "decimal_place": 2 if spec.data_type == "currency" else None,
+        "created_source": "default",
+        "created_time": None,
+        "modified_time": None,
+    }
+    return described if version in _OLD else described | _rest(spec)
+
+
+def _rest(spec: FieldSpec) -> dict[str, Any]:
+    """Returns the keys of a v8 field that say nothing a sync needs."""
+    yes = ("filterable", "searchable", "sortable", "mass_update", "businesscard_supported")
+    no = ("colour_code_enabled_by_system", "separator", "history_tracking_enabled", "enable_colour_code", "public",
+          "virtual_field", "display_field", "pick_list_values_sorted_lexically",
+          "hipaa_compliance_enabled")  # fmt: skip
+    return {
+        **dict.fromkeys(yes, True),
+        **dict.fromkeys(no, False),
+        "webhook": True,
+        "type": "used",
+        "association_details": None,
+        "multi_module_lookup": {},
+        "profiles": _PROFILES,
+        "view_type": {"view": True, "edit": True, "quick_create": False, "create": True},
+        "range": None,
+        "display_type": -1,
+        "ui_type": 1,
+        "email_parser": {"fields_update_supported": True, "record_operations_supported": True},
+        "currency": {"rounding_option": "normal", "precision": 2} if spec.data_type == "currency" else {},
+        "convert_mapping": {},
+        "rollup_summary": {},
+        "formula": {},
+        "multiselectlookup": {},
+        "auto_number": {},
+    }
+
+
+def _pick_list(spec: FieldSpec) -> list[dict[str, Any]]:
+    values = ("-None-", *spec.picklist) if spec.picklist else ()
+    return [
+        {
+            "display_value": value,
+            "actual_value": value,
+            "reference_value": value,
+            "sequence_number": order,
+            "id": _derived(spec.field_id, 100_000 * order),
+            "type": "used",
+        }
+        for order, value in enumerate(values, start=1)
+    ]
+
+
+def _lookup(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
+    if not spec.lookup:
+        return {}
+    target = org.modules[spec.lookup].spec
+    described = {"display_label": target.api_name, "api_name": spec.api_name, "id": _derived(spec.field_id, 90_000_000)}
+    if version in _OLD:
+        return {**described, "module": target.api_name}
+    return {**described, "module": {"api_name": target.api_name, "id": target.module_id, "crypt": False}}

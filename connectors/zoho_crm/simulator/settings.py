@@ -1,0 +1,73 @@
+"""The simulator's numbers and switches; a switch stands where the vendor's behaviour is not verified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL_SCOPES = (
+    "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
+    "ZohoSearch.securesearch.READ"
+)
+
+
+@dataclass(slots=True)
+class Settings:
+    """Every number and switch; each may be changed through the admin path while the simulator runs."""
+
+    # OAuth (Zoho token-validity). The throttle answers 400, or 200 with `access_denied` (Kaizen 43).
+    token_lifetime: int = 3600
+    tokens_live: int = 15
+    tokens_per_window: int = 10
+    refresh_live: int = 20
+    token_window: int = 600
+    throttle_status: int = 400
+    scopes: str = ALL_SCOPES
+    # Limits (Zoho api-limits); Enterprise concurrency.
+    credits_per_day: int = 100_000
+    concurrency: int = 20
+    sub_concurrency: int = 10
+    latency_ms: float = 0.0
+    # Reading
+    utc_offset_minutes: int = 480
+    page_token_lifetime: int = 86_400
+    discrete_rows: int = 2_000
+    token_rows: int = 100_000
+    v2_discrete_rows: int = 0  # unverified how far plain `page` goes in v2; 0 = no limit
+    absent_get_status: int = 204  # or 400
+    since_with_page_token: bool = True  # unverified; False refuses the pair
+    list_lag: float = 0.0
+    search_lag: float = 30.0
+    rich_text_fields: str = ""  # names whose values lists cut to 500 characters
+    external_field: str = ""  # the field an administrator made an external id
+    hidden_get: str = "NO_PERMISSION"  # or "absent"
+    deleted_rows: int = 2_000
+    deleted_none_status: int = 204  # or 304 with If-Modified-Since
+    recycle_days: int = 60
+    permanent_days: int = 120
+    coql_rows: int = 2_000
+    coql_window: int = 100_000
+    # Writing
+    all_failed_status: int = 400  # older versions answered 202
+    upsert_inserted_status: int = 200  # 201 has been seen when every row was inserted
+    unlisted_picklist: str = "reject"  # or "accept"
+    unknown_field: str = "ignore"  # or "reject"
+    duplicate_details: str = "id"  # or "duplicate_record"
+    conditional_batch: str = "whole"  # or "per_row": If-Unmodified-Since on several rows is not documented
+    conditional_equal_passes: bool = True
+    conditional_v2: bool = False
+    trim_text: bool = True
+    given_name_first: bool = True
+    restore_bumps_modified: bool = True
+    merge_lists_loser: bool = True
+    error_style: str = "top"  # or "data": the published documents wrap request errors in data[]
+    custom_fields: bool = True  # read at start only
+
+    def for_limits(self, limits: str) -> Settings:
+        """Returns itself with the vendor's numbers, or with raised limits and shorter lags for `fast`."""
+        if limits == "fast":
+            self.credits_per_day = 100_000_000
+            self.concurrency = 100
+            self.sub_concurrency = 100
+            self.tokens_per_window = 1_000
+            self.search_lag = 1.0
+        return self

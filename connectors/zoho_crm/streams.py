@@ -1,0 +1,228 @@
+"""The change stream: a complete listing by id, then walks by Modified_Time over what has changed since.
+
+A listing follows page tokens and goes on by COQL keyset past the vendor's wall. A walk starts at its lower bound:
+START what the last walk could not yet have seen by the declared visibility lag; every walk starts there at the latest.
+DEEP  the same, reaching back by `overlap`. A walk starts there once `overlap` seconds have passed since the last deep
+      one: a row shown later than declared is still seen, and a burst of writes is re-read once, not at every poll.
+Both are the last Modified_Time seen plus one second, never past the server's clock less the lag (and the overlap).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from zlib import crc32
+
+from connectors.base import Cursor, IdPage, NativeRecord, Page
+from connectors.errors import CursorExpired
+from connectors.zoho_crm.answers import WALK_LOST, Answer, violation
+from connectors.zoho_crm.reading import Reader, Rows, column_chunks
+
+LISTING, WALKING = "listing", "walking"
+_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Is where a list walk stands: `token` continues it under the same `shape`, `last_id` where it was sorted by id."""
+
+    begun: float | None = None
+    token: str | None = None
+    shape: int = 0
+    rows: int = 0
+    last_id: str | None = None
+    keyset: bool = False
+    since: int = 0
+    high: int = 0
+    deep: bool = False
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Holds the lower bounds of the next walk in epoch seconds and when (our clock) the last deep walk ended."""
+
+    start: int
+    deep: int
+    deep_at: float
+
+
+Listed = tuple[tuple[NativeRecord, ...], Place, bool]
+
+
+class Streams:
+    """Reads the change stream and the enumeration of one connection."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._settings, self._context = reader.api.settings, reader.api.context
+
+    def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
+        """Reads the next page; an idle poll is one call. Raises CursorExpired for a cursor it cannot continue."""
+        self._reader.remember(object, fields)
+        mode, place, bounds = self._open(object, cursor)
+        if mode == LISTING:
+            return self._list(object, fields, place, limit)
+        assert bounds is not None
+        return self._walk(object, fields, place, bounds, limit)
+
+    def list_ids(self, object: str, cursor: Cursor | None, limit: int) -> IdPage:
+        """Enumerates ids with their versions."""
+        _, place, _ = self._open(object, cursor)
+        records, after, more = self._listing_page(object, (), place, limit)
+        ids = tuple((record.native_id, record.version) for record in records)
+        return IdPage(ids, self._cursor(object, LISTING, after if more else Place()), not more)
+
+    def _open(self, object: str, cursor: Cursor | None) -> tuple[str, Place, Bounds | None]:
+        if cursor is None:
+            return LISTING, Place(), None
+        mine = cursor.get("object") == object and cursor.get("origin") == self._settings.api_origin
+        try:
+            mode, place = str(cursor["mode"]), Place(**cursor["place"])
+            bounds = Bounds(**cursor["bounds"]) if mode == WALKING else None
+        except (KeyError, TypeError):
+            mine = False
+        if not mine or mode not in (LISTING, WALKING):
+            raise self._expired(object)
+        return mode, place, bounds
+
+    def _cursor(self, object: str, mode: str, place: Place, bounds: Bounds | None = None) -> dict[str, Any]:
+        kept: dict[str, Any] = {"object": object, "origin": self._settings.api_origin, "mode": mode}
+        return kept | {"place": asdict(place)} | ({"bounds": asdict(bounds)} if bounds else {})
+
+    # --- the complete listing -------------------------------------------------------------------------------------
+
+    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int) -> Page:
+        records, after, more = self._listing_page(object, fields, place, limit)
+        if more:
+            return Page(records, self._cursor(object, LISTING, after), False)
+        assert after.begun is not None
+        settled = math.floor(after.begun - self._settings.visibility_lag)
+        bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
+        return Page(records, self._cursor(object, WALKING, Place(), bounds), True)
+
+    def _listing_page(self, object: str, fields: Sequence[str], place: Place, limit: int) -> Listed:
+        """Returns one page of the listing, the place after it and whether more follows."""
+        shape = self._shape(fields, limit)
+        keyset = place.keyset or self._settings.listing == "coql" or place.rows >= self._settings.token_window_rows
+        # A token holds only for the call it was made for; by id the listing goes on without one.
+        if not keyset and (place.token is None or place.shape == shape):
+            answer = self._ask(object, fields, {"sort_by": "id"}, place.token, None, limit)
+            if not self._lost(answer, place):
+                return self._listed(object, fields, answer, replace(place, shape=shape))
+        records, page = self._reader.keyset(object, fields, place.last_id, limit)
+        return records, self._after(object, page, replace(place, keyset=True, token=None)), page.more
+
+    def _listed(self, object: str, fields: Sequence[str], answer: Answer, place: Place) -> Listed:
+        page = self._reader.rows_of(answer, object, "list records")
+        self._check_token(object, page, place.token)
+        rows = self._reader.widen(object, page.rows, fields)
+        return self._reader.records(object, rows, fields), self._after(object, page, place), page.more
+
+    def _after(self, object: str, page: Rows, place: Place) -> Place:
+        if place.begun is None:
+            place = replace(place, begun=page.at)
+        if not page.more:
+            return place
+        last = max((str(row["id"]) for row in page.rows), key=int, default=None)
+        if last is None or (place.last_id is not None and int(last) <= int(place.last_id)):
+            raise violation(
+                self._context.system, object, "a listing by id does not move forward", "按 id 的列表没有向前推进"
+            )
+        return replace(place, token=page.token, last_id=last, rows=place.rows + len(page.rows))
+
+    # --- walks over changes ---------------------------------------------------------------------------------------
+
+    def _walk(self, object: str, fields: Sequence[str], place: Place, bounds: Bounds, limit: int) -> Page:
+        shape = self._shape(fields, limit)
+        if place.begun is None:
+            place = self._begin(place, bounds)
+        elif place.shape != shape or place.rows >= self._settings.token_window_rows:
+            place = self._resume(object, place)
+        order = {"sort_by": "Modified_Time"}
+        answer = self._ask(object, fields, order, place.token, place.since, limit)
+        if self._lost(answer, place):
+            place = self._resume(object, place)
+            answer = self._ask(object, fields, order, None, place.since, limit)
+        page = self._reader.rows_of(answer, object, "list changes")
+        self._check_token(object, page, place.token)
+        records = self._reader.records(object, self._reader.widen(object, page.rows, fields), fields)
+        times = [math.floor(record.modified_at) for record in records if record.modified_at is not None]
+        place = replace(
+            place,
+            begun=place.begun if place.begun is not None else page.at,
+            token=page.token,
+            shape=shape,
+            rows=place.rows + len(page.rows),
+            high=max([place.high, *times]),
+        )
+        if page.more:
+            return Page(records, self._cursor(object, WALKING, place, bounds), False)
+        return Page(records, self._cursor(object, WALKING, Place(), self._next(place, bounds)), True)
+
+    def _begin(self, place: Place, bounds: Bounds) -> Place:
+        passed = self._context.clock.now() - bounds.deep_at
+        deep = not 0 <= passed < self._settings.overlap
+        since = bounds.deep if deep else bounds.start
+        return replace(place, since=since, high=since - 1, deep=deep)
+
+    def _resume(self, object: str, place: Place) -> Place:
+        """Starts a walk anew where the lost one stood; its rows came in the order of their times."""
+        assert place.begun is not None
+        since = max(place.since, min(place.high, math.floor(place.begun - self._settings.visibility_lag)))
+        restarts = place.restarts + 1 if since == place.since else 0
+        if restarts >= _RESTARTS or (since == place.since and place.rows >= self._settings.token_window_rows):
+            raise self._expired(object)
+        return replace(place, since=since, token=None, rows=0, restarts=restarts)
+
+    def _next(self, place: Place, bounds: Bounds) -> Bounds:
+        assert place.begun is not None
+        settled = math.floor(place.begun - self._settings.visibility_lag)
+        seen = place.high + 1
+        start = max(bounds.start, min(seen, settled))
+        if not place.deep:
+            return replace(bounds, start=start)
+        deep = max(bounds.deep, min(seen, math.floor(settled - self._settings.overlap)))
+        return Bounds(start, deep, self._context.clock.now())
+
+    # --- both -----------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        object: str,
+        fields: Sequence[str],
+        order: Mapping[str, str],
+        token: str | None,
+        since: int | None,
+        limit: int,
+    ) -> Answer:
+        per_page = min(limit, self._settings.page_size)
+        params = {**order, "sort_order": "asc", "per_page": str(per_page)}
+        if token:
+            params["page_token"] = token
+        return self._reader.list_page(object, column_chunks(fields)[0], params, since)
+
+    def _lost(self, answer: Answer, place: Place) -> bool:
+        return place.token is not None and answer.status == 400 and answer.code in WALK_LOST
+
+    def _check_token(self, object: str, page: Rows, used: str | None) -> None:
+        if page.more and (page.token is None or page.token == used):
+            raise violation(
+                self._context.system,
+                object,
+                "a page says that more follows but gives no new page token",
+                "返回页称还有更多记录,却没有新的翻页令牌",
+            )
+
+    def _shape(self, fields: Sequence[str], limit: int) -> int:
+        return crc32("|".join([str(min(limit, self._settings.page_size)), *fields]).encode())
+
+    def _expired(self, object: str) -> CursorExpired:
+        return CursorExpired(
+            f"{self._context.system} {object}: the stored cursor cannot be continued; a full listing follows",
+            f"{self._context.system} {object}:已存位点无法继续,将重新完整读取",
+            system=self._context.system,
+            object=object,
+        )

@@ -1,0 +1,1 @@
+"""Loads the canonical schema and keeps one canonical form per type."""

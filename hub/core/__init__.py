@@ -1,0 +1,1 @@
+"""The thinking: pure functions over frozen types, without I/O, clock or logging."""

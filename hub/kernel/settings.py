@@ -1,0 +1,235 @@
+"""The settings of an installation: `config/hub.yaml`, checked as a whole before anything starts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from hub.kernel.errors import ConfigInvalid, Problem, problem
+from hub.kernel.i18n import Language
+from hub.kernel.secrets import check_reference, resolve_secret
+from hub.kernel.settings_check import cross_check
+from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
+
+FILE = Path("config") / "hub.yaml"
+CODE = "HUB-CONF-001"
+
+_SQLITE = "sqlite:///"
+_NAME = r"^[a-z][a-z0-9_]{0,63}$"
+_PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
+
+Profile = Literal["production", "lab"]
+OnDelete = Literal["detach", "archive", "propagate", "ask"]
+
+
+def said(en: str, zh: str) -> PydanticCustomError:
+    """Makes a finding that carries its own two texts."""
+    return PydanticCustomError("said", "{en}", {"en": en, "zh": zh})
+
+
+def _reference(text: str) -> str:
+    if (fault := check_reference(text)) is not None:
+        raise said(fault.en, fault.zh)
+    return text
+
+
+def _store_url(url: str) -> str:
+    if not url.startswith((_SQLITE, "postgresql+psycopg://")):
+        raise said(
+            "must start with sqlite:/// or postgresql+psycopg://", "应以 sqlite:/// 或 postgresql+psycopg:// 开头"
+        )
+    if _PASSWORD_IN_URL.search(url) or "password=" in url:
+        raise said(
+            "holds a password; take it out and name it in store.password as env:NAME or file:PATH",
+            "含有口令；请移除，并在 store.password 中以 env:变量名 或 file:路径 引用",
+        )
+    if not url.startswith(_SQLITE) and "@" not in url.partition("?")[0]:
+        raise said(
+            "names no user: postgresql+psycopg://USER@HOST:PORT/NAME",
+            "缺少用户名：postgresql+psycopg://用户@主机:端口/库名",
+        )
+    return url
+
+
+Name = Annotated[str, Field(pattern=_NAME)]
+Reference = Annotated[str, AfterValidator(_reference)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Section(BaseModel):
+    """Is strict and frozen: no unknown key, no guessed type; inputs never appear in a message."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Installation(Section):
+    """Names this installation; `id` is bound into every sealed value and must never change."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(min_length=1, max_length=128)
+
+
+class Store(Section):
+    url: Annotated[str, AfterValidator(_store_url)]
+    password: Reference | None = Field(default=None, repr=False)
+
+
+class Keys(Section):
+    """Says which key provider wraps the data keys; `path` is relative to the hub's folder."""
+
+    provider: Name = "file"
+    path: str | None = None
+
+
+class Transport(Section):
+    """Sets the bounds of a connection, in seconds; paths are relative to the hub's folder.
+
+    `approved_hosts` adds hosts to those the kind declares, for a vendor's dedicated or self-hosted cloud.
+    """
+
+    ca_bundle: str | None = None
+    client_certificate: str | None = None
+    approved_hosts: tuple[str, ...] = Field(default=(), strict=False)
+    connect_timeout: float = Field(default=5.0, gt=0, le=60)
+    read_timeout: float = Field(default=30.0, gt=0, le=600)
+    deadline: float = Field(default=120.0, gt=0, le=3600)
+
+
+class SystemSettings(Section):
+    """Is one configured connection: `settings` go to the connector as they stand, secrets only by `credentials`."""
+
+    kind: Name
+    mapping_set: Name = "core"
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    credentials: Mapping[str, Reference] = Field(default_factory=dict, repr=False)
+    http: Transport = Transport()
+    deletions_every_seconds: int = Field(default=3600, ge=0)
+    concurrency: int = Field(default=4, ge=1, le=64)
+
+
+class Threshold(Section):
+    """Is passed by more than `count` records that are also more than `percent` of those known."""
+
+    count: int = Field(ge=0)
+    percent: Percent
+
+
+class Guards(Section):
+    """Are the mass-change guards of an entity, per system."""
+
+    max_deletes: Threshold = Threshold(count=20, percent=5.0)
+    max_changes: Threshold = Threshold(count=200, percent=60.0)
+    max_creates: Threshold = Threshold(count=500, percent=50.0)
+    max_shrink_percent: Percent = 20.0
+    first_sync_needs_release: bool = True
+
+
+class Oscillation(Section):
+    """Freezes a field that returns to an earlier value `times` times within `window_hours`."""
+
+    times: int = Field(default=3, ge=2)
+    window_hours: float = Field(default=24.0, gt=0)
+
+
+class EntitySettings(Section):
+    """Says which systems keep an entity, whose value is preferred, and what a delete means."""
+
+    systems: tuple[str, ...] = Field(min_length=1, strict=False)
+    prefer: tuple[str, ...] = Field(default=(), strict=False)
+    on_delete: OnDelete = "detach"
+    guards: Guards = Guards()
+    oscillation: Oscillation = Oscillation()
+
+
+class HubFile(Section):
+    """Is the content of `config/hub.yaml`."""
+
+    profile: Profile = "production"
+    language: Language = "zh"
+    installation: Installation
+    store: Store
+    keys: Keys = Keys()
+    systems: Mapping[str, SystemSettings] = Field(min_length=1)
+    entities: Mapping[str, EntitySettings] = Field(min_length=1)
+
+
+class Settings(HubFile):
+    """Is the checked content of `config/hub.yaml` with the folder it belongs to and the digest of the file."""
+
+    home: Path
+    digest: str
+
+    def path(self, name: str) -> Path:
+        """Returns a path of the settings, a relative one from the hub's folder."""
+        return (self.home / name).absolute()
+
+    def store_url(self) -> str:
+        """Returns the address of the store with an absolute SQLite path and the resolved password; never log it.
+
+        Raises SecretMissing.
+        """
+        url = self.store.url
+        if url.startswith(_SQLITE):
+            name, mark, options = url.removeprefix(_SQLITE).partition("?")
+            return f"{_SQLITE}{self.path(name)}{mark}{options}"
+        if self.store.password is None:
+            return url
+        scheme, _, rest = url.partition("://")
+        user, at, place = rest.rpartition("@")
+        password = quote(resolve_secret(self.store.password, self.home), safe="")
+        return f"{scheme}://{user}:{password}{at or '@'}{place}"
+
+    @property
+    def mappings(self) -> Path:
+        return self.home / "mappings"
+
+    @property
+    def var(self) -> Path:
+        return self.home / "var"
+
+
+def load_settings(home: Path | str) -> Settings:
+    """Reads and checks `config/hub.yaml` below the hub's folder. Raises ConfigInvalid with every problem found."""
+    home = Path(home).absolute()
+    path = home / FILE
+    if not path.is_file():
+        raise ConfigInvalid([_absent(path)])
+    problems: list[Problem] = []
+    tree = load_yaml(path, problems)
+    if tree is None:
+        raise ConfigInvalid(problems)
+    content = plain(tree)
+    problems = [problem(path, line_of(tree, loc), CODE, text.en, text.zh) for loc, text in cross_check(content)]
+    file: HubFile | None = None
+    try:
+        file = HubFile.model_validate(content)
+    except ValidationError as error:
+        problems = [*schema_problems(path, tree, error, CODE), *problems]
+    if problems or file is None:
+        raise ConfigInvalid(sorted(problems, key=lambda found: found.line or 0))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    parts = {name: getattr(file, name) for name in HubFile.model_fields}
+    return Settings.model_construct(**parts, home=home, digest=f"sha256:{digest}")
+
+
+def line_in_settings(settings: Settings, *keys: str | int) -> int | None:
+    """Returns the line of a key, for problems that only show later."""
+    tree = load_yaml(settings.home / FILE, [])
+    return None if tree is None else line_of(tree, keys)
+
+
+def _absent(path: Path) -> Problem:
+    return problem(
+        path,
+        None,
+        CODE,
+        "is not there; make a hub folder with `crmhub init DIR`, or name yours",
+        "不存在；请用 crmhub init 目录 创建，或指定已有目录",
+    )

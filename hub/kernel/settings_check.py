@@ -1,0 +1,114 @@
+"""What must hold between the parts of `config/hub.yaml`; looks at the raw tree, so that it finds all it can at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hub.kernel.errors import Text
+from hub.kernel.secrets import looks_secret, names_secret
+
+Place = tuple[str | int, ...]
+Finding = tuple[Place, Text]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_LOCAL = re.compile(r"(localhost|127\.[0-9.]+|\[::1\])?(:\d+)?")
+
+
+def cross_check(content: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yields where names do not meet, a secret stands in the open or a connection is not protected."""
+    production = content.get("profile", "production") != "lab"
+    systems, entities = _table(content.get("systems")), _table(content.get("entities"))
+    for section, names in (("systems", systems), ("entities", entities)):
+        yield from _check_names(section, names)
+    for name, system in systems.items():
+        yield from _check_settings(("systems", name, "settings"), _table(_table(system).get("settings")), production)
+    for name, entity in entities.items():
+        yield from _check_entity(name, _table(entity), list(systems))
+    if production:
+        yield from _check_store(_table(content.get("store")).get("url"))
+
+
+def _table(node: object) -> Mapping[str, Any]:
+    return node if isinstance(node, Mapping) else {}
+
+
+def _check_names(section: str, names: Mapping[str, Any]) -> Iterator[Finding]:
+    for name in names:
+        if not _NAME.fullmatch(str(name)):
+            yield (
+                (section, name),
+                Text(
+                    f"`{section}`: a name is lower-case letters, digits and _, starting with a letter",
+                    f"`{section}`：名称应为小写字母、数字和下划线，并以字母开头",
+                ),
+            )
+
+
+def _check_settings(place: Place, settings: Mapping[str, Any], production: bool) -> Iterator[Finding]:
+    for path, value in _leaves(settings):
+        key = ".".join(map(str, (*place, *path)))
+        if not isinstance(value, str):
+            continue
+        if names_secret(str(path[-1])) or looks_secret(value):
+            yield (
+                (*place, *path),
+                Text(
+                    f"`{key}` looks like a secret; put it under credentials as env:NAME or file:PATH",
+                    f"`{key}` 疑似密钥；请放到 credentials 下，以 env:变量名 或 file:路径 引用",
+                ),
+            )
+        elif production and value.lower().startswith("http://"):
+            yield (
+                (*place, *path),
+                Text(
+                    f"`{key}` is not https; plain http is admitted only on loopback with `profile: lab`",
+                    f"`{key}` 不是 https；仅 profile: lab 时允许本机回环的 http",
+                ),
+            )
+
+
+def _leaves(node: object, path: Place = ()) -> Iterator[tuple[Place, object]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _leaves(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for position, value in enumerate(node):
+            yield from _leaves(value, (*path, position))
+    elif path:
+        yield path, node
+
+
+def _check_entity(name: str, entity: Mapping[str, Any], systems: list[str]) -> Iterator[Finding]:
+    listed = [system for system in entity.get("systems") or [] if isinstance(system, str)]
+    for key, names, allowed in (("systems", listed, systems), ("prefer", entity.get("prefer") or [], listed)):
+        place = ("entities", name, key)
+        if not isinstance(names, list):
+            continue
+        for position, system in enumerate(names):
+            if system not in allowed:
+                known = ", ".join(allowed)
+                yield (
+                    (*place, position),
+                    Text(
+                        f"`{'.'.join(place)}` names a system that is not among: {known}",
+                        f"`{'.'.join(place)}` 中的系统不在其列：{known}",
+                    ),
+                )
+        if len(set(map(str, names))) != len(names):
+            yield place, Text(f"`{'.'.join(place)}` names a system twice", f"`{'.'.join(place)}` 重复列出同一系统")
+
+
+def _check_store(url: object) -> Iterator[Finding]:
+    if not isinstance(url, str) or not url.startswith("postgresql"):
+        return
+    host = re.sub(r"^[^@/]*@", "", url.partition("//")[2]).split("/")[0].split("?")[0]
+    if not _LOCAL.fullmatch(host) and "sslmode=verify-full" not in url:
+        yield (
+            ("store", "url"),
+            Text(
+                "`store.url` reaches another host without ?sslmode=verify-full",
+                "`store.url` 连接其他主机，须带 ?sslmode=verify-full",
+            ),
+        )

@@ -1,0 +1,163 @@
+"""Makes the data keys of an installation and unwraps them again: rows in, keys out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.crypto.digests import BlindIndex, Digester
+from hub.crypto.envelope import Aad, DataKey, header_of, lp, open_, seal
+from hub.crypto.errors import EnvelopeBroken, WrongKey
+from hub.crypto.provider import KeyProvider
+from hub.crypto.suites import Suite
+from hub.crypto.values import decode_bytes, encode_bytes
+from hub.crypto.wrapping import KEY, new_key
+from hub.kernel.errors import KeyUnusable
+from hub.keys.rows import LOADED, KeyRow, KeyState, Purpose
+from hub.keys.subjects import CAPACITY, SubjectKeys, WrapKey
+
+_LABEL = b"csh1/kek"
+_CANARY = b"crmhub canary"
+_KEYS = tuple(purpose for purpose in Purpose if purpose is not Purpose.CANARY)
+
+
+@dataclass(frozen=True, slots=True)
+class RingKeys:
+    """Holds the unwrapped keys of one tenant; by header where a blob may name any generation."""
+
+    tenant: str
+    field: DataKey
+    fields: Mapping[bytes, DataKey]
+    secret: DataKey
+    secrets: Mapping[bytes, DataKey]
+    subject_header: bytes
+    subject_suite: Suite
+    wraps: Mapping[bytes, Suite]
+    subjects: SubjectKeys = dataclasses.field(repr=False)
+    digester: Digester = dataclasses.field(repr=False)
+    digest_key_id: int
+    index: BlindIndex = dataclasses.field(repr=False)
+
+
+def make_rows(
+    provider: KeyProvider, tenant: str, new_id: Callable[[], int], now: float, suite: Suite
+) -> tuple[KeyRow, ...]:
+    """Makes one primary key of every purpose, and the canary."""
+    rows = []
+    canary = b""
+    kek_id = provider.kek_id()
+    for purpose in _KEYS:
+        key_id, key = new_id(), new_key()
+        wrapped = provider.wrap(key, wrap_context(kek_id, key_id, tenant, purpose, suite))
+        rows.append(KeyRow(key_id, tenant, purpose, suite, kek_id, wrapped, KeyState.PRIMARY, now))
+        if purpose is Purpose.FIELD:
+            canary = seal(DataKey(key_id, suite, key), encode_bytes(_CANARY), _canary_aad(tenant))
+    rows.append(KeyRow(new_id(), tenant, Purpose.CANARY, suite, kek_id, canary, KeyState.PRIMARY, now))
+    return tuple(rows)
+
+
+def unlock(provider: KeyProvider, tenant: str, rows: Iterable[KeyRow], capacity: int = CAPACITY) -> RingKeys:
+    """Unwraps the keys of one tenant and opens the canary; raises KeyUnusable with the remedy."""
+    own = [row for row in rows if row.tenant == tenant]
+    if not own:
+        raise _incomplete(f"has no keys of installation {tenant}", f"没有安装 {tenant} 的密钥")
+    raw = {row.id: _unwrap(provider, row) for row in own if row.state in LOADED and row.purpose in _KEYS}
+    field_row, fields = _data_keys(own, raw, Purpose.FIELD)
+    secret_row, secrets = _data_keys(own, raw, Purpose.SECRET)
+    digest_row, index_row = _primary(own, Purpose.DIGEST), _primary(own, Purpose.INDEX)
+    wrap_row = _primary(own, Purpose.SUBJECT_WRAP)
+    wrap_rows = [row for row in own if row.purpose is Purpose.SUBJECT_WRAP]
+    generations = {r.id: WrapKey(r.id, _suite(r), raw[r.id], tenant) for r in wrap_rows if r.id in raw}
+    keys = RingKeys(
+        tenant=tenant,
+        field=fields[_header(field_row)],
+        fields=fields,
+        secret=secrets[_header(secret_row)],
+        secrets=secrets,
+        subject_header=_header(wrap_row),
+        subject_suite=_suite(wrap_row),
+        # Every generation ever, destroyed ones too: a re-wrapped subject key still opens blobs that name the old one.
+        wraps={_header(row): _suite(row) for row in wrap_rows},
+        subjects=SubjectKeys(generations[wrap_row.id], generations, capacity),
+        digester=Digester(raw[digest_row.id]),
+        digest_key_id=digest_row.id,
+        index=BlindIndex(raw[index_row.id]),
+    )
+    _open_canary(keys, _primary(own, Purpose.CANARY))
+    return keys
+
+
+def wrap_context(kek_id: str, key_id: int, tenant: str, purpose: Purpose, suite: int) -> bytes:
+    """Returns what binds a wrapped data key to its row."""
+    return lp(_LABEL, kek_id.encode(), key_id.to_bytes(4, "big"), tenant.encode(), purpose.encode(), bytes([suite]))
+
+
+def _unwrap(provider: KeyProvider, row: KeyRow) -> bytes:
+    if row.kek_id != provider.kek_id():
+        raise KeyUnusable(
+            f"this store was sealed under key {row.kek_id}, but the configured key is {provider.kek_id()}; "
+            "configure the key that made this store",
+            f"该存储由密钥 {row.kek_id} 封存，而当前配置的密钥为 {provider.kek_id()}；请配置创建该存储时的密钥",
+            code=WrongKey.code,
+        )
+    try:
+        key = provider.unwrap(row.wrapped, wrap_context(row.kek_id, row.id, row.tenant, row.purpose, row.suite))
+    except WrongKey:
+        raise WrongKey(f"crypto_key {row.id} ({row.purpose})") from None
+    if len(key) != KEY:
+        raise WrongKey(f"crypto_key {row.id} ({row.purpose})")
+    return key
+
+
+def _data_keys(
+    rows: Sequence[KeyRow], raw: Mapping[int, bytes], purpose: Purpose
+) -> tuple[KeyRow, dict[bytes, DataKey]]:
+    primary = _primary(rows, purpose)
+    keys = [DataKey(r.id, _suite(r), raw[r.id]) for r in rows if r.purpose is purpose and r.id in raw]
+    return primary, {key.header: key for key in keys}
+
+
+def _primary(rows: Sequence[KeyRow], purpose: Purpose) -> KeyRow:
+    primaries = [row for row in rows if row.purpose == purpose and row.state == KeyState.PRIMARY]
+    if len(primaries) != 1:
+        raise _incomplete(
+            f"has {len(primaries)} primary keys of purpose {purpose}, not one",
+            f"用途 {purpose} 的主密钥有 {len(primaries)} 个，应为一个",
+        )
+    return primaries[0]
+
+
+def _suite(row: KeyRow) -> Suite:
+    try:
+        return Suite(row.suite)
+    except ValueError:
+        raise _incomplete(
+            f"names the unknown suite {row.suite} in row {row.id}", f"第 {row.id} 行的套件 {row.suite} 未知"
+        ) from None
+
+
+def _header(row: KeyRow) -> bytes:
+    return header_of(_suite(row), row.id)
+
+
+def _canary_aad(tenant: str) -> Aad:
+    return Aad(tenant, "crypto_key", "canary", "canary", None, 0)
+
+
+def _open_canary(keys: RingKeys, row: KeyRow) -> None:
+    key = keys.fields.get(row.wrapped[:6])
+    try:
+        intact = key is not None and decode_bytes(open_(key, row.wrapped, _canary_aad(keys.tenant))) == _CANARY
+    except EnvelopeBroken:
+        intact = False
+    if not intact:
+        raise WrongKey("the canary of crypto_key")
+
+
+def _incomplete(en: str, zh: str) -> KeyUnusable:
+    return KeyUnusable(
+        f"table crypto_key {en}; restore it from a backup",
+        f"crypto_key 表{zh}；请从备份恢复",
+        code="HUB-KEY-007",
+    )

@@ -1,0 +1,333 @@
+"""Translates native records to canonical fields and back, by closures made once per mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.canonical.redaction import may_hold_c3, redact_c3
+from hub.canonical.refusal import ValueRefused, too_long
+from hub.canonical.schema import MatchRule, Schema
+from hub.canonical.values import Value
+from hub.kernel.errors import ConfigInvalid, Problem, Text
+from hub.mapping.check import check_mapping
+from hub.mapping.compiling import ObjectPlan, Writer, content_version, plan_object
+from hub.mapping.describe import Description
+from hub.mapping.lenses.base import NOT_IN_TABLE, NOT_READABLE, Joint
+from hub.mapping.model import MappingFile
+from hub.mapping.tables import Tables
+
+Fields = Mapping[str, Value]
+NOT_AN_OPTION = Text("is not among the options of the system's field", "不在系统字段的可选项中")
+_MISSING: Any = object()
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+_NO_FIELDS: Fields = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Says why one value cannot be translated; never the value."""
+
+    field: str
+    native_field: str
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Says that authentication data was found in a free text and taken out, and of which kinds."""
+
+    field: str
+    native_field: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Translated:
+    """Is a record in canonical form: only observed fields, and what could not be observed.
+
+    A masked, refused or absent value is not in `fields`; an empty one is there as None.
+    """
+
+    fields: dict[str, Value] = field(repr=False)
+    refusals: list[Refusal] | tuple[Refusal, ...] = ()
+    redactions: list[Redaction] | tuple[Redaction, ...] = ()
+    masked: list[str] | tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NativePatch:
+    """Is what to write, and which canonical fields were refused, kept because they may not be cleared, or defaulted."""
+
+    fields: dict[str, Any] = field(repr=False)
+    refusals: tuple[Refusal, ...] = ()
+    kept: tuple[str, ...] = ()
+    defaulted: tuple[str, ...] = ()
+
+
+class CompiledMapping:
+    """Is one mapping ready for use; reading and writing touch no file and no clock."""
+
+    def __init__(self, mapping: MappingFile, schema: Schema, tables: Tables, plans: Iterable[ObjectPlan]) -> None:
+        self.system_kind = mapping.spec.system_kind
+        self.entity = mapping.spec.entity
+        self.set = mapping.spec.set
+        self.version = content_version(mapping, schema, tables)
+        self.match_rules = tuple(
+            MatchRule(rule.name, tuple(rule.fields), rule.strength == "strong") for rule in mapping.spec.match
+        )
+        self._filter = {name: frozenset(values) for name, values in mapping.spec.filter.items()}
+        self._plans = {plan.object: plan for plan in plans}
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        return tuple(self._plans)
+
+    def hub_id_field(self, object: str) -> str:
+        return self._plans[object].hub_id_field
+
+    def native_fields(self, object: str) -> tuple[str, ...]:
+        """Returns the native fields to ask for: the hub id field first, then every field that is read."""
+        plan = self._plans[object]
+        names = [plan.hub_id_field, *(item[1] for item in plan.singles), *(n for item in plan.joint for n in item[4])]
+        return tuple(dict.fromkeys(names))
+
+    def in_fields(self, object: str) -> tuple[str, ...]:
+        """Returns the canonical fields that are read from an object."""
+        plan = self._plans[object]
+        names = [*plan.constants, *(item[0] for item in plan.singles), *(n for item in plan.joint for n in item[0])]
+        return tuple(dict.fromkeys(names))
+
+    def out_fields(self, object: str) -> tuple[str, ...]:
+        """Returns the canonical fields that are written to an object."""
+        return tuple(self._plans[object].writers)
+
+    def clearable(self, object: str) -> frozenset[str]:
+        """Returns the canonical fields that may be written empty."""
+        return frozenset(name for name, writer in self._plans[object].writers.items() if name in writer.clearable)
+
+    def route(self, fields: Fields) -> str | None:
+        """Returns the object that a record belongs to, or None when no route takes it."""
+        for plan in self._plans.values():
+            if all(fields.get(name) in values for name, values in plan.when.items()):
+                return plan.object
+        return None
+
+    def admits(self, fields: Fields) -> bool:
+        """Says whether the filter of the mapping lets a record in."""
+        return all(fields.get(name) in values for name, values in self._filter.items())
+
+    def to_canonical(self, object: str, native: Mapping[str, Any]) -> Translated:
+        """Returns the canonical fields that a native record shows."""
+        plan = self._plans[object]
+        fields: dict[str, Value] = plan.constants.copy()
+        result = Translated(fields)
+        look = native.get
+        # The loops are spelled out: this is the hottest code of a first load.
+        for name, key, read, empty in plan.simple:
+            raw = look(key, _MISSING)
+            if raw is None:
+                fields[name] = empty
+            elif raw is not _MISSING:
+                try:
+                    fields[name] = read(raw)
+                except _UNREADABLE as error:
+                    _refuse(result, name, key, raw, empty, error)
+        for name, key, read, empty in plan.guarded:
+            raw = look(key, _MISSING)
+            if raw is None:
+                fields[name] = empty
+            elif raw is not _MISSING:
+                try:
+                    if "*" in raw:
+                        result.masked = [*result.masked, name]
+                    else:
+                        fields[name] = read(raw)
+                except _UNREADABLE as error:
+                    _refuse(result, name, key, raw, empty, error)
+        for name, key, read, _ in plan.prose:
+            raw = look(key, _MISSING)
+            if raw is not _MISSING:
+                _read_prose(result, name, key, raw, read)
+        for names, pick, made, maskable, keys in plan.joint:
+            _read_joint(result, names, pick, made, maskable, keys, native)
+        return result
+
+    def to_native(
+        self, object: str, fields: Fields, current: Fields | None = None, *, create: bool = False
+    ) -> NativePatch:
+        """Returns the native patch of these canonical fields.
+
+        `current` holds the canonical values that the system is known to hold: fields equal to it are left out, and
+        fields that share a native field with others are completed from it. `create` adds defaults and constants.
+        """
+        plan = self._plans[object]
+        patch: dict[str, Any] = dict(plan.on_create) if create else {}
+        writing = _Writing(patch, [], [], [])
+        known = _NO_FIELDS if current is None else current
+        joints: dict[int, tuple[Writer, dict[str, Value]]] = {}
+        for name, value in fields.items():
+            writer = plan.writers.get(name)
+            if writer is None:
+                continue
+            if isinstance(writer.made, Joint):
+                joints.setdefault(id(writer), (writer, {}))[1][name] = value
+            elif not (name in known and known[name] == value):
+                writing.put_one(name, value, writer, create)
+        for writer, wanted in joints.values():
+            if not all(name in known and known[name] == value for name, value in wanted.items()):
+                writing.put_joint(writer, wanted, known, create)
+        if create:
+            for name, writer in plan.writers.items():
+                if name not in fields and writer.default is not None:
+                    writing.put_one(name, None, writer, create)
+        return NativePatch(patch, tuple(writing.refusals), tuple(writing.kept), tuple(writing.defaulted))
+
+    def round_trip(self, object: str, fields: Fields) -> dict[str, Value]:
+        """Returns what the system shows of these fields after they were written to it, for those it can show."""
+        back = self.to_canonical(object, self.to_native(object, fields).fields).fields
+        return {name: back[name] for name in fields if name in back}
+
+
+def _read_prose(result: Translated, name: str, key: str, raw: Any, read: Callable[[Any], Value]) -> None:
+    if raw is None:
+        result.fields[name] = None
+        return
+    try:
+        value = read(raw)
+        if isinstance(value, str) and may_hold_c3(value):
+            kept, kinds = redact_c3(value)
+            if kinds:
+                result.redactions = [*result.redactions, Redaction(name, key, kinds)]
+                value = read(kept)
+        result.fields[name] = value
+    except _UNREADABLE as error:
+        _refuse(result, name, key, raw, None, error)
+
+
+def _read_joint(
+    result: Translated,
+    names: tuple[str, ...],
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]],
+    made: Joint,
+    maskable: bool,
+    keys: tuple[str, ...],
+    native: Mapping[str, Any],
+) -> None:
+    try:
+        raws = pick(native)
+    except KeyError:
+        return
+    if maskable:
+        for raw in raws:
+            if type(raw) is str and "*" in raw:
+                result.masked = [*result.masked, *names]
+                return
+    try:
+        values = made.get(raws)
+    except _UNREADABLE as error:
+        _refuse(result, names[0], keys[0], raws, None, error)
+        return
+    if len(names) == 1:
+        result.fields[names[0]] = values[0]
+    else:
+        result.fields.update(zip(names, values, strict=True))
+
+
+def _refuse(result: Translated, name: str, key: str, raw: Any, empty: Value, error: Exception) -> None:
+    if raw == "" or raw == []:
+        result.fields[name] = empty
+    else:
+        text = error.reason if isinstance(error, ValueRefused) else _reason(error)
+        result.refusals = [*result.refusals, Refusal(name, key, text)]
+
+
+def _reason(error: Exception) -> Text:
+    return NOT_IN_TABLE if isinstance(error, LookupError) else NOT_READABLE
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Collects one patch."""
+
+    patch: dict[str, Any]
+    refusals: list[Refusal]
+    kept: list[str]
+    defaulted: list[str]
+
+    def put_one(self, name: str, value: Value, writer: Writer, create: bool) -> None:
+        made, key = writer.made, writer.natives[0]
+        assert not isinstance(made, Joint)
+        if value is None and writer.default is not None:
+            self.defaulted.append(name)
+            value = writer.default
+        if value is None:
+            self._empty(name, writer, {key: made.cleared}, create)
+            return
+        try:
+            native = made.put(value)
+        except _UNREADABLE as error:
+            self._refuse(name, key, error)
+            return
+        self._accept(name, {key: native}, writer)
+
+    def put_joint(self, writer: Writer, wanted: dict[str, Value], known: Fields, create: bool) -> None:
+        made, name = writer.made, next(iter(wanted))
+        assert isinstance(made, Joint)
+        may_not = [each for each, value in wanted.items() if value is None and each not in writer.clearable]
+        if may_not:
+            if not create:
+                self.kept.extend(may_not)
+            wanted = {each: value for each, value in wanted.items() if each not in may_not}
+        if not wanted:
+            return
+        try:
+            natives = made.put(wanted, known)
+        except _UNREADABLE as error:
+            self._refuse(name, writer.natives[0], error)
+            return
+        if create:
+            natives = {key: value for key, value in natives.items() if value is not None}
+        self._accept(name, natives, writer)
+
+    def _empty(self, name: str, writer: Writer, cleared: dict[str, Any], create: bool) -> None:
+        if create:
+            return
+        if name in writer.clearable:
+            self.patch.update(cleared)
+        else:
+            self.kept.append(name)
+
+    def _refuse(self, name: str, key: str, error: Exception) -> None:
+        text = error.reason if isinstance(error, ValueRefused) else _reason(error)
+        self.refusals.append(Refusal(name, key, text))
+
+    def _accept(self, name: str, natives: dict[str, Any], writer: Writer) -> None:
+        for key, value in natives.items():
+            limit = writer.limits.get(key)
+            if limit is None or not isinstance(value, str | list):
+                continue
+            if isinstance(value, str) and limit.length is not None and len(value) > limit.length:
+                self.refusals.append(Refusal(name, key, too_long(limit.length)))
+                return
+            chosen = [value] if isinstance(value, str) else [item for item in value if isinstance(item, str)]
+            if limit.options is not None and not limit.options.issuperset(chosen):
+                self.refusals.append(Refusal(name, key, NOT_AN_OPTION))
+                return
+        self.patch.update(natives)
+
+
+def compile_mapping(
+    mapping: MappingFile, schema: Schema, tables: Tables, describe: Description | None = None
+) -> CompiledMapping:
+    """Makes a mapping ready for use; raises ConfigInvalid when it contradicts the schema or its tables.
+
+    With `describe`, lengths and options of the system are kept, and pairs whose native field is absent are left out.
+    """
+    problems: list[Problem] = [p for p in check_mapping(mapping, schema, tables) if p.severity == "error"]
+    if problems:
+        raise ConfigInvalid(problems)
+    shapes = describe or {}
+    plans = [plan_object(mapping, route, schema, tables, shapes.get(route.object)) for route in mapping.spec.routes]
+    return CompiledMapping(mapping, schema, tables, plans)

@@ -1,0 +1,193 @@
+"""The one door from the hub to the systems: opens a connector with everything it may touch outside itself."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, Self
+
+from connectors.addresses import Egress
+from connectors.base import Connector, Http, TokenStore
+from connectors.errors import SettingsInvalid
+from connectors.http import HttpClient, HttpPolicy
+from connectors.registry import allowed_hosts, find
+from hub.kernel.clock import Clock
+from hub.kernel.ids import NewId
+from hub.kernel.secrets import SecretMissing, resolve_secret
+from hub.kernel.settings import Settings, SystemSettings
+
+LockOf = Callable[[str], AbstractContextManager[None]]
+"""Returns a lock by name that admits one holder over all threads and processes of the installation."""
+
+
+class TokenRepo(Protocol):
+    """Keeps the sealed tokens of all systems; the store implements it."""
+
+    def get(self, system: str, name: str) -> bytes | None: ...
+
+    def put(self, system: str, name: str, value: bytes) -> None: ...
+
+
+class FileLocks:
+    """Gives locks by name: a thread lock inside the process, a kernel file lock between processes of one machine.
+
+    The kernel frees a file lock when its holder dies, however it dies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            descriptor = self._open(name)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+
+    def _open(self, name: str) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shown = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:40]
+        place = self._folder / f"{shown}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.lock"
+        return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """Narrows the tokens of all systems to those of one."""
+
+    system: str
+    repo: TokenRepo = field(repr=False)
+
+    def get(self, name: str) -> bytes | None:
+        return self.repo.get(self.system, name)
+
+    def put(self, name: str, value: bytes) -> None:
+        self.repo.put(self.system, name, value)
+
+
+@dataclass(slots=True)
+class Context:
+    """Implements `connectors.base.ConnectorContext` for one system."""
+
+    system: str
+    clock: Clock = field(repr=False)
+    http: Http = field(repr=False)
+    tokens: TokenStore = field(repr=False)
+    home: Path
+    credentials: Mapping[str, str] = field(repr=False)
+    ids: NewId = field(repr=False)
+    locks: LockOf = field(repr=False)
+
+    def new_id(self) -> str:
+        """Returns a fresh identifier, 32 hex digits."""
+        return self.ids().replace("-", "")
+
+    def secret(self, name: str) -> str:
+        """Resolves a credential of this system. Raises SettingsInvalid with the remedy when it is absent."""
+        reference = self.credentials.get(name)
+        try:
+            if reference is not None:
+                return resolve_secret(reference, self.home)
+            en, zh = "is missing: name it as env:NAME or file:PATH", "缺失：请以 env:变量名 或 file:路径 引用"
+        except SecretMissing as missing:
+            en, zh = missing.en, missing.zh
+        raise SettingsInvalid(
+            f"{self.system}: credentials.{name}: {en}", f"{self.system}：credentials.{name}：{zh}", system=self.system
+        )
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Admits one holder per name of this system over the whole installation."""
+        return self.locks(f"{self.system}:{name}")
+
+
+class Outbound:
+    """Opens the connectors of an installation and counts the calls that leave; close it to drop all connections."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock, new_id: NewId, tokens: TokenRepo, locks: LockOf | None = None
+    ) -> None:
+        self._settings, self._clock, self._new_id, self._repo = settings, clock, new_id, tokens
+        self._locks = locks or FileLocks(settings.var / "locks")
+        self._clients: dict[str, list[HttpClient]] = {}
+        self._connectors: list[Connector] = []
+
+    def open(self, system: str) -> Connector:
+        """Opens the connector of a configured system. Raises SettingsInvalid."""
+        configured = self._settings.systems.get(system)
+        if configured is None:
+            known = ", ".join(self._settings.systems)
+            raise SettingsInvalid(
+                f"{system} is not a configured system; the systems are: {known}",
+                f"未配置接入系统 {system}；已配置：{known}",
+                system=system,
+            )
+        factory = find(configured.kind)
+        client = self._client(system, configured)
+        context = Context(
+            system=system,
+            clock=self._clock,
+            http=client,
+            tokens=_Tokens(system, self._repo),
+            home=self._settings.home,
+            credentials=configured.credentials,
+            ids=self._new_id,
+            locks=self._locks,
+        )
+        connector = factory(configured.settings, context)
+        self._connectors.append(connector)
+        return connector
+
+    def calls(self) -> Mapping[str, Mapping[str, int]]:
+        """Returns how many calls left, by system and operation."""
+        counted: dict[str, dict[str, int]] = {}
+        for system, clients in self._clients.items():
+            sums = counted.setdefault(system, {})
+            for client in clients:
+                for operation, number in client.calls().items():
+                    sums[operation] = sums.get(operation, 0) + number
+        return counted
+
+    def close(self) -> None:
+        """Closes every connector and connection, the others too when one of them fails to."""
+        with ExitStack() as open_ends:
+            for client in (client for clients in self._clients.values() for client in clients):
+                open_ends.callback(client.close)
+            for connector in self._connectors:
+                open_ends.callback(connector.close)
+            self._connectors.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _client(self, system: str, configured: SystemSettings) -> HttpClient:
+        transport = configured.http
+        hosts = (*allowed_hosts(configured.kind), *transport.approved_hosts)
+        bundle, certificate = transport.ca_bundle, transport.client_certificate
+        policy = HttpPolicy(
+            egress=Egress(hosts, profile=self._settings.profile),
+            ca_bundle=str(self._settings.path(bundle)) if bundle else None,
+            client_certificate=str(self._settings.path(certificate)) if certificate else None,
+            connect_timeout=transport.connect_timeout,
+            read_timeout=transport.read_timeout,
+            deadline=transport.deadline,
+        )
+        client = HttpClient(policy, self._clock, system=system)
+        self._clients.setdefault(system, []).append(client)
+        return client

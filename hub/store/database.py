@@ -1,0 +1,98 @@
+"""Opens the database: SQLite embedded, PostgreSQL for service; the same SQL on both."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from hub.kernel.errors import StoreUnavailable
+
+WRITE = "crmhub_write"
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Returns an engine for `sqlite:///FILE`, `sqlite://` (memory) or `postgresql+psycopg://…`."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    return sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 10})
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    options: dict[str, Any] = {"hide_parameters": True, "connect_args": {"check_same_thread": False, "timeout": 30}}
+    if url.database in (None, "", ":memory:"):
+        options["poolclass"] = StaticPool
+    else:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, **options)
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, record: object) -> None:
+        # SQLAlchemy begins transactions itself below; the driver must not.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writing = connection.get_execution_options().get(WRITE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns failures of the database itself into StoreUnavailable, with the remedy and without any value."""
+    try:
+        yield
+    except OperationalError as error:
+        raise _unavailable(error) from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable(error) from None
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES):
+            raise _unavailable(error) from None
+        raise
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    cause = str(getattr(error, "orig", error)).splitlines()[0].lower()
+    for mark, en, zh in (
+        ("readonly", "the database is read-only; make its file and folder writable", "数据库只读；请使文件及目录可写"),
+        ("full", "the disk of the database is full; free space and start again", "数据库所在磁盘已满；请清理后重试"),
+        (
+            "no space",
+            "the disk of the database is full; free space and start again",
+            "数据库所在磁盘已满；请清理后重试",
+        ),
+        ("locked", "the database is locked by another program; close it", "数据库被其他程序锁定；请先关闭该程序"),
+        ("malformed", "the database file is damaged; restore a backup", "数据库文件已损坏；请从备份恢复"),
+        (
+            "not a database",
+            "the file is not a crmhub database; check store.url",
+            "该文件不是 crmhub 数据库；请检查 store.url",
+        ),
+        (
+            "unable to open",
+            "the database file cannot be opened; check store.url",
+            "无法打开数据库文件；请检查 store.url",
+        ),
+        ("password", "the database refuses the user or password", "数据库拒绝该用户名或口令"),
+    ):
+        if mark in cause:
+            return StoreUnavailable(en, zh)
+    return StoreUnavailable(
+        "the database cannot be reached; check that it runs and store.url is right. Nothing was lost.",
+        "无法连接数据库；请确认其正在运行且 store.url 正确。数据未丢失。",
+    )

@@ -1,0 +1,206 @@
+"""The inbox: observations that are not consumed yet. A row stays while its record waits for a person or a parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.core.state import Kind, Observation
+from hub.keys.keyring import Keyring
+from hub.store.codec import fields_in
+from hub.store.tables import observation
+from hub.store.unit_of_work import UnitOfWork
+
+
+class Wait(StrEnum):
+    """Says where an inbox row stands: to be consumed, or waiting for an answer."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Is one inbox row, still closed."""
+
+    obs_id: str
+    system: str
+    object: str
+    native_id: str
+    kind: Kind
+    hub_id: str | None
+    subject_id: str | None
+    version: str | None
+    digest: bytes | None
+    stamp: str | None
+    survivor: str | None
+    state: Wait
+    entity: str
+    blob: bytes | None = None
+
+
+def queued_of(row: Any) -> Queued:
+    return Queued(
+        row.obs_id,
+        row.system,
+        row.object,
+        row.native_id,
+        Kind(row.kind),
+        row.hub_id,
+        row.subject_id,
+        row.version,
+        None if row.digest is None else bytes(row.digest),
+        row.stamp,
+        row.survivor,
+        Wait(row.state),
+        row.entity,
+        None if row.blob is None else bytes(row.blob),
+    )
+
+
+def open_row(ring: Keyring, row: Queued) -> Observation:
+    """Opens one inbox row. The subject's key, where it has one, must be in the ring."""
+    fields = {} if row.blob is None else ring.open_record("observation", row.obs_id, row.subject_id, 0, row.blob)
+    return Observation(
+        row.obs_id,
+        row.entity,
+        row.system,
+        row.object,
+        row.native_id,
+        row.kind,
+        fields_in(fields),
+        row.version,
+        row.stamp,
+        row.survivor,
+        row.digest,
+    )
+
+
+def seal_row(
+    ring: Keyring, item: Observation, hub_id: str | None, subject_id: str | None, run_id: str, now: float
+) -> dict[str, Any]:
+    """Returns the row of one observation, sealed under its subject's key, or the field key while it has no subject."""
+    blob = None
+    if item.kind in (Kind.UPSERT, Kind.EDIT):
+        blob = ring.seal_record("observation", item.obs_id, subject_id, 0, item.fields)
+    return {
+        "obs_id": item.obs_id,
+        "entity": item.entity,
+        "system": item.system,
+        "object": item.object,
+        "native_id": item.native_id,
+        "kind": item.kind.value,
+        "state": Wait.NEW.value,
+        "hub_id": hub_id,
+        "subject_id": subject_id,
+        "version": item.version,
+        "digest": item.digest,
+        "stamp": item.stamp,
+        "survivor": item.survivor,
+        "run_id": run_id,
+        "blob": blob,
+        "seen_at": now,
+    }
+
+
+def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Queued]:
+    rows = conn.execute(
+        sa.select(observation).where(
+            observation.c.system == system, observation.c.object == object_, observation.c.native_id.in_(native_ids)
+        )
+    )
+    return {row.native_id: queued_of(row) for row in rows}
+
+
+def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued]]:
+    found: dict[str, list[Queued]] = {}
+    rows = conn.execute(sa.select(observation).where(observation.c.hub_id.in_(hub_ids)).order_by(observation.c.obs_id))
+    for row in rows:
+        found.setdefault(row.hub_id, []).append(queued_of(row))
+    return found
+
+
+def stage(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Puts observations into the inbox; what they replace was consumed in the same unit of work."""
+    if rows:
+        work.conn.execute(observation.insert(), list(rows))
+
+
+def queue_page(conn: sa.Connection, entity: str, system: str, after: str, limit: int) -> list[Queued]:
+    """Returns the next rows to consume of one system, by arrival."""
+    rows = conn.execute(
+        sa.select(observation)
+        .where(
+            observation.c.entity == entity,
+            observation.c.state == Wait.NEW.value,
+            observation.c.system == system,
+            observation.c.obs_id > after,
+        )
+        .order_by(observation.c.obs_id)
+        .limit(limit)
+    )
+    return [queued_of(row) for row in rows]
+
+
+def consume(work: UnitOfWork, obs_ids: Iterable[str]) -> None:
+    ids = list(obs_ids)
+    if ids:
+        work.conn.execute(observation.delete().where(observation.c.obs_id.in_(ids)))
+
+
+def put_off(work: UnitOfWork, waits: Mapping[str, tuple[Wait, str | None]]) -> None:
+    """Marks rows as waiting, with the hub id they belong to where it is known."""
+    if waits:
+        statement = (
+            observation.update()
+            .where(observation.c.obs_id == sa.bindparam("key"))
+            .values(state=sa.bindparam("wait"), hub_id=sa.func.coalesce(sa.bindparam("hub"), observation.c.hub_id))
+        )
+        rows = [{"key": key, "wait": wait.value, "hub": hub} for key, (wait, hub) in waits.items()]
+        work.conn.execute(statement, rows)
+
+
+def wake(work: UnitOfWork, hub_ids: Sequence[str]) -> None:
+    """Puts the waiting rows of these records back into the queue."""
+    work.conn.execute(
+        observation.update()
+        .where(observation.c.hub_id.in_(hub_ids), observation.c.state == Wait.WAITING.value)
+        .values(state=Wait.NEW.value)
+    )
+
+
+def wake_native(work: UnitOfWork, system: str, object_: str, native_id: str) -> None:
+    work.conn.execute(
+        observation.update()
+        .where(observation.c.system == system, observation.c.object == object_, observation.c.native_id == native_id)
+        .values(state=Wait.NEW.value)
+    )
+
+
+def load_of(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
+    """Returns per system how many bound records arrived changed and how many arrived gone."""
+    rows = conn.execute(
+        sa.select(observation.c.system, observation.c.kind, sa.func.count())
+        .where(observation.c.entity == entity, observation.c.state == Wait.NEW.value, observation.c.hub_id.isnot(None))
+        .group_by(observation.c.system, observation.c.kind)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for system, kind, number in rows:
+        entry = counts.setdefault(system, {"changed": 0, "gone": 0})
+        entry["gone" if kind in (Kind.GONE, Kind.MERGED) else "changed"] += number
+    return counts
+
+
+def depth(conn: sa.Connection, entity: str) -> dict[str, int]:
+    """Returns how many rows stand in each state."""
+    rows = conn.execute(
+        sa.select(observation.c.state, sa.func.count())
+        .where(observation.c.entity == entity)
+        .group_by(observation.c.state)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,156 @@
+"""Intents: the notes committed before a remote write, so that nobody who dies ever makes a twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.canonical.values import Value
+from hub.keys.keyring import Keyring
+from hub.store.codec import value_in
+from hub.store.tables import intent
+from hub.store.unit_of_work import Lease, UnitOfWork
+
+
+class IntentState(StrEnum):
+    """Says where a write stands; ASKED waits for a person, because nobody can prove that it did not happen."""
+
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    ASKED = "asked"
+    SETTLED = "settled"
+
+
+OPEN = (IntentState.SENT, IntentState.UNCERTAIN, IntentState.ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Is one remote write that was about to happen.
+
+    `sent` maps canonical fields to (golden value it was made from, value as the system will show it).
+    """
+
+    intent_id: str
+    entity: str
+    hub_id: str
+    binding_id: str
+    subject_id: str
+    system: str
+    object: str
+    native_id: str | None
+    op: str
+    payload_digest: bytes
+    sent: Mapping[str, tuple[Value, Value]] = attribute(repr=False)
+    state: IntentState = IntentState.SENT
+    sent_at: float = 0.0
+    epoch: int = 0
+
+
+def commit(work: UnitOfWork, held: Lease, run_id: str, intents: Sequence[Intent]) -> None:
+    """Notes a whole batch as sent, in the one commit that precedes the call."""
+    rows = [
+        {
+            "intent_id": item.intent_id,
+            "idempotency_key": item.intent_id,
+            "entity": item.entity,
+            "hub_id": item.hub_id,
+            "binding_id": item.binding_id,
+            "subject_id": item.subject_id,
+            "system": item.system,
+            "object": item.object,
+            "native_id": item.native_id,
+            "op": item.op,
+            "payload_digest": item.payload_digest,
+            "state": IntentState.SENT.value,
+            "epoch": held.epoch,
+            "run_id": run_id,
+            "blob": work.ring.seal_record(
+                "intent", item.intent_id, item.subject_id, 0, {name: list(pair) for name, pair in item.sent.items()}
+            ),
+            "sent_at": work.now,
+        }
+        for item in intents
+    ]
+    work.conn.execute(intent.insert(), rows)
+
+
+def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) -> None:
+    """Notes what became of intents; a settled one drops its sealed payload."""
+    closed = [
+        {"key": key, "to": state.value, "said": said} for key, (state, said) in outcomes.items() if state not in OPEN
+    ]
+    if closed:
+        statement = intent.update().where(intent.c.intent_id == sa.bindparam("key"))
+        values = {"state": sa.bindparam("to"), "outcome": sa.bindparam("said"), "settled_at": work.now, "blob": None}
+        work.conn.execute(statement.values(values), closed)
+    still = [{"key": key, "to": state.value, "said": said} for key, (state, said) in outcomes.items() if state in OPEN]
+    if still:
+        statement = intent.update().where(intent.c.intent_id == sa.bindparam("key"))
+        work.conn.execute(statement.values(state=sa.bindparam("to"), outcome=sa.bindparam("said")), still)
+
+
+def unsettled(
+    conn: sa.Connection, ring: Keyring, entity: str, before_epoch: int, states: Sequence[IntentState] = OPEN[:2]
+) -> list[Intent]:
+    """Returns the intents left open by older epochs of the entity's lease; their subjects' keys must be in the ring."""
+    rows = conn.execute(
+        sa.select(intent)
+        .where(intent.c.entity == entity, intent.c.state.in_(states), intent.c.epoch < before_epoch)
+        .order_by(intent.c.intent_id)
+    )
+    return [_intent_of(ring, row) for row in rows]
+
+
+def unsettled_records(conn: sa.Connection, entity: str, before_epoch: int) -> list[str]:
+    """Returns the hub ids of the intents that `unsettled` would return."""
+    return list(
+        conn.execute(
+            sa.select(intent.c.hub_id)
+            .where(intent.c.entity == entity, intent.c.state.in_(OPEN[:2]), intent.c.epoch < before_epoch)
+            .distinct()
+        ).scalars()
+    )
+
+
+def _intent_of(ring: Keyring, row: Any) -> Intent:
+    sealed = ring.open_record("intent", row.intent_id, row.subject_id, 0, bytes(row.blob))
+    return Intent(
+        row.intent_id,
+        row.entity,
+        row.hub_id,
+        row.binding_id,
+        row.subject_id,
+        row.system,
+        row.object,
+        row.native_id,
+        row.op,
+        bytes(row.payload_digest),
+        {name: (value_in(pair[0]), value_in(pair[1])) for name, pair in sealed.items()},
+        IntentState(row.state),
+        row.sent_at,
+        row.epoch,
+    )
+
+
+def open_bindings(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
+    """Returns which bindings have an open intent: nothing more is sent for them until it is settled."""
+    query = sa.select(intent.c.binding_id).where(intent.c.binding_id.in_(binding_ids), intent.c.state.in_(OPEN))
+    return set(conn.execute(query).scalars())
+
+
+def asked(conn: sa.Connection, entity: str) -> list[Any]:
+    """Returns the writes that wait for a person, without their payload."""
+    columns = (intent.c.intent_id, intent.c.hub_id, intent.c.binding_id, intent.c.system, intent.c.op, intent.c.sent_at)
+    query = sa.select(*columns).where(intent.c.entity == entity, intent.c.state == IntentState.ASKED)
+    return list(conn.execute(query.order_by(intent.c.intent_id)))
+
+
+def count(conn: sa.Connection, entity: str) -> dict[str, int]:
+    query = sa.select(intent.c.state, sa.func.count()).where(intent.c.entity == entity, intent.c.state.in_(OPEN))
+    return {row[0]: row[1] for row in conn.execute(query.group_by(intent.c.state))}

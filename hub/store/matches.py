@@ -1,0 +1,242 @@
+"""Evidence of identity: blind match keys, questions about who is who, and the decisions taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from hub.store.tables import binding, blind_index, match_candidate, match_decision, match_question
+from hub.store.unit_of_work import UnitOfWork
+
+GOLDEN = ""
+"""Stands for the golden records in `blind_index.system`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Is what is known of one match key: golden records and observations that hold it."""
+
+    golden: tuple[str, ...]
+    rivals: Mapping[str, int]
+    """system -> unbound records there that hold the key"""
+
+
+def put_keys(
+    work: UnitOfWork, entity: str, system: str, keys: Mapping[str, Mapping[str, bytes]], fresh: bool = False
+) -> None:
+    """Stores the match keys of golden records or inbox rows: owner -> rule -> digest; replaces what stood."""
+    if keys and not fresh:
+        drop_keys(work, keys)
+    rows = [
+        {"owner": owner, "rule": rule, "entity": entity, "system": system, "digest": digest}
+        for owner, by_rule in keys.items()
+        for rule, digest in by_rule.items()
+    ]
+    if rows:
+        work.conn.execute(blind_index.insert(), rows)
+
+
+def take_over(work: UnitOfWork, owners: Sequence[str]) -> None:
+    """Makes the keys of inbox rows those of the golden records that were made from them under the same id."""
+    if owners:
+        work.conn.execute(blind_index.update().where(blind_index.c.owner.in_(owners)).values(system=GOLDEN))
+
+
+def drop_keys(work: UnitOfWork, owners: Iterable[str]) -> None:
+    ids = list(owners)
+    if ids:
+        work.conn.execute(blind_index.delete().where(blind_index.c.owner.in_(ids)))
+
+
+def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[bytes, Shared]:
+    """Looks up who else holds each key: one query for the batch."""
+    golden: dict[bytes, list[str]] = {}
+    rivals: dict[bytes, dict[str, int]] = {}
+    if digests:
+        rows = conn.execute(
+            sa.select(blind_index.c.digest, blind_index.c.system, blind_index.c.owner).where(
+                blind_index.c.digest.in_(digests), blind_index.c.entity == entity
+            )
+        )
+        for raw, system, owner in rows:
+            digest = bytes(raw)
+            if system == GOLDEN:
+                golden.setdefault(digest, []).append(owner)
+            else:
+                counts = rivals.setdefault(digest, {})
+                counts[system] = counts.get(system, 0) + 1
+    return {
+        digest: Shared(tuple(golden.get(digest, ())), rivals.get(digest, {}))
+        for digest in golden.keys() | rivals.keys()
+    }
+
+
+def placed(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]:
+    """Returns which golden records already have, or are being given, a record in a system."""
+    rows = conn.execute(
+        sa.select(binding.c.hub_id).where(
+            binding.c.hub_id.in_(hub_ids), binding.c.system == system, binding.c.native_id.isnot(None)
+        )
+    )
+    return set(rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class MatchQuestion:
+    """Is one open question: whose record is this? `candidates` maps hub id to reasons."""
+
+    question_id: str
+    entity: str
+    system: str
+    object: str
+    native_id: str
+    state: str
+    answer: str | None
+    opened_at: float
+    candidates: Mapping[str, tuple[str, ...]]
+
+
+def ask(
+    work: UnitOfWork, entity: str, run_id: str, asked: Mapping[tuple[str, str, str], Mapping[str, tuple[str, ...]]]
+) -> int:
+    """Opens questions for (system, object, native id) with their candidates; one already open is replaced."""
+    for (system, object_, native_id), candidates in asked.items():
+        _close(work, _live(system, object_, native_id), "superseded")
+        question_id = work.new_id()
+        work.conn.execute(
+            match_question.insert().values(
+                question_id=question_id,
+                entity=entity,
+                system=system,
+                object=object_,
+                native_id=native_id,
+                kind="identity",
+                state="open",
+                run_id=run_id,
+                opened_at=work.now,
+            )
+        )
+        rows = [
+            {"question_id": question_id, "hub_id": hub, "system": system, "reasons": orjson.dumps(why).decode()}
+            for hub, why in candidates.items()
+        ]
+        work.conn.execute(match_candidate.insert(), rows)
+    return len(asked)
+
+
+def _live(system: str, object_: str, native_id: str) -> sa.ColumnElement[bool]:
+    table = match_question.c
+    here = sa.and_(table.system == system, table.object == object_, table.native_id == native_id)
+    return sa.and_(here, table.state.in_(("open", "decided")))
+
+
+def _close(work: UnitOfWork, which: sa.ColumnElement[bool], state: str) -> None:
+    work.conn.execute(match_question.update().where(which).values(state=state, closed_at=work.now))
+
+
+def close(work: UnitOfWork, system: str, object_: str, native_id: str) -> None:
+    _close(work, _live(system, object_, native_id), "applied")
+
+
+def answer(work: UnitOfWork, question_id: str, reply: str, by: str) -> None:
+    """Notes a person's answer: a hub id to link with, or `new`."""
+    work.conn.execute(
+        match_question.update()
+        .where(match_question.c.question_id == question_id)
+        .values(state="decided", answer=reply, answered_by=by)
+    )
+
+
+def answers(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Returns decided answers by native id: (answer, who decided)."""
+    table = match_question.c
+    rows = conn.execute(
+        sa.select(table.native_id, table.answer, table.answered_by).where(
+            table.system == system,
+            table.object == object_,
+            table.native_id.in_(native_ids),
+            table.state == "decided",
+        )
+    )
+    return {native_id: (str(reply), str(by)) for native_id, reply, by in rows}
+
+
+def questions(
+    conn: sa.Connection, entity: str, *, question_id: str | None = None, limit: int = 10_000
+) -> list[MatchQuestion]:
+    """Returns open and decided questions with their candidates, oldest first."""
+    query = sa.select(match_question).where(
+        match_question.c.entity == entity, match_question.c.state.in_(("open", "decided"))
+    )
+    if question_id is not None:
+        query = query.where(match_question.c.question_id == question_id)
+    rows = conn.execute(query.order_by(match_question.c.question_id).limit(limit)).all()
+    reasons: dict[str, dict[str, tuple[str, ...]]] = {}
+    ids = sa.select(match_question.c.question_id).where(match_question.c.state.in_(("open", "decided")))
+    for row in conn.execute(sa.select(match_candidate).where(match_candidate.c.question_id.in_(ids))):
+        reasons.setdefault(row.question_id, {})[row.hub_id] = tuple(orjson.loads(row.reasons))
+    return [_question_of(row, reasons.get(row.question_id, {})) for row in rows]
+
+
+def _question_of(row: Any, candidates: Mapping[str, tuple[str, ...]]) -> MatchQuestion:
+    return MatchQuestion(
+        row.question_id,
+        row.entity,
+        row.system,
+        row.object,
+        row.native_id,
+        row.state,
+        row.answer,
+        row.opened_at,
+        candidates,
+    )
+
+
+def asked_about(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]:
+    """Returns which golden records an open question in this system is about: nothing is created for them there."""
+    rows = conn.execute(
+        sa.select(match_candidate.c.hub_id)
+        .join(match_question, match_question.c.question_id == match_candidate.c.question_id)
+        .where(
+            match_candidate.c.hub_id.in_(hub_ids),
+            match_candidate.c.system == system,
+            match_question.c.state.in_(("open", "decided")),
+        )
+    )
+    return set(rows.scalars())
+
+
+def decide(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Notes decisions: who is who, by which rule, by whom."""
+    if rows:
+        stamped = [{"decision_id": work.new_id(), "decided_at": work.now, "state": "applied", **row} for row in rows]
+        work.conn.execute(match_decision.insert(), stamped)
+
+
+def tally(conn: sa.Connection, entity: str) -> dict[str, int]:
+    """Returns how many records were linked as sure, answered by a person, or taken as new, and how many are asked."""
+    rows = conn.execute(
+        sa.select(match_decision.c.certainty, sa.func.count())
+        .where(match_decision.c.entity == entity, match_decision.c.state == "applied")
+        .group_by(match_decision.c.certainty)
+    )
+    counts = {row[0]: row[1] for row in rows}
+    open_ = sa.select(sa.func.count()).where(match_question.c.entity == entity, match_question.c.state == "open")
+    return {**counts, "unsure": conn.execute(open_).scalar_one()}
+
+
+def decisions(conn: sa.Connection, entity: str, system: str, native_id: str) -> list[Any]:
+    rows = conn.execute(
+        sa.select(match_decision)
+        .where(
+            match_decision.c.entity == entity,
+            match_decision.c.system == system,
+            match_decision.c.native_id == native_id,
+        )
+        .order_by(match_decision.c.decision_id)
+    )
+    return list(rows)

@@ -1,0 +1,209 @@
+"""Records held out with their reason, and retried when what made them fail has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.keys.keyring import Keyring
+from hub.store.tables import quarantine
+from hub.store.unit_of_work import UnitOfWork
+
+INBOUND, OUTBOUND = "in", "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Is one record, or one field of a record, that cannot go on; `field` is empty for the whole record."""
+
+    quarantine_id: str
+    entity: str
+    system: str
+    object: str
+    native_id: str
+    hub_id: str | None
+    direction: str
+    field: str
+    code: str
+    en: str
+    zh: str
+    input_digest: bytes
+    state: str
+    opened_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Is what goes into quarantine. `payload` is the native input, kept sealed so that nothing is lost."""
+
+    system: str
+    object: str
+    native_id: str
+    direction: str
+    field: str
+    code: str
+    en: str
+    zh: str
+    input_digest: bytes
+    hub_id: str | None = None
+    subject_id: str | None = None
+    payload: Mapping[str, Any] | None = None
+
+
+def put(work: UnitOfWork, ring: Keyring, entity: str, run_id: str, faults: Sequence[Fault]) -> int:
+    """Opens quarantine rows; one with the same cause stays as it is. Returns how many are new."""
+    opened = 0
+    for fault in faults:
+        row = work.conn.execute(
+            sa.select(quarantine.c.quarantine_id, quarantine.c.input_digest, quarantine.c.code).where(_place(fault))
+        ).one_or_none()
+        if row is not None and bytes(row.input_digest) == fault.input_digest and row.code == fault.code:
+            continue
+        if row is not None:
+            _close(work, quarantine.c.quarantine_id == row.quarantine_id, "superseded")
+        quarantine_id = work.new_id()
+        blob = None
+        if fault.payload is not None:
+            blob = ring.seal_record("quarantine", quarantine_id, fault.subject_id, 0, fault.payload)
+        work.conn.execute(
+            quarantine.insert().values(
+                quarantine_id=quarantine_id,
+                entity=entity,
+                system=fault.system,
+                object=fault.object,
+                native_id=fault.native_id,
+                hub_id=fault.hub_id,
+                direction=fault.direction,
+                field=fault.field,
+                code=fault.code,
+                en=fault.en,
+                zh=fault.zh,
+                input_digest=fault.input_digest,
+                subject_id=fault.subject_id,
+                blob=blob,
+                state="open",
+                run_id=run_id,
+                opened_at=work.now,
+            )
+        )
+        opened += 1
+    return opened
+
+
+def _place(fault: Fault) -> sa.ColumnElement[bool]:
+    table = quarantine.c
+    return sa.and_(
+        table.system == fault.system,
+        table.object == fault.object,
+        table.native_id == fault.native_id,
+        table.field == fault.field,
+        table.state == "open",
+    )
+
+
+def _close(work: UnitOfWork, which: sa.ColumnElement[bool], state: str) -> int:
+    return work.conn.execute(quarantine.update().where(which).values(state=state, closed_at=work.now)).rowcount
+
+
+def clear(work: UnitOfWork, system: str, object_: str, native_ids: Sequence[str], direction: str) -> int:
+    """Closes the rows of records that went through after all."""
+    if not native_ids:
+        return 0
+    table = quarantine.c
+    here = sa.and_(table.system == system, table.object == object_, table.native_id.in_(native_ids))
+    return _close(work, sa.and_(here, table.direction == direction, table.state == "open"), "done")
+
+
+def clear_fields(work: UnitOfWork, system: str, accepted: Mapping[str, Sequence[str]]) -> int:
+    """Closes the outbound rows of what a system accepted after all: hub id -> fields ('' for the whole record)."""
+    if not accepted:
+        return 0
+    table = quarantine.c
+    rows = work.conn.execute(
+        sa.select(table.quarantine_id, table.hub_id, table.field).where(
+            table.system == system,
+            table.hub_id.in_(list(accepted)),
+            table.direction == OUTBOUND,
+            table.state == "open",
+        )
+    ).all()
+    done = [row.quarantine_id for row in rows if row.field in accepted[row.hub_id]]
+    return _close(work, table.quarantine_id.in_(done), "done") if done else 0
+
+
+def retry(work: UnitOfWork, quarantine_id: str) -> int:
+    """Lets one row be tried again in the next cycle; a record still at fault comes back."""
+    which = sa.and_(quarantine.c.quarantine_id == quarantine_id, quarantine.c.state == "open")
+    return _close(work, which, "released")
+
+
+def of_records(conn: sa.Connection, system: str, hub_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    """Returns what the system refused: hub id -> field ('' for the whole record) -> digest of the refused input."""
+    table = quarantine.c
+    rows = conn.execute(
+        sa.select(table.hub_id, table.field, table.input_digest).where(
+            table.system == system,
+            table.hub_id.in_(hub_ids),
+            table.direction == OUTBOUND,
+            table.state == "open",
+        )
+    )
+    found: dict[str, dict[str, bytes]] = {}
+    for hub_id, name, digest in rows:
+        found.setdefault(hub_id, {})[name] = bytes(digest)
+    return found
+
+
+def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, bytes]:
+    """Returns the input digest of records held out on arrival, so that the same input is not judged again."""
+    table = quarantine.c
+    rows = conn.execute(
+        sa.select(table.native_id, table.input_digest).where(
+            table.system == system,
+            table.object == object_,
+            table.native_id.in_(native_ids),
+            table.direction == INBOUND,
+            table.state == "open",
+        )
+    )
+    return {native_id: bytes(digest) for native_id, digest in rows}
+
+
+def listing(conn: sa.Connection, entity: str, *, quarantine_id: str | None = None, limit: int = 1000) -> list[Held]:
+    """Returns open rows, oldest first."""
+    query = sa.select(quarantine).where(quarantine.c.entity == entity, quarantine.c.state == "open")
+    if quarantine_id is not None:
+        query = query.where(quarantine.c.quarantine_id == quarantine_id)
+    return [
+        Held(
+            row.quarantine_id,
+            row.entity,
+            row.system,
+            row.object,
+            row.native_id,
+            row.hub_id,
+            row.direction,
+            row.field,
+            row.code,
+            row.en,
+            row.zh,
+            bytes(row.input_digest),
+            row.state,
+            row.opened_at,
+        )
+        for row in conn.execute(query.order_by(quarantine.c.quarantine_id).limit(limit))
+    ]
+
+
+def causes(conn: sa.Connection, entity: str) -> list[tuple[str, str, str, int]]:
+    """Returns (system, code, field, rows): one cause makes one line, however many records it blocks."""
+    table = quarantine.c
+    rows = conn.execute(
+        sa.select(table.system, table.code, table.field, sa.func.count())
+        .where(table.entity == entity, table.state == "open")
+        .group_by(table.system, table.code, table.field)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]

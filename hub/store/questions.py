@@ -1,0 +1,185 @@
+"""Conflicts and holds: one open row per record and field, answered by a person, closed by the merge.
+
+When the candidates of an open question move, the row is superseded by a new one with a new id: an answer to the old id
+is refused, because it quotes candidates that no longer stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from hub.canonical.values import Value
+from hub.core.state import Conflict, GoldenRecord, Hold, Resolution
+from hub.keys.keyring import Keyring
+from hub.store.codec import value_in
+from hub.store.tables import conflict, hold
+from hub.store.unit_of_work import UnitOfWork
+
+_TABLES = {"conflict": (conflict, conflict.c.conflict_id), "hold": (hold, hold.c.hold_id)}
+LIVE = ("open", "decided")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Is one conflict or hold. `rule` is the policy or guard that asks; `system` who changed a held field."""
+
+    kind: str
+    id: str
+    entity: str
+    hub_id: str
+    field: str
+    rule: str
+    system: str
+    state: str
+    opened_at: float
+    digest: bytes
+    subject_id: str
+    candidates: tuple[tuple[str, Value], ...] = attribute(repr=False)
+    answer: bytes | None = attribute(default=None, repr=False)
+
+
+def load(
+    conn: sa.Connection,
+    ring: Keyring,
+    kind: str,
+    *,
+    hub_ids: Sequence[str] | None = None,
+    question_id: str | None = None,
+    states: Sequence[str] = LIVE,
+    limit: int = 1000,
+) -> list[Question]:
+    """Loads questions; the subjects' keys must be in the ring."""
+    table, key = _TABLES[kind]
+    query = sa.select(table).order_by(key).limit(limit)
+    if states:
+        query = query.where(table.c.state.in_(states))
+    if hub_ids is not None:
+        query = query.where(table.c.hub_id.in_(hub_ids))
+    if question_id is not None:
+        query = query.where(key == question_id)
+    return [_question_of(ring, kind, key.name, row) for row in conn.execute(query)]
+
+
+def subjects(conn: sa.Connection, kind: str, states: Sequence[str] = LIVE, limit: int = 1000) -> list[str]:
+    """Returns the hub ids of the questions that `load` would return."""
+    table, key = _TABLES[kind]
+    query = sa.select(table.c.hub_id).order_by(key).limit(limit)
+    return list(conn.execute(query.where(table.c.state.in_(states)) if states else query).scalars())
+
+
+def _question_of(ring: Keyring, kind: str, key: str, row: Any) -> Question:
+    question_id = getattr(row, key)
+    sealed = ring.open_record(kind, question_id, row.subject_id, 0, bytes(row.blob))
+    candidates = tuple((origin, value_in(value)) for origin, value in sealed["candidates"])
+    return Question(
+        kind,
+        question_id,
+        row.entity,
+        row.hub_id,
+        row.field,
+        row.rule,
+        row.system,
+        row.state,
+        row.opened_at,
+        bytes(row.digest),
+        row.subject_id,
+        candidates,
+        None if row.answer is None else bytes(row.answer),
+    )
+
+
+def resolutions(ring: Keyring, questions: Iterable[Question]) -> dict[str, Resolution]:
+    """Returns the answers of decided questions of one record, by field."""
+    found = {}
+    for item in questions:
+        if item.state == "decided" and item.answer is not None:
+            sealed = ring.open_record(f"{item.kind}_answer", item.id, item.subject_id, 0, item.answer)
+            found[item.field] = Resolution(item.field, value_in(sealed["value"]), item.candidates)
+    return found
+
+
+def answer(work: UnitOfWork, question: Question, value: Value, by: str) -> None:
+    """Notes a person's answer; the next cycle applies it through the merge."""
+    table, key = _TABLES[question.kind]
+    sealed = work.ring.seal_record(f"{question.kind}_answer", question.id, question.subject_id, 0, {"value": value})
+    work.conn.execute(table.update().where(key == question.id).values(state="decided", answer=sealed, answered_by=by))
+
+
+def reconcile(
+    work: UnitOfWork,
+    run_id: str,
+    record: GoldenRecord,
+    stood: Sequence[Question],
+    conflicts: Sequence[Conflict],
+    holds: Sequence[Hold],
+) -> tuple[int, int]:
+    """Makes the open rows of a record equal to what its merge asks now; returns (opened, closed)."""
+    asked: dict[tuple[str, str], Conflict | Hold] = {("conflict", item.field): item for item in conflicts}
+    asked |= {("hold", item.field): item for item in holds}
+    closed: dict[str, dict[str, str]] = {"conflict": {}, "hold": {}}
+    for question in stood:
+        now = asked.get((question.kind, question.field))
+        if now is not None and _digest(work.ring, now) == question.digest and question.state == "open":
+            del asked[question.kind, question.field]
+            continue
+        if now is None:
+            closed[question.kind][question.id] = "resolved" if question.state == "decided" else "dissolved"
+        else:
+            closed[question.kind][question.id] = "superseded"
+    for kind, states in closed.items():
+        table, key = _TABLES[kind]
+        for question_id, state in states.items():
+            work.conn.execute(table.update().where(key == question_id).values(state=state, closed_at=work.now))
+    for (kind, _), item in asked.items():
+        table, key = _TABLES[kind]
+        work.conn.execute(
+            table.insert().values({key.name: (new := work.new_id()), **_row(work, new, run_id, record, item)})
+        )
+    return len(asked), sum(len(states) for states in closed.values())
+
+
+def _digest(ring: Keyring, item: Conflict | Hold) -> bytes:
+    rule = item.policy if isinstance(item, Conflict) else item.guard
+    return ring.digest(b"candidates", rule.encode(), orjson.dumps(item.candidates))
+
+
+def _row(
+    work: UnitOfWork, question_id: str, run_id: str, record: GoldenRecord, item: Conflict | Hold
+) -> Mapping[str, object]:
+    kind = "conflict" if isinstance(item, Conflict) else "hold"
+    sealed = {"candidates": [[origin, value] for origin, value in item.candidates]}
+    return {
+        "entity": record.entity,
+        "hub_id": record.hub_id,
+        "field": item.field,
+        "rule": item.policy if isinstance(item, Conflict) else item.guard,
+        "system": "" if isinstance(item, Conflict) else item.system,
+        "subject_id": record.subject_id,
+        "digest": _digest(work.ring, item),
+        "blob": work.ring.seal_record(kind, question_id, record.subject_id, 0, sealed),
+        "state": "open",
+        "run_id": run_id,
+        "opened_at": work.now,
+    }
+
+
+def frozen_fields(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Returns the fields that open questions freeze, per record."""
+    found: dict[str, set[str]] = {}
+    for table, _ in _TABLES.values():
+        query = sa.select(table.c.hub_id, table.c.field).where(table.c.hub_id.in_(hub_ids), table.c.state.in_(LIVE))
+        for hub_id, name in conn.execute(query):
+            found.setdefault(hub_id, set()).add(name)
+    return {hub_id: frozenset(names) for hub_id, names in found.items()}
+
+
+def count(conn: sa.Connection, kind: str, entity: str) -> int:
+    table, _ = _TABLES[kind]
+    query = sa.select(sa.func.count()).where(table.c.entity == entity, table.c.state.in_(LIVE))
+    return conn.execute(query).scalar_one()

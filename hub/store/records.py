@@ -1,0 +1,365 @@
+"""Golden records, bindings and bases: loaded and written in bulk, sealed and opened here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.canonical.values import Value
+from hub.core.state import Base, Binding, BindingState, GoldenRecord, GoldenState
+from hub.keys.keyring import Keyring
+from hub.keys.rows import SubjectKeyRow
+from hub.store.codec import base_in, base_out, fields_in
+from hub.store.tables import base, binding, golden, subject_key
+from hub.store.unit_of_work import UnitOfWork
+
+_BINDING_COLUMNS = (
+    "binding_id",
+    "hub_id",
+    "entity",
+    "system",
+    "part",
+    "object",
+    "native_id",
+    "state",
+    "version",
+    "obs_digest",
+    "mapping_version",
+    "agreed_revision",
+    "stamped",
+    "dirty",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Is a golden record as stored, with its bindings and their bases (None: equal to the golden record)."""
+
+    golden: GoldenRecord
+    bindings: tuple[Binding, ...]
+    bases: Mapping[str, Base | None]
+
+
+def binding_id(hub_id: str, system: str, part: str = "main") -> str:
+    """Returns the one id that a record's place in a system ever has."""
+    return f"{hub_id}/{system}/{part}"
+
+
+def load(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, Stored]:
+    """Loads records by hub id: three queries for the whole batch."""
+    if not hub_ids:
+        return {}
+    records = load_golden(conn, ring, hub_ids)
+    found: dict[str, list[Binding]] = {hub_id: [] for hub_id in records}
+    for row in conn.execute(sa.select(binding).where(binding.c.hub_id.in_(hub_ids)).order_by(binding.c.binding_id)):
+        if row.hub_id in found:
+            found[row.hub_id].append(binding_of(row))
+    bases = _load_bases(conn, ring, hub_ids, records)
+    return {
+        hub_id: Stored(record, tuple(found[hub_id]), {b.binding_id: bases.get(b.binding_id) for b in found[hub_id]})
+        for hub_id, record in records.items()
+    }
+
+
+def load_golden(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, GoldenRecord]:
+    """Loads and opens golden records, and puts their subjects' keys into the ring."""
+    rows = conn.execute(
+        sa.select(golden, subject_key.c.key_id, subject_key.c.wrapped)
+        .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
+        .where(golden.c.hub_id.in_(hub_ids))
+    ).all()
+    ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
+    return {row.hub_id: _golden_of(ring, row) for row in rows}
+
+
+def load_subjects(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, str]:
+    """Puts the subject keys of records into the ring without opening the records; returns hub id -> subject id."""
+    rows = conn.execute(
+        sa.select(golden.c.hub_id, subject_key)
+        .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
+        .where(golden.c.hub_id.in_(hub_ids))
+    ).all()
+    ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
+    return {row.hub_id: row.subject_id for row in rows}
+
+
+def _golden_of(ring: Keyring, row: Any) -> GoldenRecord:
+    sealed = ring.open_record("golden", row.hub_id, row.subject_id, row.revision, bytes(row.blob))
+    return GoldenRecord(
+        row.hub_id,
+        row.entity,
+        fields_in(sealed["fields"]),
+        sealed["origins"],
+        row.revision,
+        GoldenState(row.state),
+        row.subject_id,
+    )
+
+
+def _load_bases(
+    conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str], records: Mapping[str, GoldenRecord]
+) -> dict[str, Base]:
+    rows = conn.execute(
+        sa.select(base, binding.c.hub_id)
+        .join(binding, binding.c.binding_id == base.c.binding_id)
+        .where(binding.c.hub_id.in_(hub_ids))
+    )
+    return {
+        row.binding_id: base_in(
+            ring.open_record("base", row.binding_id, records[row.hub_id].subject_id, row.blob_version, bytes(row.blob))
+        )
+        for row in rows
+    }
+
+
+def binding_of(row: Any) -> Binding:
+    return Binding(
+        row.binding_id,
+        row.hub_id,
+        row.entity,
+        row.system,
+        row.object,
+        row.native_id,
+        BindingState(row.state),
+        row.part,
+        row.version,
+        None if row.obs_digest is None else bytes(row.obs_digest),
+        row.mapping_version,
+        row.agreed_revision,
+        row.stamped,
+        row.dirty,
+    )
+
+
+def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Binding]:
+    """Returns bindings by native id: the look-up by which an unchanged page stays closed."""
+    rows = conn.execute(
+        sa.select(binding).where(
+            binding.c.system == system, binding.c.object == object_, binding.c.native_id.in_(native_ids)
+        )
+    )
+    return {row.native_id: binding_of(row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Is one record to write: what was stored (None for a new one) and what is to stand now."""
+
+    before: Stored | None
+    golden: GoldenRecord
+    bindings: tuple[Binding, ...]
+    bases: Mapping[str, Base | None]
+    facets: Mapping[str, Value]
+
+
+_KEEP: Base = {}
+
+
+def rewrite(stored: Stored, changed: Binding, base: Base | None = _KEEP) -> Write:
+    """Returns the write that changes one binding of a record, and its base where one is given."""
+    bindings = tuple(changed if item.binding_id == changed.binding_id else item for item in stored.bindings)
+    bases = dict(stored.bases)
+    if base is not _KEEP:
+        bases[changed.binding_id] = base
+    return Write(stored, stored.golden, bindings, bases, {})
+
+
+def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
+    """Writes records in bulk: inserts and updates by table, only rows that changed."""
+    new_golden: list[dict[str, Any]] = []
+    old_golden: list[dict[str, Any]] = []
+    new_bindings: list[dict[str, Any]] = []
+    old_bindings: list[dict[str, Any]] = []
+    bases: list[dict[str, Any]] = []
+    collapsed: list[str] = []
+    for item in writes:
+        if item.before is None:
+            work.create_subject(item.golden.subject_id)
+            new_golden.append(_golden_row(work, item, created=True))
+        elif item.golden is not item.before.golden:
+            old_golden.append(_golden_row(work, item, created=False))
+        known = {} if item.before is None else {b.binding_id: b for b in item.before.bindings}
+        for found in item.bindings:
+            before = known.get(found.binding_id)
+            if before is None:
+                new_bindings.append(_binding_row(work, found))
+            elif before != found:
+                old_bindings.append(_binding_row(work, found))
+            stood = item.before.bases.get(found.binding_id) if item.before and before is not None else None
+            stands = item.bases.get(found.binding_id)
+            if stands is not None and stands != stood:
+                bases.append(_base_row(work, found, item.golden, stands))
+                collapsed.append(found.binding_id)
+            elif stands is None and stood is not None:
+                collapsed.append(found.binding_id)
+    work.flush_subjects()
+    _write_golden(work.conn, new_golden, old_golden)
+    _write_bindings(work.conn, new_bindings, old_bindings)
+    if collapsed:
+        work.conn.execute(base.delete().where(base.c.binding_id.in_(collapsed)))
+    if bases:
+        work.conn.execute(base.insert(), bases)
+
+
+def _golden_row(work: UnitOfWork, item: Write, *, created: bool) -> dict[str, Any]:
+    record = item.golden
+    blob = work.ring.seal_record(
+        "golden",
+        record.hub_id,
+        record.subject_id,
+        record.revision,
+        {"fields": record.fields, "origins": record.origins},
+    )
+    row: dict[str, Any] = {
+        "hub_id": record.hub_id,
+        "revision": record.revision,
+        "state": record.state.value,
+        "blob": blob,
+        "facets": dict(item.facets),
+        "updated_at": work.now,
+    }
+    if created:
+        row |= {
+            "entity": record.entity,
+            "subject_id": record.subject_id,
+            "unplaced": True,
+            "created_at": work.now,
+        }
+    return row
+
+
+def _binding_row(work: UnitOfWork, item: Binding) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(item, name) for name in _BINDING_COLUMNS}
+    row["state"] = item.state.value
+    row["updated_at"] = work.now
+    return row
+
+
+def _base_row(work: UnitOfWork, item: Binding, record: GoldenRecord, stands: Base) -> dict[str, Any]:
+    version = record.revision
+    blob = work.ring.seal_record("base", item.binding_id, record.subject_id, version, base_out(stands))
+    return {"binding_id": item.binding_id, "blob_version": version, "blob": blob}
+
+
+def _write_golden(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
+    if new:
+        conn.execute(golden.insert(), new)
+    if old:
+        statement = (
+            golden.update()
+            .where(golden.c.hub_id == sa.bindparam("key"))
+            .values({name: sa.bindparam(name) for name in ("revision", "state", "blob", "facets", "updated_at")})
+        )
+        conn.execute(statement, [{**row, "key": row["hub_id"]} for row in old])
+
+
+def _write_bindings(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
+    if new:
+        conn.execute(binding.insert(), new)
+    if old:
+        names = [name for name in old[0] if name not in ("binding_id", "hub_id", "entity", "system", "part")]
+        statement = (
+            binding.update()
+            .where(binding.c.binding_id == sa.bindparam("key"))
+            .values({name: sa.bindparam(name) for name in names})
+        )
+        conn.execute(statement, [{"key": row["binding_id"], **{n: row[n] for n in names}} for row in old])
+
+
+def place_new(work: UnitOfWork, entity: str, systems: Sequence[str]) -> int:
+    """Gives every record that has no place yet in a system a pending binding there, in one statement per system."""
+    placed = 0
+    for system in systems:
+        missing = (
+            sa.select(
+                golden.c.hub_id + f"/{system}/main",
+                golden.c.hub_id,
+                golden.c.entity,
+                sa.literal(system),
+                sa.literal("main"),
+                sa.literal(BindingState.PENDING.value),
+                sa.literal(0),
+                sa.literal(False),
+                sa.literal(True),
+                sa.literal(work.now, sa.Double),
+            )
+            .where(golden.c.entity == entity, golden.c.unplaced, golden.c.state == GoldenState.LIVE.value)
+            .where(
+                ~sa.exists().where(
+                    binding.c.hub_id == golden.c.hub_id, binding.c.system == system, binding.c.part == "main"
+                )
+            )
+        )
+        columns = ["binding_id", "hub_id", "entity", "system", "part", "state"]
+        columns += ["agreed_revision", "stamped", "dirty", "updated_at"]
+        placed += work.conn.execute(binding.insert().from_select(columns, missing)).rowcount
+    work.conn.execute(golden.update().where(golden.c.entity == entity, golden.c.unplaced).values(unplaced=sa.false()))
+    return placed
+
+
+def learn_versions(work: UnitOfWork, system: str, object_: str, versions: Mapping[str, str]) -> None:
+    """Notes the versions that a strong read showed of records whose content is staged or unchanged."""
+    if versions:
+        statement = (
+            binding.update()
+            .where(
+                binding.c.system == system,
+                binding.c.object == object_,
+                binding.c.native_id == sa.bindparam("key"),
+                binding.c.version.is_(None),
+            )
+            .values(version=sa.bindparam("shown"))
+        )
+        work.conn.execute(statement, [{"key": key, "shown": shown} for key, shown in versions.items()])
+
+
+def dirty_page(
+    conn: sa.Connection, entity: str, system: str, after: str, limit: int, state: BindingState
+) -> list[Binding]:
+    """Returns the next bindings of one state that are owed a write; the keyset walks each once a pass."""
+    rows = conn.execute(
+        sa.select(binding)
+        .where(
+            binding.c.entity == entity,
+            binding.c.system == system,
+            binding.c.dirty,
+            binding.c.state == state.value,
+            binding.c.binding_id > after,
+        )
+        .order_by(binding.c.binding_id)
+        .limit(limit)
+    )
+    return [binding_of(row) for row in rows]
+
+
+def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
+    """Returns per system how many bindings are bound, and how many creates, updates and deletes are owed."""
+    rows = conn.execute(
+        sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())
+        .where(binding.c.entity == entity)
+        .group_by(binding.c.system, binding.c.state, binding.c.dirty)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for system, state, dirty, number in rows:
+        entry = counts.setdefault(system, {"bound": 0, "creates": 0, "updates": 0, "deletes": 0, "detached": 0})
+        if state in (BindingState.ACTIVE, BindingState.DOOMED):
+            entry["bound"] += number
+        if state == BindingState.DETACHED:
+            entry["detached"] += number
+        if dirty:
+            kinds = {BindingState.PENDING: "creates", BindingState.ACTIVE: "updates", BindingState.DOOMED: "deletes"}
+            kind = kinds.get(BindingState(state))
+            if kind:
+                entry[kind] += number
+    return counts
+
+
+def totals(conn: sa.Connection) -> dict[str, int]:
+    """Returns the number of golden records per entity and state as `entity:state`."""
+    rows = conn.execute(
+        sa.select(golden.c.entity, golden.c.state, sa.func.count()).group_by(golden.c.entity, golden.c.state)
+    )
+    return {f"{entity}:{state}": number for entity, state, number in rows}

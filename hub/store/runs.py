@@ -1,0 +1,194 @@
+"""Runs, checkpoints, guards and what was last seen of each system's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from hub.core.guards import Trip
+from hub.store.tables import checkpoint, guard_trip, run, schema_snapshot
+from hub.store.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Is one run as recorded; times in epoch seconds, `outcome` None while it has not ended."""
+
+    run_id: str
+    entity: str
+    act: str
+    actor: str
+    started_at: float
+    ended_at: float | None
+    outcome: str | None
+    reasons: tuple[str, ...]
+    counts: Mapping[str, int]
+
+
+def start(work: UnitOfWork, run_id: str, entity: str, act: str, actor: str) -> None:
+    row = {"run_id": run_id, "entity": entity, "act": act, "actor": actor, "started_at": work.now}
+    work.conn.execute(run.insert().values(row))
+
+
+def end(work: UnitOfWork, run_id: str, outcome: str, reasons: Sequence[str], counts: Mapping[str, int]) -> None:
+    values = {
+        "ended_at": work.now,
+        "outcome": outcome,
+        "reasons": orjson.dumps(list(reasons)).decode(),
+        "counts": orjson.dumps(dict(counts)).decode(),
+    }
+    work.conn.execute(run.update().where(run.c.run_id == run_id).values(values))
+
+
+def latest(conn: sa.Connection, entity: str, limit: int = 10) -> list[Run]:
+    rows = conn.execute(sa.select(run).where(run.c.entity == entity).order_by(run.c.run_id.desc()).limit(limit))
+    return [
+        Run(
+            row.run_id,
+            row.entity,
+            row.act,
+            row.actor,
+            row.started_at,
+            row.ended_at,
+            row.outcome,
+            tuple(orjson.loads(row.reasons or "[]")),
+            orjson.loads(row.counts or "{}"),
+        )
+        for row in rows
+    ]
+
+
+def load_cursor(
+    conn: sa.Connection, entity: str, system: str, object_: str, stream: str, scope: str
+) -> Mapping[str, Any] | None:
+    """Returns the stored cursor, or None when there is none for this scope: then the listing starts over."""
+    row = conn.execute(
+        sa.select(checkpoint.c.cursor, checkpoint.c.scope).where(_stream(entity, system, object_, stream))
+    ).one_or_none()
+    return orjson.loads(row.cursor) if row is not None and row.scope == scope else None
+
+
+def cursor_moved_at(conn: sa.Connection, entity: str, system: str, object_: str, stream: str) -> float | None:
+    query = sa.select(checkpoint.c.moved_at).where(_stream(entity, system, object_, stream))
+    return conn.execute(query).scalar_one_or_none()
+
+
+def save_cursor(
+    work: UnitOfWork,
+    entity: str,
+    system: str,
+    object_: str,
+    stream: str,
+    scope: str,
+    cursor: Mapping[str, Any],
+    run_id: str,
+) -> None:
+    values = {"scope": scope, "cursor": orjson.dumps(cursor).decode(), "run_id": run_id, "moved_at": work.now}
+    here = _stream(entity, system, object_, stream)
+    if not work.conn.execute(checkpoint.update().where(here).values(values)).rowcount:
+        key = {"entity": entity, "system": system, "object": object_, "stream": stream}
+        work.conn.execute(checkpoint.insert().values(**key, **values))
+
+
+def drop_cursor(work: UnitOfWork, entity: str, system: str, object_: str, stream: str) -> None:
+    work.conn.execute(checkpoint.delete().where(_stream(entity, system, object_, stream)))
+
+
+def _stream(entity: str, system: str, object_: str, stream: str) -> sa.ColumnElement[bool]:
+    table = checkpoint.c
+    return sa.and_(table.entity == entity, table.system == system, table.object == object_, table.stream == stream)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRow:
+    """Is one guard as recorded. Released, it lets at most `allowed` through."""
+
+    entity: str
+    system: str
+    guard: str
+    count: int
+    allowed: int
+    state: str
+    released_by: str | None
+    reason: str | None
+    tripped_at: float
+    released_at: float | None
+
+
+def guards(conn: sa.Connection, entity: str) -> list[GuardRow]:
+    rows = conn.execute(sa.select(guard_trip).where(guard_trip.c.entity == entity))
+    return [
+        GuardRow(
+            row.entity,
+            row.system,
+            row.guard,
+            row._mapping["count"],
+            row.allowed,
+            row.state,
+            row.released_by,
+            row.reason,
+            row.tripped_at,
+            row.released_at,
+        )
+        for row in rows
+    ]
+
+
+def trip(work: UnitOfWork, entity: str, run_id: str, item: Trip) -> None:
+    """Records a tripped guard; a former release of it is spent."""
+    clear_guard(work, entity, item.system, item.guard)
+    work.conn.execute(
+        guard_trip.insert().values(
+            entity=entity,
+            system=item.system,
+            guard=item.guard,
+            count=item.count,
+            allowed=item.allowed,
+            state="tripped",
+            run_id=run_id,
+            tripped_at=work.now,
+        )
+    )
+
+
+def release(work: UnitOfWork, row: GuardRow, by: str, reason: str) -> None:
+    """Lets through what tripped the guard, up to the number a person saw."""
+    work.conn.execute(
+        guard_trip.update()
+        .where(_guard(row.entity, row.system, row.guard))
+        .values(state="released", allowed=row.count, released_by=by, reason=reason, released_at=work.now)
+    )
+
+
+def spend(work: UnitOfWork, row: GuardRow) -> None:
+    """Ends the allowance of a release, which itself stays on record."""
+    work.conn.execute(guard_trip.update().where(_guard(row.entity, row.system, row.guard)).values(allowed=0))
+
+
+def clear_guard(work: UnitOfWork, entity: str, system: str, guard: str) -> None:
+    work.conn.execute(guard_trip.delete().where(_guard(entity, system, guard)))
+
+
+def _guard(entity: str, system: str, guard: str) -> sa.ColumnElement[bool]:
+    return sa.and_(guard_trip.c.entity == entity, guard_trip.c.system == system, guard_trip.c.guard == guard)
+
+
+def schema_digest(conn: sa.Connection, system: str, object_: str) -> tuple[str, str] | None:
+    """Returns (digest, body) of the schema last accepted."""
+    query = sa.select(schema_snapshot.c.digest, schema_snapshot.c.body)
+    row = conn.execute(
+        query.where(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
+    ).one_or_none()
+    return None if row is None else (row.digest, row.body)
+
+
+def accept_schema(work: UnitOfWork, system: str, object_: str, digest: str, body: str) -> None:
+    here = sa.and_(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
+    work.conn.execute(schema_snapshot.delete().where(here))
+    work.conn.execute(
+        schema_snapshot.insert().values(system=system, object=object_, digest=digest, body=body, taken_at=work.now)
+    )

@@ -1,0 +1,116 @@
+"""One transaction: the change, the epoch check of the lease and the audit rows, committed together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+import sqlalchemy as sa
+
+from hub.audit.event import Event
+from hub.audit.tree import AppendEvents
+from hub.kernel.clock import Clock
+from hub.kernel.errors import LeaseLost
+from hub.kernel.failpoints import hit
+from hub.kernel.ids import NewId
+from hub.keys.keyring import Keyring
+from hub.keys.rows import SubjectKeyRow
+from hub.store.database import WRITE, store_errors
+from hub.store.tables import audit_entry, audit_head, lease, subject_key
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Is the right to run cycles of one entity, under one epoch."""
+
+    entity: str
+    epoch: int
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """Is one open write transaction; audit events are buffered and appended last, just before the commit."""
+
+    conn: sa.Connection
+    ring: Keyring
+    now: float
+    new_id: NewId
+    events: list[Event] = attribute(default_factory=list)
+    subjects: list[SubjectKeyRow] = attribute(default_factory=list)
+    created: list[str] = attribute(default_factory=list)
+
+    def audit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def create_subject(self, subject_id: str) -> None:
+        """Makes a subject's key; its row is inserted with `flush_subjects`."""
+        self.created.append(subject_id)
+        self.subjects.append(self.ring.create_subject(subject_id))
+
+    def flush_subjects(self) -> None:
+        if self.subjects:
+            rows = [{"subject_id": r.subject_id, "key_id": r.key_id, "wrapped": r.wrapped} for r in self.subjects]
+            self.conn.execute(subject_key.insert(), rows)
+            self.subjects = []
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Is the door to the database: reads on one connection, writes as units of work."""
+
+    engine: sa.Engine
+    ring: Keyring
+    clock: Clock
+    new_id: NewId
+    append: AppendEvents
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        with store_errors(), self.engine.connect() as conn:
+            yield conn
+
+    @contextmanager
+    def begin(self, held: Lease | None = None) -> Iterator[UnitOfWork]:
+        """Opens a write transaction. Raises LeaseLost when `held` is no longer the newest epoch of its entity."""
+        work: UnitOfWork | None = None
+        try:
+            with store_errors(), self.engine.connect().execution_options(**{WRITE: True}) as conn, conn.begin():
+                work = UnitOfWork(conn, self.ring, self.clock.now(), self.new_id)
+                if held is not None:
+                    _check_epoch(conn, held)
+                yield work
+                work.flush_subjects()
+                self._append(work)
+                hit("before_commit")
+        except BaseException:
+            # A kept key without its row would seal what nobody can open.
+            if work is not None:
+                self.ring.forget_subjects(work.created)
+            raise
+        hit("after_commit")
+
+    def _append(self, work: UnitOfWork) -> None:
+        if not work.events:
+            return
+        head = sa.select(audit_head.c.epoch, audit_head.c.seq).where(audit_head.c.id == 1).with_for_update()
+        epoch, seq = work.conn.execute(head).one()
+        row = work.conn.execute(
+            sa.select(audit_entry).where(audit_entry.c.epoch == epoch, audit_entry.c.seq == seq)
+        ).one_or_none()
+        last = None if row is None else (row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain))
+        rows = self.append(last, work.events)
+        names = ("epoch", "seq", "body", "leaf", "chain")
+        work.conn.execute(audit_entry.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+        moved = audit_head.update().where(audit_head.c.id == 1).values(epoch=rows[-1][0], seq=rows[-1][1])
+        work.conn.execute(moved)
+
+
+def _check_epoch(conn: sa.Connection, held: Lease) -> None:
+    newest = conn.execute(sa.select(lease.c.epoch).where(lease.c.entity == held.entity)).scalar_one_or_none()
+    if newest != held.epoch:
+        raise LeaseLost(
+            f"another process took over the cycle of {held.entity}; this one stops without writing",
+            f"另一进程已接管 {held.entity} 的同步批次；本进程停止，不再写入",
+        )

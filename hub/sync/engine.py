@@ -1,0 +1,175 @@
+"""What one run works with: the systems of an entity, the rules, the store, and a tally of what it did."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+from connectors.base import Capabilities, Connector
+from connectors.errors import ConnectorError
+from hub.canonical.schema import Entity, MatchRule
+from hub.canonical.values import Value, match_domain, normalise_for_match
+from hub.core.guards import Limits
+from hub.core.match import key_values
+from hub.core.plan import EntityPolicy
+from hub.core.state import Fields, GoldenRecord
+from hub.kernel.clock import Clock
+from hub.kernel.ids import NewId
+from hub.keys.keyring import Keyring
+from hub.mapping.translate import CompiledMapping
+from hub.store.unit_of_work import Lease, Store
+
+Progress = Callable[[str, str, int], None]
+"""Is told (phase, system, records done) as a run goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Are the canonical fields that a mapping reads, writes and may clear in one object."""
+
+    readable: frozenset[str]
+    writable: frozenset[str]
+    clearable: frozenset[str]
+
+
+NOWHERE = Scope(frozenset(), frozenset(), frozenset())
+
+
+class Link:
+    """Is one system as an entity sees it: its connector, its mapping and what both can do."""
+
+    def __init__(
+        self, system: str, connector: Connector, mapping: CompiledMapping, *, account: str, deletions_every: float = 0.0
+    ) -> None:
+        self.system = system
+        self.connector = connector
+        self.mapping = mapping
+        self.account = account
+        self.deletions_every = deletions_every
+        self.objects = mapping.objects
+        self._native = {name: self._with_hub_id(name) for name in self.objects}
+        self._scopes = {name: self._scope(name) for name in self.objects}
+        self._capabilities: dict[str, Capabilities] = {}
+
+    def native_fields(self, object_: str) -> tuple[str, ...]:
+        return self._native[object_]
+
+    def scope(self, object_: str | None) -> Scope:
+        return self._scopes.get(object_ or "", NOWHERE)
+
+    def can(self, object_: str) -> Capabilities:
+        """Returns the capabilities of an object, asked once."""
+        found = self._capabilities.get(object_)
+        if found is None:
+            found = self._capabilities[object_] = self.connector.capabilities(object_)
+        return found
+
+    def stream_scope(self, object_: str) -> str:
+        """Returns what a cursor is good for: a changed account or projection starts the listing over."""
+        return f"{self.account}:{self.mapping.version}"[:64]
+
+    def _with_hub_id(self, object_: str) -> tuple[str, ...]:
+        names = (self.mapping.hub_id_field(object_), *self.mapping.native_fields(object_))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def _scope(self, object_: str) -> Scope:
+        mapping = self.mapping
+        readable, writable = frozenset(mapping.in_fields(object_)), frozenset(mapping.out_fields(object_))
+        return Scope(readable, writable, frozenset(mapping.clearable(object_)))
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRules:
+    """Is everything about one entity that does not change while the process runs."""
+
+    entity: Entity
+    policy: EntityPolicy
+    limits: Limits
+    match_rules: tuple[MatchRule, ...]
+    oscillation_window: float = 86_400.0
+
+    @property
+    def name(self) -> str:
+        return self.entity.name
+
+    def facets(self, fields: Fields) -> dict[str, Value]:
+        """Returns the fields that may stand in plaintext: coded ones marked `index: true`."""
+        return {
+            name: value
+            for name, item in self.entity.fields.items()
+            if item.index and (value := fields.get(name)) is not None
+        }
+
+    def keys(self, ring: Keyring, fields: Fields) -> dict[str, bytes]:
+        """Returns the blind match keys of a record: rule -> digest."""
+        found = {}
+        for rule in self.match_rules:
+            values = key_values(fields, rule)
+            if values is None:
+                continue
+            parts = [
+                normalise_for_match(match_domain(self.entity.fields[name]), value) or ""
+                for name, value in zip(rule.fields, values, strict=True)
+            ]
+            if all(parts):
+                found[rule.name] = ring.blind(f"{self.entity.name}.{rule.name}", "\x1f".join(parts))
+        return found
+
+    def keyed(self, before: GoldenRecord, after: GoldenRecord) -> bool:
+        """Tells whether a change touched a field of evidence."""
+        names = {name for rule in self.match_rules for name in rule.fields}
+        return any(before.fields.get(name) != after.fields.get(name) for name in names)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what a run did and names what kept it from going on."""
+
+    counts: Counter[str] = attribute(default_factory=Counter)
+    blocked: dict[str, ConnectorError] = attribute(default_factory=dict)
+
+    def add(self, name: str, number: int = 1) -> None:
+        if number:
+            self.counts[name] += number
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """Is one run under its lease. `threads` False does everything in the calling thread, for replayable tests."""
+
+    rules: EntityRules
+    links: Mapping[str, Link]
+    store: Store
+    clock: Clock
+    new_id: NewId
+    held: Lease
+    run_id: str
+    actor: str
+    tally: Tally = attribute(default_factory=Tally)
+    progress: Progress = attribute(default=lambda phase, system, done: None)
+    threads: bool = True
+    stop: threading.Event = attribute(default_factory=threading.Event)
+    page: int = 200
+
+    @property
+    def ring(self) -> Keyring:
+        return self.store.ring
+
+    @property
+    def entity(self) -> str:
+        return self.rules.name
+
+    def systems(self) -> Sequence[str]:
+        """Returns the systems in the configured order of preference, the others after them."""
+        prefer = [name for name in self.rules.policy.prefer if name in self.links]
+        return prefer + sorted(set(self.links) - set(prefer))
+
+    def block(self, system: str, error: ConnectorError) -> None:
+        """Notes that a system stops for this run; the others go on."""
+        self.tally.blocked.setdefault(system, error)
+
+    def blocked(self, system: str) -> bool:
+        return system in self.tally.blocked

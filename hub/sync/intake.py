@@ -1,0 +1,320 @@
+"""Takes the inbox in: loads what is known of the touched records, plans each, and writes a batch in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
+
+import sqlalchemy as sa
+
+from hub.canonical.values import Value
+from hub.core.plan import Act, RecordPlan, plan_record
+from hub.core.state import (
+    HUB,
+    Binding,
+    BindingState,
+    Fields,
+    GoldenRecord,
+    Kind,
+    Observation,
+    Resolution,
+    Side,
+    Snapshot,
+)
+from hub.kernel.clock import iso
+from hub.kernel.failpoints import hit
+from hub.store import history, inbox, matches, questions, records
+from hub.store.inbox import Queued, Wait
+from hub.store.questions import Question
+from hub.store.records import Stored, Write, binding_id
+from hub.store.unit_of_work import UnitOfWork
+from hub.sync.engine import RunContext
+from hub.sync.identify import Identity, identify
+from hub.sync.trail import changed_event, created_event, linked_event
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """Is everything a batch of the inbox touches."""
+
+    identities: list[Identity] = attribute(default_factory=list)
+    stored: dict[str, Stored] = attribute(default_factory=dict)
+    seen: dict[str, list[Observation]] = attribute(default_factory=dict)
+    asked: dict[str, list[Question]] = attribute(default_factory=dict)
+    returns: dict[tuple[str, str, bytes], int] = attribute(default_factory=dict)
+    survivors: dict[tuple[str, str, str], str] = attribute(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    snapshot: Snapshot
+    before: Stored | None
+    plan: RecordPlan
+    observations: Sequence[Observation]
+    identity: Identity | None
+
+
+def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
+    """Consumes the inbox of every system but the `shut` ones; returns how many records were planned."""
+    closed = frozenset(shut)
+    planned = 0
+    for system in (*run.systems(), HUB):
+        after = ""
+        while system not in closed:
+            with run.store.read() as conn:
+                rows = inbox.queue_page(conn, run.entity, system, after, run.page)
+            if not rows:
+                break
+            after = rows[-1].obs_id
+            planned += _take_batch(run, system, rows, closed)
+            run.progress("merge", system, len(rows))
+    return planned
+
+
+def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
+    with run.store.read() as conn:
+        loaded = _load(run, conn, system, rows, closed)
+    outcomes = [_plan(run, loaded, hub_id) for hub_id in loaded.seen]
+    asked = {
+        (system, item.observation.object, item.observation.native_id): item.asked
+        for item in loaded.identities
+        if item.hub_id is None
+    }
+    with run.store.begin(run.held) as work:
+        records.write(work, [_write_of(run, outcome) for outcome in outcomes])
+        history.keep(work, run.run_id, [(o.plan.golden, o.plan.changes) for o in outcomes if o.before is not None])
+        _settle_questions(run, work, outcomes, loaded.asked)
+        _settle_inbox(run, work, outcomes, loaded)
+        _settle_keys(run, work, outcomes)
+        run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
+        _note_decisions(run, work, loaded.identities)
+        records.place_new(work, run.entity, run.systems())
+        for outcome in outcomes:
+            _audit(run, work, outcome)
+    hit("batch_taken_in")
+    _count(run, outcomes)
+    return len(outcomes)
+
+
+def _load(run: RunContext, conn: sa.Connection, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> _Loaded:
+    loaded = _Loaded()
+    unbound = [inbox.open_row(run.ring, row) for row in rows if row.hub_id is None]
+    if unbound:
+        loaded.identities = identify(run, conn, system, unbound)
+    linked = {item.hub_id: item for item in loaded.identities if item.hub_id is not None}
+    hub_ids = list(dict.fromkeys([row.hub_id for row in rows if row.hub_id is not None] + list(linked)))
+    loaded.stored = records.load(conn, run.ring, hub_ids)
+    known = [hub_id for hub_id in hub_ids if hub_id in loaded.stored]
+    queued = inbox.by_hub(conn, known) if known else {}
+    for hub_id in hub_ids:
+        rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed]
+        seen = [inbox.open_row(run.ring, row) for row in rows_of]
+        if hub_id in linked:
+            seen.append(linked[hub_id].observation)
+        loaded.seen[hub_id] = seen
+    if known:
+        for kind in ("conflict", "hold"):
+            for question in questions.load(conn, run.ring, kind, hub_ids=known, limit=100_000):
+                loaded.asked.setdefault(question.hub_id, []).append(question)
+        since = run.clock.now() - run.rules.oscillation_window
+        loaded.returns = history.returns(conn, known, since)
+    loaded.survivors = _survivors(conn, loaded.seen)
+    return loaded
+
+
+def _survivors(conn: sa.Connection, seen: Mapping[str, Sequence[Observation]]) -> dict[tuple[str, str, str], str]:
+    merged = [item for items in seen.values() for item in items if item.kind is Kind.MERGED and item.survivor]
+    found: dict[tuple[str, str, str], str] = {}
+    for system, object_ in {(item.system, item.object) for item in merged}:
+        ids = [str(item.survivor) for item in merged if (item.system, item.object) == (system, object_)]
+        for native_id, bound in records.bindings_by_native(conn, system, object_, ids).items():
+            found[system, object_, native_id] = bound.hub_id
+    return found
+
+
+def _plan(run: RunContext, loaded: _Loaded, hub_id: str) -> _Outcome:
+    stored = loaded.stored.get(hub_id)
+    identity = next((item for item in loaded.identities if item.hub_id == hub_id), None)
+    observations = loaded.seen[hub_id]
+    golden = stored.golden if stored else GoldenRecord(hub_id, run.entity, {}, subject_id=hub_id)
+    edits: Fields = next((item.fields for item in observations if item.kind is Kind.EDIT), {})
+    asked = loaded.asked.get(hub_id, [])
+    answers: Mapping[str, Resolution] = questions.resolutions(run.ring, asked) if asked else {}
+    snapshot = Snapshot(
+        golden,
+        tuple(_sides(run, stored, observations, identity, hub_id)),
+        edits,
+        answers,
+        _returns(run, loaded, hub_id, observations),
+    )
+    policy = run.rules.policy
+    if loaded.survivors:
+        policy = replace(policy, survivors=loaded.survivors)
+    return _Outcome(snapshot, stored, plan_record(snapshot, policy, iso(run.clock.now())), observations, identity)
+
+
+def _returns(
+    run: RunContext, loaded: _Loaded, hub_id: str, observations: Sequence[Observation]
+) -> dict[tuple[str, Value], int]:
+    if not loaded.returns:
+        return {}
+    found: dict[tuple[str, Value], int] = {}
+    for item in observations:
+        for name, value in item.fields.items():
+            digest = history.value_digest(run.ring, name, value)
+            if times := loaded.returns.get((hub_id, name, digest)):
+                found[name, value] = times
+    return found
+
+
+def _sides(
+    run: RunContext,
+    stored: Stored | None,
+    observations: Sequence[Observation],
+    identity: Identity | None,
+    hub_id: str,
+) -> Iterable[Side]:
+    place = {(item.system, item.object, item.native_id): item for item in observations}
+    fresh = identity.observation if identity is not None else None
+    for found in stored.bindings if stored else ():
+        if found.system not in run.links:
+            continue
+        if fresh is not None and found.system == fresh.system:
+            continue
+        seen = place.get((found.system, found.object or "", found.native_id or ""))
+        yield _side(run, found, stored.bases.get(found.binding_id) if stored else None, seen)
+    if fresh is not None:
+        bound = Binding(
+            binding_id(hub_id, fresh.system),
+            hub_id,
+            run.entity,
+            fresh.system,
+            fresh.object,
+            fresh.native_id,
+            BindingState.ACTIVE,
+            mapping_version=run.links[fresh.system].mapping.version,
+            stamped=fresh.stamp == hub_id,
+        )
+        yield _side(run, bound, {}, fresh)
+
+
+def _side(run: RunContext, found: Binding, base: Mapping[str, object] | None, seen: Observation | None) -> Side:
+    scope = run.links[found.system].scope(found.object)
+    return Side(found, base, seen, scope.readable, scope.writable, scope.clearable)  # type: ignore[arg-type]
+
+
+def _write_of(run: RunContext, outcome: _Outcome) -> Write:
+    plan = outcome.plan
+    bindings = tuple(replace(side.binding, agreed_revision=plan.golden.revision) for side in plan.sides)
+    untouched = outcome.before.bindings if outcome.before else ()
+    moved = {item.binding_id for item in bindings}
+    others = tuple(item for item in untouched if item.binding_id not in moved)
+    bases = {side.binding.binding_id: side.base for side in plan.sides}
+    if outcome.before:
+        bases |= {item.binding_id: outcome.before.bases.get(item.binding_id) for item in others}
+    return Write(outcome.before, plan.golden, bindings + others, bases, run.rules.facets(plan.golden.fields))
+
+
+def _settle_questions(
+    run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome], asked: Mapping[str, list[Question]]
+) -> None:
+    for outcome in outcomes:
+        plan = outcome.plan
+        stood = asked.get(plan.golden.hub_id, [])
+        if stood or plan.conflicts or plan.holds:
+            opened, closed = questions.reconcile(work, run.run_id, plan.golden, stood, plan.conflicts, plan.holds)
+            run.tally.add("questions_opened", opened)
+            run.tally.add("questions_closed", closed)
+
+
+def _settle_inbox(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome], loaded: _Loaded) -> None:
+    done: list[str] = []
+    waits: dict[str, tuple[Wait, str | None]] = {}
+    for outcome in outcomes:
+        waiting = _waiting(outcome)
+        for item in outcome.observations:
+            if item.obs_id in waiting:
+                waits[item.obs_id] = (Wait.WAITING, outcome.plan.golden.hub_id)
+            else:
+                done.append(item.obs_id)
+    for identity in loaded.identities:
+        if identity.hub_id is None:
+            waits[identity.observation.obs_id] = (Wait.WAITING, None)
+    inbox.consume(work, done)
+    inbox.put_off(work, waits)
+
+
+def _waiting(outcome: _Outcome) -> set[str]:
+    """Returns the observations that must stay, because a question about them is open."""
+    waiting = {
+        side.observation.obs_id
+        for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True)
+        if side.observation is not None and not planned.consumed
+    }
+    frozen = {item.field for item in outcome.plan.conflicts} | {item.field for item in outcome.plan.holds}
+    return waiting | {
+        item.obs_id for item in outcome.observations if item.kind is Kind.EDIT and frozen & item.fields.keys()
+    }
+
+
+def _settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome]) -> None:
+    """Keeps the match keys of golden records: a new record takes over those of its observation."""
+    taken_over: list[str] = []
+    moved: dict[str, dict[str, bytes]] = {}
+    dropped: list[str] = []
+    for outcome in outcomes:
+        golden, fresh = outcome.plan.golden, outcome.identity
+        if fresh is not None and fresh.observation.obs_id == golden.hub_id and not outcome.plan.conflicts:
+            taken_over.append(golden.hub_id)
+            continue
+        if fresh is not None:
+            dropped.append(fresh.observation.obs_id)
+        if outcome.before is None or run.rules.keyed(outcome.before.golden, golden):
+            moved[golden.hub_id] = run.rules.keys(run.ring, golden.fields)
+    matches.take_over(work, taken_over)
+    matches.drop_keys(work, dropped)
+    matches.put_keys(work, run.entity, matches.GOLDEN, moved)
+
+
+def _note_decisions(run: RunContext, work: UnitOfWork, identities: Sequence[Identity]) -> None:
+    rows = []
+    for item in identities:
+        if item.hub_id is None:
+            continue
+        seen = item.observation
+        if item.certainty == "answered":
+            matches.close(work, seen.system, seen.object, seen.native_id)
+        if item.certainty != "new":
+            work.audit(linked_event(run, item.hub_id, seen.system, item.certainty, item.rule))
+        rows.append(
+            {
+                "entity": run.entity,
+                "system": seen.system,
+                "object": seen.object,
+                "native_id": seen.native_id,
+                "hub_id": item.hub_id,
+                "certainty": str(item.certainty),
+                "rule": item.rule,
+                "decided_by": item.decided_by,
+                "run_id": run.run_id,
+            }
+        )
+    matches.decide(work, rows)
+
+
+def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome) -> None:
+    if outcome.before is None:
+        work.audit(created_event(run, outcome.plan.golden))
+    elif outcome.plan.changes:
+        work.audit(changed_event(run, outcome.plan.golden, outcome.plan.changes))
+
+
+def _count(run: RunContext, outcomes: Sequence[_Outcome]) -> None:
+    tally = run.tally
+    for outcome in outcomes:
+        tally.add("created" if outcome.before is None else "merged")
+        tally.add("echoes", outcome.plan.echoes)
+        for action in outcome.plan.actions:
+            if action.act not in (Act.CREATE, Act.UPDATE):
+                tally.add(f"{action.act}:{action.reason}")

@@ -1,0 +1,190 @@
+"""What came of a batch of writes: binding, base, intent, quarantine and audit events, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from connectors.base import NativeRecord, Op, Refused, Stale, Unknown, WriteRequest, WriteResult, Written
+from connectors.errors import ConnectorError, ProtocolViolation
+from hub.canonical.values import Value
+from hub.core.merge import collapse, debts, settle_base
+from hub.core.state import UNSET, Base, BaseField, Binding, BindingState, Maybe, Side
+from hub.store import intents, quarantine, questions, records
+from hub.store.history import value_digest
+from hub.store.intents import Intent, IntentState
+from hub.store.quarantine import OUTBOUND, Fault
+from hub.store.records import Stored, Write, rewrite
+from hub.store.unit_of_work import UnitOfWork
+from hub.sync.engine import Link, RunContext
+from hub.sync.stage import Stream, stage
+from hub.sync.trail import written_event
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Is one request on its way, with the intent that was committed for it and the record it was made from."""
+
+    intent: Intent
+    request: WriteRequest
+    binding: Binding
+    stored: Stored
+
+
+def settle(
+    run: RunContext, link: Link, batch: Sequence[Sent], results: Sequence[WriteResult], error: ConnectorError | None
+) -> int:
+    """Commits the outcome of a batch; returns how many writes were accepted.
+
+    A call that failed as a whole leaves its intents uncertain: recovery looks before anything is sent again.
+    """
+    if error is None and len(results) != len(batch):
+        raise ProtocolViolation(
+            f"{link.system} answered {len(results)} results for {len(batch)} writes; recovery will look each one up",
+            f"{link.system} 对 {len(batch)} 条写入返回 {len(results)} 个结果；将逐条核查",
+            system=link.system,
+        )
+    if error is not None:
+        results = [Unknown(error.code)] * len(batch)
+    # What a stale write found is staged first: the version it teaches must never be known before its content.
+    for item, result in zip(batch, results, strict=True):
+        if isinstance(result, Stale) and isinstance(result.current, NativeRecord):
+            stage(run, link, Stream(item.request.object, "stale", None), [result.current], strong=True)
+    accepted = [item for item, result in zip(batch, results, strict=True) if isinstance(result, Written)]
+    with run.store.begin(run.held) as work:
+        outcomes: dict[str, tuple[IntentState, str]] = {}
+        writes: list[Write] = []
+        faults: list[Fault] = []
+        frozen = questions.frozen_fields(work.conn, [item.intent.hub_id for item in batch])
+        for item, result in zip(batch, results, strict=True):
+            outcomes[item.intent.intent_id] = _judge(run, link, item, result, writes, faults, frozen)
+            _audit(run, link, work, item, result)
+        records.write(work, writes)
+        intents.settle(work, outcomes)
+        quarantine.clear_fields(work, link.system, {i.intent.hub_id: ("", *i.intent.sent) for i in accepted})
+        run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, faults))
+    return len(accepted)
+
+
+def _judge(
+    run: RunContext,
+    link: Link,
+    item: Sent,
+    result: WriteResult,
+    writes: list[Write],
+    faults: list[Fault],
+    frozen: Mapping[str, frozenset[str]],
+) -> tuple[IntentState, str]:
+    op = item.request.op
+    if isinstance(result, Written):
+        seen = {}
+        if result.seen is not None:
+            seen = link.mapping.to_canonical(item.request.object, result.seen).fields
+        writes.append(confirm(link, item.stored, item.binding, item.intent, result, seen, frozen))
+        run.tally.add(f"written:{op.value}")
+        return IntentState.SETTLED, "written"
+    if isinstance(result, Unknown):
+        run.tally.add("uncertain")
+        return IntentState.UNCERTAIN, "unknown"
+    if isinstance(result, Stale):
+        run.tally.add("stale_writes")
+        # Where nobody knows what stands there now, the next write must look first.
+        version = result.current.version if isinstance(result.current, NativeRecord) else None
+        writes.append(rewrite(item.stored, replace(item.binding, version=version)))
+        return IntentState.SETTLED, "stale"
+    if op is Op.CREATE and result.existing_id is not None and result.field in (None, _stamp(link, item)):
+        return IntentState.UNCERTAIN, "key_taken"
+    if result.retry_later:
+        run.tally.add("deferred")
+        return IntentState.SETTLED, "deferred"
+    faults.append(_fault(run, link, item, result))
+    return IntentState.SETTLED, "refused"
+
+
+def _stamp(link: Link, item: Sent) -> str:
+    return link.mapping.hub_id_field(item.request.object)
+
+
+def confirm(
+    link: Link,
+    stored: Stored,
+    binding: Binding,
+    intent: Intent,
+    result: Written,
+    seen: Mapping[str, Value],
+    frozen: Mapping[str, frozenset[str]],
+) -> Write:
+    """Returns the record after an accepted write: the base moves to what the write was made from, never to `now`."""
+    golden = stored.golden
+    if intent.op == Op.DELETE:
+        return rewrite(stored, replace(binding, state=BindingState.DETACHED, dirty=False))
+    native_id = result.native_id or binding.native_id
+    active = replace(
+        binding,
+        state=BindingState.ACTIVE,
+        object=intent.object,
+        native_id=native_id,
+        version=result.version,
+        obs_digest=None,
+        stamped=binding.stamped or intent.op != Op.RESTORE,
+    )
+    scope = link.scope(intent.object)
+    moved = {name: _field(agreed, sent, seen.get(name, UNSET)) for name, (agreed, sent) in intent.sent.items()}
+    before: Base | None = stored.bases.get(binding.binding_id)
+    if intent.op == Op.CREATE:
+        empty = {n: BaseField(None, None) for n in scope.readable | scope.writable if golden.fields.get(n) is None}
+        before = {**empty, **moved}
+    side = Side(active, None, None, scope.readable, scope.writable, scope.clearable)
+    base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
+    left = debts(golden, side, base, frozen.get(golden.hub_id, frozenset()))
+    active = replace(active, dirty=bool(left.fields), agreed_revision=golden.revision)
+    return rewrite(stored, active, base)
+
+
+def _field(agreed: Value, sent: Value, seen: Maybe) -> BaseField:
+    return BaseField(agreed, sent, UNSET if seen == sent else seen)
+
+
+def _fault(run: RunContext, link: Link, item: Sent, result: Refused) -> Fault:
+    """Holds out one value where the system named it, else the whole payload; other fields go with the next write."""
+    golden = item.stored.golden
+    named = _named_field(run, link, item, result.field)
+    digest = item.intent.payload_digest
+    if named is not None:
+        digest = value_digest(run.ring, named, item.intent.sent[named][0])
+    return Fault(
+        link.system,
+        item.request.object,
+        item.binding.native_id or golden.hub_id,
+        OUTBOUND,
+        named or "",
+        result.code,
+        result.en,
+        result.zh,
+        digest,
+        golden.hub_id,
+        golden.subject_id,
+    )
+
+
+def _named_field(run: RunContext, link: Link, item: Sent, native: str | None) -> str | None:
+    """Returns the one canonical field that a refused native field came from; None holds out the whole record."""
+    if native is None:
+        return None
+    found = [
+        name
+        for name, (agreed, _) in item.intent.sent.items()
+        if native in link.mapping.to_native(item.request.object, {name: agreed}).fields
+    ]
+    if len(found) != 1:
+        return None
+    spec = run.rules.entity.fields.get(found[0])
+    return None if spec is not None and spec.required else found[0]
+
+
+def _audit(run: RunContext, link: Link, work: UnitOfWork, item: Sent, result: WriteResult) -> None:
+    if isinstance(result, Unknown):
+        return
+    said = {Written: "written", Stale: "stale", Refused: "refused"}[type(result)]
+    fields = {name: agreed for name, (agreed, _) in item.intent.sent.items()}
+    work.audit(written_event(run, item.intent.hub_id, link.system, item.request.op.value, said, fields))

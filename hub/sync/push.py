@@ -1,0 +1,315 @@
+"""Writes what is owed: intents first, then the call, then the outcome with its audit event in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from connectors.base import Fetched, NativeRecord, Op, WriteRequest
+from connectors.errors import ConnectorError
+from hub.canonical.values import Value
+from hub.core.merge import Debt, debts
+from hub.core.state import UNSET, Base, Binding, BindingState, Fields, GoldenRecord, Side
+from hub.kernel.failpoints import hit
+from hub.store import inbox, intents, matches, quarantine, questions, records
+from hub.store.history import value_digest
+from hub.store.inbox import Wait
+from hub.store.intents import Intent
+from hub.store.quarantine import OUTBOUND, Fault
+from hub.store.records import Stored, Write, rewrite
+from hub.sync.engine import Link, RunContext
+from hub.sync.outcome import Sent, settle
+from hub.sync.stage import Stream, stage
+
+STATES = (BindingState.PENDING, BindingState.ACTIVE, BindingState.DOOMED)
+
+
+@dataclass(slots=True)
+class _Known:
+    """Is what stands against writing the records of one page."""
+
+    stored: dict[str, Stored]
+    frozen: dict[str, frozenset[str]]
+    refused: dict[str, dict[str, bytes]]
+    open_intents: set[str]
+    asked_about: set[str]
+    unread: set[str]
+
+
+@dataclass(slots=True)
+class _Page:
+    """Gathers what a page of dirty bindings comes to."""
+
+    ready: list[Sent] = attribute(default_factory=list)
+    faults: list[Fault] = attribute(default_factory=list)
+    closed: list[Write] = attribute(default_factory=list)
+    look: dict[str, list[str]] = attribute(default_factory=dict)
+
+
+def push(run: RunContext, link: Link) -> int:
+    """Walks every debt to one system once; returns how many writes were accepted."""
+    written = 0
+    for state in STATES:
+        after = ""
+        while not run.stop.is_set() and not run.blocked(link.system):
+            with run.store.read() as conn:
+                page = records.dirty_page(conn, run.entity, link.system, after, run.page, state)
+            if not page:
+                break
+            after = page[-1].binding_id
+            written += _push_page(run, link, page)
+    return written
+
+
+def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding]) -> int:
+    known = _load(run, link, bindings)
+    page = _Page()
+    for binding in bindings:
+        _prepare(run, link, binding, known, page)
+    _close_page(run, page)
+    _look(run, link, page.look)
+    written = 0
+    for batch in _batches(link, page.ready):
+        if run.blocked(link.system) or run.stop.is_set():
+            break
+        written += _send(run, link, batch)
+    return written
+
+
+def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
+    hub_ids = [item.hub_id for item in bindings]
+    with run.store.read() as conn:
+        stored = records.load(conn, run.ring, hub_ids)
+        queued = inbox.by_hub(conn, hub_ids)
+        return _Known(
+            stored,
+            questions.frozen_fields(conn, hub_ids),
+            quarantine.of_records(conn, link.system, hub_ids),
+            intents.open_bindings(conn, [item.binding_id for item in bindings]),
+            matches.asked_about(conn, hub_ids, link.system),
+            {hub for hub, rows in queued.items() if any(r.state is Wait.NEW for r in rows)},
+        )
+
+
+def _prepare(run: RunContext, link: Link, binding: Binding, known: _Known, page: _Page) -> None:
+    """Turns one debt into a request, or says why it must wait."""
+    stored = known.stored[binding.hub_id]
+    if binding.binding_id in known.open_intents:
+        run.tally.add("waiting_intent")
+    elif binding.hub_id in known.unread:
+        run.tally.add("waiting_merge")
+    elif binding.state is BindingState.DOOMED:
+        _prepare_lone(run, link, binding, stored, Op.DELETE, page)
+    elif binding.state is BindingState.ACTIVE:
+        _prepare_update(run, link, binding, stored, known, page)
+    elif binding.native_id is not None:
+        _prepare_lone(run, link, binding, stored, Op.RESTORE, page)
+    elif binding.hub_id in known.asked_about:
+        run.tally.add("waiting_question")
+    else:
+        _prepare_create(run, link, binding, stored, known, page)
+
+
+def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Stored, known: _Known, page: _Page) -> None:
+    golden = stored.golden
+    object_ = link.mapping.route(golden.fields) if link.mapping.admits(golden.fields) else None
+    if object_ is None:
+        page.closed.append(rewrite(stored, replace(binding, state=BindingState.DETACHED, dirty=False)))
+        run.tally.add("not_routed")
+        return
+    placed = replace(binding, object=object_, mapping_version=link.mapping.version)
+    frozen = known.frozen.get(golden.hub_id, frozenset())
+    debt = debts(golden, side_of(link, placed, {}), {}, frozen)
+    wanted = _allowed(run, golden, debt.fields, known)
+    _request(run, link, placed, stored, {}, wanted, Op.CREATE, known, page)
+
+
+def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Stored, known: _Known, page: _Page) -> None:
+    golden, base = stored.golden, stored.bases.get(binding.binding_id)
+    frozen = known.frozen.get(golden.hub_id, frozenset())
+    debt: Debt = debts(golden, side_of(link, binding, base), base, frozen)
+    if not debt.fields:
+        page.closed.append(rewrite(stored, replace(binding, dirty=False)))
+        return
+    wanted = _allowed(run, golden, debt.fields, known)
+    if not wanted:
+        run.tally.add("waiting_quarantine")
+        return
+    capabilities = link.can(str(binding.object))
+    if binding.version is None and capabilities.conditional_write:
+        page.look.setdefault(str(binding.object), []).append(str(binding.native_id))
+        return
+    _request(run, link, binding, stored, base or {}, wanted, Op.UPDATE, known, page)
+
+
+def _allowed(run: RunContext, golden: GoldenRecord, fields: Fields, known: _Known) -> dict[str, Value]:
+    """Leaves out the values that the system refused before and that have not changed since."""
+    refused = known.refused.get(golden.hub_id)
+    if not refused:
+        return dict(fields)
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in refused or refused[name] != value_digest(run.ring, name, value)
+    }
+
+
+def _request(
+    run: RunContext,
+    link: Link,
+    binding: Binding,
+    stored: Stored,
+    base: Base,
+    wanted: Mapping[str, Value],
+    op: Op,
+    known: _Known,
+    page: _Page,
+) -> None:
+    object_, golden = str(binding.object), stored.golden
+    current = {name: value for name, item in base.items() if (value := item.last_known()) is not UNSET}
+    patch = link.mapping.to_native(object_, wanted, current, create=op is Op.CREATE)
+    run.tally.add("defaulted", len(patch.defaulted))
+    for refusal in patch.refusals:
+        page.faults.append(
+            _fault(run, link, binding, golden, refusal.field, "HUB-VALUE-002", refusal.reason.en, refusal.reason.zh)
+        )
+    barred = {refusal.field for refusal in patch.refusals}
+    sent_fields = {name: value for name, value in wanted.items() if name not in barred}
+    native = dict(patch.fields)
+    if not native or (op is Op.CREATE and barred & _required(run)):
+        return
+    digest = run.ring.digest(b"payload", orjson.dumps(native, option=orjson.OPT_SORT_KEYS))
+    if known.refused.get(golden.hub_id, {}).get("") == digest:
+        run.tally.add("waiting_quarantine")
+        return
+    if op is Op.CREATE or not binding.stamped:
+        native[link.mapping.hub_id_field(object_)] = golden.hub_id
+    shown = link.mapping.round_trip(object_, sent_fields)
+    sent = {name: (value, shown.get(name, value)) for name, value in sent_fields.items()}
+    page.ready.append(_sent(run, link, binding, stored, op, native, sent, digest))
+
+
+def _required(run: RunContext) -> set[str]:
+    return {name for name, item in run.rules.entity.fields.items() if item.required}
+
+
+def _prepare_lone(run: RunContext, link: Link, binding: Binding, stored: Stored, op: Op, page: _Page) -> None:
+    digest = run.ring.digest(b"payload", op.encode())
+    page.ready.append(_sent(run, link, binding, stored, op, {}, {}, digest))
+
+
+def _sent(
+    run: RunContext,
+    link: Link,
+    binding: Binding,
+    stored: Stored,
+    op: Op,
+    native: Mapping[str, Any],
+    sent: Mapping[str, tuple[Value, Value]],
+    digest: bytes,
+) -> Sent:
+    intent_id, golden, object_ = run.new_id(), stored.golden, str(binding.object)
+    intent = Intent(
+        intent_id,
+        run.entity,
+        golden.hub_id,
+        binding.binding_id,
+        golden.subject_id,
+        link.system,
+        object_,
+        binding.native_id,
+        op.value,
+        digest,
+        sent,
+    )
+    request = WriteRequest(op, object_, binding.native_id, native, golden.hub_id, intent_id, binding.version)
+    return Sent(intent, request, binding, stored)
+
+
+def _fault(
+    run: RunContext, link: Link, binding: Binding, golden: GoldenRecord, field: str, code: str, en: str, zh: str
+) -> Fault:
+    digest = value_digest(run.ring, field, golden.fields.get(field))
+    return Fault(
+        link.system,
+        str(binding.object),
+        binding.native_id or golden.hub_id,
+        OUTBOUND,
+        field,
+        code,
+        f"{field}: {en}; correct the value, or the mapping of {link.system}",
+        f"{field}：{zh}；请更正该值，或修改 {link.system} 的映射",
+        digest,
+        golden.hub_id,
+        golden.subject_id,
+    )
+
+
+def side_of(link: Link, binding: Binding, base: Base | None) -> Side:
+    scope = link.scope(binding.object)
+    return Side(binding, base, None, scope.readable, scope.writable, scope.clearable)
+
+
+def _close_page(run: RunContext, page: _Page) -> None:
+    if not page.closed and not page.faults:
+        return
+    with run.store.begin(run.held) as work:
+        records.write(work, page.closed)
+        run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, page.faults))
+
+
+def _look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Observes records whose version is not known, so that the write that follows can be conditional."""
+    for object_, ids in wanted.items():
+        try:
+            found = link.connector.fetch(object_, ids, link.native_fields(object_))
+        except ConnectorError as error:
+            run.block(link.system, error)
+            return
+        learn_versions(run, link, object_, found)
+
+
+def learn_versions(run: RunContext, link: Link, object_: str, found: Mapping[str, Fetched]) -> None:
+    """Stages strong reads and keeps the version of those that show nothing new."""
+    shown = [item for item in found.values() if isinstance(item, NativeRecord)]
+    stage(run, link, Stream(object_, "look", None), shown, strong=True)
+    versions = {item.native_id: item.version for item in shown if item.version}
+    with run.store.begin(run.held) as work:
+        records.learn_versions(work, link.system, object_, versions)
+    run.tally.add("looked", len(shown))
+
+
+def _batches(link: Link, ready: Sequence[Sent]) -> Iterator[list[Sent]]:
+    """Groups requests by object and op into batches that the connector takes at once."""
+
+    def key(item: Sent) -> tuple[str, str]:
+        return item.request.object, item.request.op.value
+
+    for (object_, _), group in groupby(sorted(ready, key=key), key):
+        items, size = list(group), max(1, link.can(object_).batch_size)
+        for start in range(0, len(items), size):
+            yield items[start : start + size]
+
+
+def _send(run: RunContext, link: Link, batch: Sequence[Sent]) -> int:
+    """Commits the intents, calls the system, and commits what came of it."""
+    with run.store.begin(run.held) as work:
+        intents.commit(work, run.held, run.run_id, [item.intent for item in batch])
+    hit("intents_committed")
+    error: ConnectorError | None = None
+    try:
+        results = list(link.connector.write([item.request for item in batch]))
+    except ConnectorError as raised:
+        error, results = raised, []
+    hit("call_returned")
+    written = settle(run, link, batch, results, error)
+    if error is not None:
+        run.block(link.system, error)
+    hit("outcome_committed")
+    run.progress("push", link.system, len(batch))
+    return written

@@ -1,0 +1,188 @@
+"""Settles the writes that an earlier epoch left open before anything new is sent; never resends blindly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from connectors.base import Fetched, Gone, NativeRecord, Op, Written
+from connectors.errors import ConnectorError
+from hub.core.merge import collapse, debts, settle_base
+from hub.core.state import Base, BaseField, Binding, BindingState
+from hub.kernel.failpoints import hit
+from hub.store import intents, quarantine, questions, records
+from hub.store.intents import Intent, IntentState
+from hub.store.quarantine import OUTBOUND, Fault
+from hub.store.records import Stored, Write, rewrite
+from hub.sync.engine import Link, RunContext
+from hub.sync.outcome import confirm
+from hub.sync.push import learn_versions, side_of
+from hub.sync.trail import written_event
+
+Verdicts = dict[str, tuple[IntentState, str]]
+
+
+def recover(run: RunContext) -> int:
+    """Settles every sent or uncertain intent of older epochs; returns how many are settled."""
+    with run.store.read() as conn:
+        hub_ids = intents.unsettled_records(conn, run.entity, run.held.epoch)
+        records.load_subjects(conn, run.ring, hub_ids)
+        left = intents.unsettled(conn, run.ring, run.entity, run.held.epoch)
+    settled = 0
+
+    def key(item: Intent) -> tuple[str, str, bool]:
+        return item.system, item.object, item.op == Op.CREATE
+
+    for (system, object_, creating), group in groupby(sorted(left, key=key), key):
+        link = run.links.get(system)
+        if link is None or run.blocked(system):
+            continue
+        batch = list(group)
+        try:
+            if creating:
+                settled += _recover_creates(run, link, object_, batch)
+            else:
+                settled += _recover_changes(run, link, object_, batch)
+        except ConnectorError as error:
+            run.block(system, error)
+    return settled
+
+
+def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[Intent]) -> int:
+    """Adopts what exists under our hub id. Finding nothing proves something only after the vendor's lag."""
+    found = _find(run, link, object_, [item.hub_id for item in batch])
+    missing = [item for item in batch if item.hub_id not in found]
+    can = link.can(object_)
+    if missing and not can.strong_read_by_key:
+        wait = max(item.sent_at for item in missing) + can.visibility_lag - run.clock.now()
+        if wait > 0:
+            run.clock.sleep(wait)
+        found |= _find(run, link, object_, [item.hub_id for item in missing])
+    may_resend = can.external_key_unique or can.strong_read_by_key
+    hub_ids = [item.hub_id for item in batch]
+    verdicts: Verdicts = {}
+    writes: list[Write] = []
+    faults: list[Fault] = []
+    with run.store.begin(run.held) as work:
+        stored = records.load(work.conn, run.ring, hub_ids)
+        frozen = questions.frozen_fields(work.conn, hub_ids)
+        for item in batch:
+            twins = found.get(item.hub_id, [])
+            binding = _binding(stored[item.hub_id], item)
+            if len(twins) == 1:
+                written = Written(twins[0].native_id, twins[0].version)
+                writes.append(confirm(link, stored[item.hub_id], binding, item, written, {}, frozen))
+                verdicts[item.intent_id] = (IntentState.SETTLED, "written")
+                fields = {name: agreed for name, (agreed, _) in item.sent.items()}
+                work.audit(written_event(run, item.hub_id, link.system, item.op, "written", fields, recovered=True))
+            elif twins:
+                faults.append(_twins(link, item, len(twins)))
+                verdicts[item.intent_id] = (IntentState.ASKED, "twins")
+            elif may_resend:
+                verdicts[item.intent_id] = (IntentState.SETTLED, "absent")
+            else:
+                faults.append(_unprovable(link, item))
+                verdicts[item.intent_id] = (IntentState.ASKED, "unprovable")
+        records.write(work, writes)
+        intents.settle(work, verdicts)
+        quarantine.put(work, run.ring, run.entity, run.run_id, faults)
+    hit("recovered")
+    run.tally.add("recovered", len(batch))
+    return sum(1 for state, _ in verdicts.values() if state is IntentState.SETTLED)
+
+
+def _find(run: RunContext, link: Link, object_: str, hub_ids: Sequence[str]) -> dict[str, list[NativeRecord]]:
+    field = link.mapping.hub_id_field(object_)
+    found: dict[str, list[NativeRecord]] = {}
+    for record in link.connector.find(object_, field, hub_ids, link.native_fields(object_)):
+        found.setdefault(str(record.fields.get(field)), []).append(record)
+    return found
+
+
+def _recover_changes(run: RunContext, link: Link, object_: str, batch: Sequence[Intent]) -> int:
+    """Compares what stands there now with what was sent; a field that shows what we sent is ours."""
+    ids = [item.native_id for item in batch if item.native_id is not None]
+    shown = link.connector.fetch(object_, ids, link.native_fields(object_))
+    learn_versions(run, link, object_, shown)
+    verdicts: Verdicts = {}
+    writes: list[Write] = []
+    with run.store.begin(run.held) as work:
+        stored = records.load(work.conn, run.ring, [item.hub_id for item in batch])
+        for item in batch:
+            write, said = _compare(link, stored[item.hub_id], item, shown)
+            writes.append(write)
+            verdicts[item.intent_id] = (IntentState.SETTLED, said)
+            if said == "written":
+                fields = {name: agreed for name, (agreed, _) in item.sent.items()}
+                work.audit(written_event(run, item.hub_id, link.system, item.op, "written", fields, recovered=True))
+        records.write(work, writes)
+        intents.settle(work, verdicts)
+    hit("recovered")
+    run.tally.add("recovered", len(batch))
+    return len(verdicts)
+
+
+def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetched]) -> tuple[Write, str]:
+    binding, now = _binding(stored, item), shown.get(str(item.native_id))
+    alive = isinstance(now, NativeRecord) and not now.deleted
+    if item.op == Op.DELETE:
+        gone = not alive
+        state = BindingState.DETACHED if gone else binding.state
+        return rewrite(stored, replace(binding, state=state, dirty=not gone)), "written" if gone else "absent"
+    if item.op == Op.RESTORE:
+        state = BindingState.ACTIVE if alive else binding.state
+        return rewrite(stored, replace(binding, state=state, dirty=True)), "written" if alive else "absent"
+    if not isinstance(now, NativeRecord) or now.deleted:
+        return rewrite(stored, replace(binding, version=None)), "gone" if isinstance(now, Gone) else "unseen"
+    fields = link.mapping.to_canonical(item.object, now.fields).fields
+    moved = {name: BaseField(agreed, sent) for name, (agreed, sent) in item.sent.items() if fields.get(name) == sent}
+    if not moved:
+        return rewrite(stored, replace(binding, version=None)), "absent"
+    golden = stored.golden
+    side = side_of(link, binding, None)
+    before: Base | None = stored.bases.get(binding.binding_id)
+    base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
+    dirty = bool(debts(golden, side, base, frozenset()).fields)
+    return rewrite(stored, replace(binding, version=None, dirty=dirty), base), "written"
+
+
+def _binding(stored: Stored, item: Intent) -> Binding:
+    found = next(bound for bound in stored.bindings if bound.binding_id == item.binding_id)
+    return replace(found, object=item.object)
+
+
+def _twins(link: Link, item: Intent, number: int) -> Fault:
+    return _ask(
+        link,
+        item,
+        "HUB-TWIN-001",
+        f"{number} records of {link.system} carry this hub id; merge them there, then retry this row",
+        f"{link.system} 中有 {number} 条记录带有同一统一编号；请先在该系统合并，再重新处理",
+    )
+
+
+def _unprovable(link: Link, item: Intent) -> Fault:
+    return _ask(
+        link,
+        item,
+        "HUB-CREATE-001",
+        f"nobody can prove whether the record was created in {link.system}; look there, then retry this row",
+        f"无法确认该记录是否已在 {link.system} 中建立；请到该系统核实后重新处理",
+    )
+
+
+def _ask(link: Link, item: Intent, code: str, en: str, zh: str) -> Fault:
+    return Fault(
+        link.system,
+        item.object,
+        item.native_id or item.hub_id,
+        OUTBOUND,
+        "",
+        code,
+        en,
+        zh,
+        item.payload_digest,
+        item.hub_id,
+        item.subject_id,
+    )

@@ -1,0 +1,278 @@
+"""Turns native records into inbox rows: unchanged ones stay closed, stale ones are dropped, broken ones quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from typing import Any
+
+import orjson
+
+from connectors.base import Fetched, Gone, NativeRecord
+from hub.audit.event import Event
+from hub.core.state import Binding, BindingState, Kind, Observation
+from hub.kernel.failpoints import hit
+from hub.store import inbox, matches, quarantine, records, runs
+from hub.store.inbox import Queued
+from hub.store.quarantine import INBOUND, Fault
+from hub.sync.engine import Link, RunContext
+
+_ABSENT = {"absent": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Says where a page came from, so that its cursor commits with what it brought."""
+
+    object: str
+    name: str
+    cursor: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class _Known:
+    bindings: dict[str, Binding]
+    queued: dict[str, Queued]
+    held: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class _Batch:
+    rows: list[dict[str, Any]] = attribute(default_factory=list)
+    keys: dict[str, dict[str, bytes]] = attribute(default_factory=dict)
+    faults: list[Fault] = attribute(default_factory=list)
+    forget: list[str] = attribute(default_factory=list)
+    cured: list[str] = attribute(default_factory=list)
+    vanished: list[str] = attribute(default_factory=list)
+    unchanged: int = 0
+    stale: int = 0
+
+
+def stage(run: RunContext, link: Link, stream: Stream, found: Sequence[NativeRecord], *, strong: bool = False) -> int:
+    """Stages one page and its cursor in one commit; returns how many observations are new.
+
+    `strong` says that the records come from a strong read and need no second proof.
+    """
+    newest = {record.native_id: record for record in found}
+    known = _look_up(run, link, stream.object, list(newest))
+    changed, batch = _sift(run, link, stream.object, newest, known)
+    if not strong:
+        changed = _confirm(run, link, stream.object, changed, known)
+    _translate(run, link, stream.object, changed, known, batch)
+    _commit(run, link, stream, batch, len(found))
+    return len(batch.rows)
+
+
+def _look_up(run: RunContext, link: Link, object_: str, ids: list[str]) -> _Known:
+    if not ids:
+        return _Known({}, {}, {})
+    with run.store.read() as conn:
+        bindings = records.bindings_by_native(conn, link.system, object_, ids)
+        queued = inbox.by_native(conn, link.system, object_, ids)
+        held = quarantine.inbound_digests(conn, link.system, object_, ids)
+    return _Known(bindings, queued, held)
+
+
+def native_digest(run: RunContext, link: Link, record: NativeRecord) -> bytes:
+    """Returns the keyed digest of what a record shows in the mapped fields; nothing is translated for it."""
+    shown = [record.fields.get(name, _ABSENT) for name in link.native_fields(record.object)]
+    body = orjson.dumps([record.deleted, record.merged_into, shown], option=orjson.OPT_SORT_KEYS)
+    return run.ring.digest(link.mapping.version.encode(), record.object.encode(), body)
+
+
+def _sift(
+    run: RunContext, link: Link, object_: str, newest: Mapping[str, NativeRecord], known: _Known
+) -> tuple[list[tuple[NativeRecord, bytes]], _Batch]:
+    """Splits a page into what is news and what is an echo, a repetition or a stale read."""
+    batch, changed = _Batch(), []
+    ordered = link.can(object_).ordered_versions
+    for native_id, record in newest.items():
+        digest = native_digest(run, link, record)
+        binding, queued = known.bindings.get(native_id), known.queued.get(native_id)
+        if ordered and _older(record.version, _latest(binding, queued)):
+            batch.stale += 1
+        elif (
+            known.held.get(native_id) == digest
+            or (queued is not None and queued.digest == digest)
+            or (queued is None and binding is not None and _silent(binding, digest))
+        ):
+            batch.unchanged += 1
+        else:
+            changed.append((record, digest))
+    return changed, batch
+
+
+def _silent(binding: Binding, digest: bytes) -> bool:
+    return binding.obs_digest == digest and binding.state in (BindingState.ACTIVE, BindingState.DOOMED)
+
+
+def _latest(binding: Binding | None, queued: Queued | None) -> str | None:
+    versions = [item.version for item in (binding, queued) if item is not None and item.version]
+    return max(versions, key=_rank) if versions else None
+
+
+def _rank(version: str) -> tuple[int, str]:
+    return (int(version), "") if version.isdigit() else (0, version)
+
+
+def _older(version: str | None, known: str | None) -> bool:
+    return version is not None and known is not None and _rank(version) < _rank(known)
+
+
+def _confirm(
+    run: RunContext, link: Link, object_: str, changed: list[tuple[NativeRecord, bytes]], known: _Known
+) -> list[tuple[NativeRecord, bytes]]:
+    """Reads again, strongly, what a page alone does not prove: deletes, returns from the dead, unordered versions."""
+    ordered = link.can(object_).ordered_versions
+    doubtful = []
+    for record, _ in changed:
+        binding = known.bindings.get(record.native_id)
+        if binding is None:
+            continue
+        if record.deleted or binding.state is BindingState.DETACHED or not ordered:
+            doubtful.append(record.native_id)
+    if not doubtful:
+        return changed
+    proofs: Mapping[str, Fetched] = link.connector.fetch(object_, doubtful, link.native_fields(object_))
+    run.tally.add("confirmed", len(doubtful))
+    kept: list[tuple[NativeRecord, bytes]] = []
+    for record, digest in changed:
+        if record.native_id not in proofs:
+            kept.append((record, digest))
+            continue
+        proof = proofs[record.native_id]
+        if isinstance(proof, NativeRecord):
+            kept.append((proof, native_digest(run, link, proof)))
+        elif record.deleted:
+            survivor = proof.merged_into if isinstance(proof, Gone) else None
+            kept.append((_deleted(record, survivor), digest))
+        else:
+            run.tally.add("unproven")
+    return kept
+
+
+def _deleted(record: NativeRecord, survivor: str | None) -> NativeRecord:
+    survivor = record.merged_into or survivor
+    return NativeRecord(record.object, record.native_id, {}, record.version, deleted=True, merged_into=survivor)
+
+
+def _translate(
+    run: RunContext,
+    link: Link,
+    object_: str,
+    changed: list[tuple[NativeRecord, bytes]],
+    known: _Known,
+    batch: _Batch,
+) -> None:
+    subjects = _subjects(run, known, [record.native_id for record, _ in changed])
+    for record, digest in changed:
+        binding = known.bindings.get(record.native_id)
+        queued = known.queued.get(record.native_id)
+        hub_id = binding.hub_id if binding is not None else None
+        subject = subjects.get(hub_id) if hub_id else None
+        if queued is not None:
+            batch.forget.append(queued.obs_id)
+        if record.native_id in known.held:
+            batch.cured.append(record.native_id)
+        if record.deleted and hub_id is None:
+            batch.vanished.append(record.native_id)
+            continue
+        made = _observe(run, link, record, digest)
+        if isinstance(made, Fault):
+            batch.faults.append(made)
+            continue
+        row = inbox.seal_row(run.ring, made, hub_id, subject, run.run_id, run.clock.now())
+        batch.rows.append(row)
+        if hub_id is None:
+            batch.keys[made.obs_id] = run.rules.keys(run.ring, made.fields)
+
+
+def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:
+    hub_ids = [known.bindings[native_id].hub_id for native_id in ids if native_id in known.bindings]
+    if not hub_ids:
+        return {}
+    with run.store.read() as conn:
+        return records.load_subjects(conn, run.ring, hub_ids)
+
+
+def _observe(run: RunContext, link: Link, record: NativeRecord, digest: bytes) -> Observation | Fault:
+    kind = Kind.UPSERT
+    if record.deleted:
+        kind = Kind.MERGED if record.merged_into else Kind.GONE
+    entity, obs_id = run.entity, run.new_id()
+    if kind is not Kind.UPSERT:
+        return Observation(
+            obs_id,
+            entity,
+            link.system,
+            record.object,
+            record.native_id,
+            kind,
+            {},
+            record.version,
+            None,
+            record.merged_into,
+            digest,
+        )
+    translated = link.mapping.to_canonical(record.object, record.fields)
+    if translated.redactions:
+        run.tally.add("redacted", len(translated.redactions))
+    if translated.refusals:
+        first = translated.refusals[0]
+        payload = {"fields": dict(record.fields)}
+        return Fault(
+            link.system,
+            record.object,
+            record.native_id,
+            INBOUND,
+            "",
+            "HUB-VALUE-001",
+            f"{first.native_field} ({first.field}): {first.reason.en}; correct it in {link.system}, or its mapping",
+            f"{first.native_field}（{first.field}）：{first.reason.zh}；请在 {link.system} 中更正，或修改映射",
+            digest,
+            payload=payload,
+        )
+    stamp = record.fields.get(link.mapping.hub_id_field(record.object))
+    return Observation(
+        obs_id,
+        entity,
+        link.system,
+        record.object,
+        record.native_id,
+        kind,
+        translated.fields,
+        record.version,
+        stamp if isinstance(stamp, str) and stamp else None,
+        None,
+        digest,
+    )
+
+
+def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, read: int) -> None:
+    tally = run.tally
+    tally.add("read", read)
+    tally.add("unchanged", batch.unchanged)
+    tally.add("stale", batch.stale)
+    news = bool(batch.rows or batch.faults or batch.forget or batch.cured)
+    if not news and stream.cursor is None:
+        return
+    with run.store.begin(run.held) as work:
+        matches.drop_keys(work, batch.forget)
+        inbox.consume(work, batch.forget)
+        inbox.stage(work, batch.rows)
+        matches.put_keys(work, run.entity, link.system, batch.keys, fresh=True)
+        quarantine.clear(work, link.system, stream.object, batch.cured, INBOUND)
+        for native_id in batch.vanished:
+            matches.close(work, link.system, stream.object, native_id)
+        tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, batch.faults))
+        if stream.cursor is not None:
+            scope = link.stream_scope(stream.object)
+            runs.save_cursor(
+                work, run.entity, link.system, stream.object, stream.name, scope, stream.cursor, run.run_id
+            )
+        if news:
+            counts = {"read": read, "changed": len(batch.rows), "quarantined": len(batch.faults)}
+            work.audit(Event("record.read", stream.object, connection=link.system, counts=counts, corr=run.run_id))
+    hit("page_staged")
+    tally.add("changed", len(batch.rows))

@@ -1,0 +1,81 @@
+"""Budgets keep to their rate on an injected clock."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from connectors.budget import RateBudget, WindowBudget
+
+
+class SkippingClock:
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+
+def test_a_rate_budget_lets_a_burst_through_and_then_keeps_the_rate() -> None:
+    clock = SkippingClock()
+    budget = RateBudget(rate=2.0, burst=5, clock=clock)
+    for _ in range(5):
+        budget.take(1, "x")
+    assert clock.at == 1000.0
+    for _ in range(10):
+        budget.take(1, "x")
+    assert clock.at == pytest.approx(1005.0)
+
+
+def test_a_cost_above_the_burst_waits_instead_of_failing() -> None:
+    clock = SkippingClock()
+    RateBudget(rate=1.0, burst=2, clock=clock).take(10, "x")
+    assert clock.at == pytest.approx(1008.0)
+
+
+def test_a_window_budget_never_exceeds_its_calls_in_any_window() -> None:
+    clock = SkippingClock()
+    budget = WindowBudget(calls=4, seconds=10.0, clock=clock)
+    granted = []
+    for number in range(30):
+        clock.at += 0.7 * (number % 5)
+        budget.take(1, "x")
+        granted.append(clock.at)
+    for start in granted:
+        assert sum(start <= each < start + 10.0 - 1e-9 for each in granted) <= 4
+
+
+def test_threads_take_no_more_than_there_is() -> None:
+    class Frozen(SkippingClock):
+        def __init__(self) -> None:
+            super().__init__()
+            self.slept: list[float] = []
+
+        def sleep(self, seconds: float) -> None:
+            self.slept.append(seconds)
+
+    clock = Frozen()
+    budget = RateBudget(rate=1.0, burst=10, clock=clock)
+
+    def work() -> None:
+        for _ in range(10):
+            budget.take(1, "x")
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(clock.slept) == [float(n) for n in range(1, 31)]
+
+
+@pytest.mark.parametrize("wrong", [(0, 1), (1, 0), (-1, 1)])
+def test_senseless_sizes_are_refused(wrong: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        RateBudget(*wrong, SkippingClock())
+    with pytest.raises(ValueError, match="positive"):
+        WindowBudget(int(wrong[0]), wrong[1], SkippingClock())

@@ -1,0 +1,114 @@
+"""Check, describe, pace and capabilities of a connection."""
+
+from __future__ import annotations
+
+import pytest
+from fxiaoke_tenant import Context, Make, create
+
+from connectors.base import Connector
+from connectors.errors import QuotaExhausted, RateLimited
+from connectors.fxiaoke.pacing import next_reset
+from connectors.simulation.server import RunningSimulator
+
+
+def lines(make: Make, **settings: object) -> dict[str, bool]:
+    return {line.name: line.ok for line in make(**settings).check()}
+
+
+def test_check_proves_step_by_step_and_writes_nothing(vendor: RunningSimulator, make: Make) -> None:
+    before = vendor.admin.records("AccountObj")
+    assert lines(make) == {
+        "token": True,
+        "operator": True,
+        "describe AccountObj": True,
+        "read AccountObj": True,
+        "key AccountObj.hub_id__c": True,
+    }
+    assert vendor.admin.records("AccountObj") == before
+
+
+def test_check_stops_where_the_next_proof_is_impossible(make: Make, context: Context) -> None:
+    assert lines(make, operator_id="4711") == {"token": True, "operator": False}
+    context.secrets["app_secret"] = "wrong"
+    assert lines(make) == {"token": False}
+
+
+def test_check_finds_a_missing_permission_and_a_missing_key(vendor: RunningSimulator, make: Make) -> None:
+    assert lines(make, external_key="nowhere__c")["key AccountObj.nowhere__c"] is False
+    assert lines(make, external_key="remark")["key AccountObj.remark"] is False
+    vendor.admin.settings(denied_objects=["AccountObj"])
+    assert lines(make)["read AccountObj"] is False
+
+
+def test_describe_shows_what_a_mapping_needs(make: Make) -> None:
+    fields = make().describe("AccountObj").fields
+    assert (fields["name"].required, fields["name"].length) == (True, 255)
+    assert (fields["hub_id__c"].unique, fields["hub_id__c"].length) == (True, 36)
+    assert fields["account_level"].options == {"1": "私人银行", "2": "贵宾", "3": "金卡", "4": "普通"}
+    assert fields["parent_account_id"].lookup == "AccountObj"
+    assert not fields["account_no"].writable
+    assert not fields["last_modified_time"].writable
+    assert fields["owner"].writable
+
+
+def test_uniqueness_is_not_claimed_against_the_description(make: Make) -> None:
+    assert not make(external_key_unique=False).capabilities("AccountObj").external_key_unique
+    connector = make(external_key="customer_no__c")
+    assert connector.capabilities("AccountObj").external_key_unique  # as set, nothing else is known
+    connector.describe("AccountObj")
+    assert not connector.capabilities("AccountObj").external_key_unique
+
+
+def test_it_is_a_connector_and_closes_twice(make: Make) -> None:
+    connector = make()
+    assert isinstance(connector, Connector)
+    connector.close()
+    connector.close()
+
+
+def test_the_default_pace_stays_within_a_hundred_calls_in_twenty_seconds(
+    vendor: RunningSimulator, make: Make, context: Context
+) -> None:
+    connector = make(rate_per_second=4.7, rate_burst=5)
+    began = context.clock.now()
+    for _ in range(60):
+        connector.list_ids("AccountObj", None, 1)
+    assert context.clock.now() - began >= (60 - 5) / 4.7 - 1
+
+
+def test_the_vendors_own_window_is_honoured(vendor: RunningSimulator, make: Make, context: Context) -> None:
+    connector = make()
+    connector.list_ids("AccountObj", None, 1)
+    vendor.admin.settings(calls_per_window=1)
+    with pytest.raises(RateLimited) as caught:
+        connector.list_ids("AccountObj", None, 1)
+    assert caught.value.after == 20
+    native_id = create(vendor)
+    assert connector.fetch("AccountObj", [native_id], ())[native_id].native_id == native_id  # another interface
+
+
+def test_the_days_calls_stop_early_and_outlive_a_restart(
+    vendor: RunningSimulator, make: Make, context: Context
+) -> None:
+    for _ in range(2):
+        connector = make(daily_calls=10, daily_stop=0.8)
+        for _ in range(4):
+            connector.list_ids("AccountObj", None, 1)
+        connector.close()
+    with pytest.raises(QuotaExhausted) as caught:
+        make(daily_calls=10, daily_stop=0.8).list_ids("AccountObj", None, 1)
+    assert caught.value.resets_at == next_reset(context.clock.now())
+    context.clock.offset += caught.value.resets_at - context.clock.now() + 1
+    make(daily_calls=10, daily_stop=0.8).list_ids("AccountObj", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "reset"),
+    [
+        (1_700_000_000, 1_700_064_000),  # 2023-11-15 06:13 in China -> the 16th, 00:00
+        (1_700_063_999, 1_700_064_000),
+        (1_700_064_000, 1_700_150_400),
+    ],
+)
+def test_the_day_ends_at_midnight_in_china(now: float, reset: float) -> None:
+    assert next_reset(now) == reset

@@ -1,0 +1,232 @@
+"""Reading: complete listings, windows by the server's clock, strong reads, masks, drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fxiaoke_tenant import FIELDS, Context, Make, create, edit, settle
+
+from connectors.base import Cursor, Gone, NativeRecord, NotVisible
+from connectors.errors import AuthRejected, CursorExpired, ProtocolViolation, RetryLater, SchemaDrift, Unsupported
+from connectors.fxiaoke.connector import FxiaokeConnector
+from connectors.simulation.server import RunningSimulator
+
+
+def read_all(
+    connector: FxiaokeConnector, cursor: Cursor | None = None, limit: int = 100
+) -> tuple[list[NativeRecord], Cursor]:
+    found: list[NativeRecord] = []
+    while True:
+        page = connector.changes("AccountObj", FIELDS, cursor, limit)
+        found += page.records
+        cursor = page.next_cursor
+        if page.complete:
+            return found, cursor
+
+
+def queries(vendor: RunningSimulator) -> int:
+    return int(vendor.admin.calls()["calls"].get("query AccountObj", 0))
+
+
+def test_a_listing_in_small_pages_meets_every_record_once(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    vendor.admin.post("clock", {"freeze": True})  # equal modified times
+    ids = {create(vendor, name=f"甲{n}") for n in range(7)}
+    vendor.admin.post("clock", {"freeze": False})
+    settle(vendor, context)
+    found, _ = read_all(connector, limit=2)
+    assert len(found) == len({record.native_id for record in found})
+    assert ids <= {record.native_id for record in found}
+
+
+def test_an_idle_poll_is_exactly_one_call(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    create(vendor)
+    settle(vendor, context)
+    _, cursor = read_all(connector)
+    settle(vendor, context)
+    vendor.admin.reset_calls()
+    page = connector.changes("AccountObj", FIELDS, cursor, 200)
+    assert (page.records, page.complete, vendor.admin.calls()["total"]) == ((), True, 1)
+
+
+def test_a_change_that_the_index_shows_late_is_not_lost(vendor: RunningSimulator, make: Make, context: Context) -> None:
+    connector = make(index_lag=4.0)
+    native_id = create(vendor)
+    settle(vendor, context, 60)
+    _, cursor = read_all(connector)
+    settle(vendor, context, 60)
+    vendor.admin.post("lag", {"seconds": 3.5})
+    edit(vendor, native_id, remark="迟到")
+    early, cursor = read_all(connector, cursor)
+    settle(vendor, context, 4)
+    late, cursor = read_all(connector, cursor)
+    assert [record.fields["remark"] for record in early] == []
+    assert [record.fields["remark"] for record in late] == ["迟到"]
+
+
+def test_an_edit_behind_the_scan_is_in_the_next_window(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    ids = sorted(create(vendor, name=f"乙{n}") for n in range(4))
+    settle(vendor, context)
+    vendor.admin.post("lag", {"seconds": 0.0})
+    page = connector.changes("AccountObj", FIELDS, None, 2)
+    while page.records[-1].native_id < ids[1]:
+        page = connector.changes("AccountObj", FIELDS, page.next_cursor, 2)
+    edit(vendor, ids[0], remark="扫描之后")
+    _, cursor = read_all(connector, page.next_cursor, 2)
+    found, _ = read_all(connector, cursor)
+    assert {r.native_id: r.fields["remark"] for r in found}[ids[0]] == "扫描之后"
+
+
+def test_the_watermark_is_the_servers_clock_less_the_lag(
+    vendor: RunningSimulator, make: Make, context: Context
+) -> None:
+    connector = make(index_lag=30.0)
+    context.clock.offset -= 86_400  # ours is a day slow, and must not matter
+    now = vendor.admin.post("clock", {"freeze": True})["now"]
+    _, cursor = read_all(connector)
+    vendor.admin.post("clock", {"freeze": False})
+    assert cursor["watermark"] == pytest.approx(now - 30, abs=1)
+    assert cursor["watermark"] <= now - 30
+
+
+def test_a_server_clock_set_back_asks_for_a_listing(vendor: RunningSimulator, make: Make, context: Context) -> None:
+    connector = make()
+    _, cursor = read_all(connector)
+    ahead = {**cursor, "watermark": cursor["watermark"] + 3600}
+    with pytest.raises(CursorExpired):
+        connector.changes("AccountObj", FIELDS, ahead, 100)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {},
+        {"page_token": "x"},
+        {"format": 1, "object": "ContactObj", "mode": "poll", "watermark": 0, "until": None, "after": ""},
+        {"format": 1, "object": "AccountObj", "mode": "poll", "watermark": "yesterday", "until": None, "after": ""},
+    ],
+)
+def test_a_foreign_cursor_is_refused(connector: FxiaokeConnector, foreign: dict[str, Any]) -> None:
+    with pytest.raises(CursorExpired):
+        connector.changes("AccountObj", FIELDS, foreign, 100)
+    with pytest.raises(CursorExpired):
+        connector.list_ids("AccountObj", foreign, 100)
+
+
+def test_records_carry_nulls_but_no_companions(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor, tel="13800000002")
+    fields = (*FIELDS, "owner__r")
+    record = connector.fetch("AccountObj", [native_id], fields)[native_id]
+    assert isinstance(record, NativeRecord)
+    assert set(record.fields) == set(FIELDS)
+    assert record.fields["remark"] is None
+    assert (record.version, record.modified_by, record.deleted) == ("1", "1001", False)
+
+
+def test_invalid_is_proof_of_deletion_and_hidden_is_not(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    invalid, hidden = create(vendor), create(vendor)
+    vendor.admin.post("delete", {"id": invalid})
+    vendor.admin.post("hide", {"id": hidden})
+    found = connector.fetch("AccountObj", [invalid, hidden, "0" * 24], ())
+    assert found[invalid] == Gone(invalid)
+    assert found[hidden] == NotVisible(hidden)
+    assert found["0" * 24] == NotVisible("0" * 24)
+    vendor.admin.settings(get_invalid=False)
+    assert connector.fetch("AccountObj", [invalid], ())[invalid] == NotVisible(invalid)
+
+
+def test_find_takes_many_values_and_goes_on_past_a_page(vendor: RunningSimulator, make: Make, context: Context) -> None:
+    connector = make(page_limit=2)
+    for n in range(5):
+        create(vendor, customer_no__c="same", hub_id__c=f"find-{n}")
+    settle(vendor, context)
+    assert len(connector.find("AccountObj", "customer_no__c", ["same"], ("hub_id__c",))) == 5
+    wanted = [f"find-{n}" for n in range(5)] + [f"none-{n}" for n in range(60)]
+    found = connector.find("AccountObj", "hub_id__c", wanted, ("hub_id__c",))
+    assert sorted(record.fields["hub_id__c"] for record in found) == wanted[:5]
+
+
+def test_list_ids_enumerates_with_versions(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    native_id = create(vendor)
+    edit(vendor, native_id, remark="二")
+    settle(vendor, context)
+    seen: dict[str, str | None] = {}
+    cursor: Cursor | None = None
+    complete = False
+    while not complete:
+        page = connector.list_ids("AccountObj", cursor, 3)
+        assert len(page.ids) <= 3
+        seen |= dict(page.ids)
+        cursor, complete = page.next_cursor, page.complete
+    assert seen[native_id] == "2"
+    assert len(seen) == sum(not row.get("is_deleted") for row in vendor.admin.records("AccountObj")) - 1  # one hidden
+
+
+def test_a_masked_value_is_not_observed(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    vendor.admin.settings(masked_fields=["tel"])
+    native_id = create(vendor, tel="13800000003", remark="五*星")
+    record = connector.fetch("AccountObj", [native_id], FIELDS)[native_id]
+    assert isinstance(record, NativeRecord)
+    assert "tel" not in record.fields
+    assert record.fields["remark"] == "五*星"
+
+
+def test_a_field_that_is_gone_is_drift(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    with pytest.raises(SchemaDrift) as caught:
+        connector.find("AccountObj", "hub_key__c", ["x"], ())
+    assert "hub_key__c" in caught.value.en
+
+
+def test_an_unknown_object_is_drift(connector: FxiaokeConnector) -> None:
+    with pytest.raises(SchemaDrift):
+        connector.describe("NothingObj")
+    with pytest.raises(SchemaDrift):
+        connector.changes("NothingObj", ("name",), None, 10)
+
+
+def test_an_object_without_permission_is_named(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    vendor.admin.settings(denied_objects=["AccountObj"])
+    with pytest.raises(AuthRejected) as caught:
+        connector.changes("AccountObj", FIELDS, None, 10)
+    assert "AccountObj" in caught.value.missing
+
+
+@pytest.mark.parametrize("action", ["http_502_html", "truncated_json", "vendor_error", "reset_before_commit"])
+def test_a_broken_answer_is_never_an_empty_page(
+    vendor: RunningSimulator, connector: FxiaokeConnector, action: str
+) -> None:
+    vendor.admin.faults([{"match": {"path_regex": "data/query"}, "action": action, "every": 1}])
+    with pytest.raises((RetryLater, ProtocolViolation)):
+        connector.changes("AccountObj", FIELDS, None, 10)
+
+
+def test_there_is_no_feed_of_deletions(connector: FxiaokeConnector) -> None:
+    with pytest.raises(Unsupported):
+        connector.deletions("AccountObj", None, 10)
+
+
+def test_nulls_are_left_out_where_they_are_not_trusted(vendor: RunningSimulator, make: Make) -> None:
+    connector = make(trust_nulls=False)
+    record = connector.fetch("AccountObj", [native_id := create(vendor)], FIELDS)[native_id]
+    assert isinstance(record, NativeRecord)
+    assert "remark" not in record.fields
+    assert not connector.capabilities("AccountObj").returns_nulls
+
+
+def test_invalid_records_that_a_query_shows_are_not_enumerated(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    native_id = create(vendor)
+    vendor.admin.post("delete", {"id": native_id})
+    settle(vendor, context)
+    page = connector.list_ids("AccountObj", None, 100)
+    assert page.complete
+    assert native_id not in dict(page.ids)

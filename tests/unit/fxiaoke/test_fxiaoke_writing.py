@@ -1,0 +1,287 @@
+"""Writing: one call each, conditional on the version just read, quiet, and honest about what is not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fxiaoke_tenant import FIELDS, Context, Make, create, edit, stored
+
+from connectors.base import Gone, NativeRecord, NotVisible, Op, Refused, Stale, Unknown, WriteRequest, Written
+from connectors.errors import QuotaExhausted, RateLimited, Unsupported
+from connectors.fxiaoke.connector import FxiaokeConnector
+from connectors.simulation.server import RunningSimulator
+
+SERIAL = iter(range(10_000))
+
+
+def request(
+    op: Op, native_id: str | None = None, version: str | None = None, object: str = "AccountObj", **fields: Any
+) -> WriteRequest:
+    n = next(SERIAL)
+    return WriteRequest(op, object, native_id, fields, fields.get("hub_id__c", f"hub-{n}"), f"key-{n}", version)
+
+
+def new(**fields: Any) -> WriteRequest:
+    fields = {"name": "写入客户", "owner": ["1001"], **fields}
+    return request(Op.CREATE, hub_id__c=fields.pop("hub_id__c", f"new-{next(SERIAL)}"), **fields)
+
+
+def writes(vendor: RunningSimulator) -> dict[str, int]:
+    calls = vendor.admin.calls()["calls"]
+    return {name.split()[0]: n for name, n in calls.items() if name.split()[0] not in ("query", "token", "describe")}
+
+
+def test_a_batch_is_written_in_order_without_automations(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    results = connector.write([new(remark=f"第{n}条") for n in range(12)])
+    for n, result in enumerate(results):
+        assert isinstance(result, Written)
+        record = stored(vendor, result.native_id)
+        assert record["remark"] == f"第{n}条"
+        assert (record["life_status"], record["lock_status"]) == ("normal", "0")  # the tenant has an approval flow
+
+
+def test_an_update_reads_once_and_writes_once(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor, remark="旧", tel="13800000004")
+    connector.describe("AccountObj")
+    vendor.admin.reset_calls()
+    [result] = connector.write([request(Op.UPDATE, native_id, "1", remark="新")])
+    assert result == Written(native_id, "2")
+    record = stored(vendor, native_id)
+    assert (record["remark"], record["tel"], record["version"]) == ("新", "13800000004", "2")
+    assert writes(vendor) == {"get": 1, "update": 1}
+
+
+def test_a_moved_version_is_stale_and_shows_the_record(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor, remark="一")
+    edit(vendor, native_id, remark="别人改的")
+    [result] = connector.write([request(Op.UPDATE, native_id, "1", remark="我们改的")])
+    assert isinstance(result, Stale)
+    assert isinstance(result.current, NativeRecord)
+    assert (result.current.version, result.current.fields) == ("2", {"remark": "别人改的"})
+    assert stored(vendor, native_id)["remark"] == "别人改的"
+
+
+def test_an_update_that_changes_nothing_is_not_sent(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor, remark="同")
+    [result] = connector.write([request(Op.UPDATE, native_id, "1", remark="同", tel=None)])
+    assert result == Written(native_id, "1", seen={"remark": "同", "tel": None})
+    assert "update" not in writes(vendor)
+
+
+def test_none_clears_by_null_or_by_empty(vendor: RunningSimulator, make: Make) -> None:
+    for style, other in (("null", "clear_with_empty"), ("empty", "clear_with_null")):
+        vendor.admin.settings(**{other: "reject"})
+        native_id = create(vendor, remark="有", behavior_tags__c=["tag01"])
+        [result] = make(clear_as=style).write([request(Op.UPDATE, native_id, "1", remark=None, behavior_tags__c=None)])
+        assert isinstance(result, Written)
+        assert {"remark", "behavior_tags__c"}.isdisjoint(
+            {k for k, v in stored(vendor, native_id).items() if v is not None}
+        )
+        vendor.admin.settings(**{other: "clear"})
+
+
+def test_an_owner_goes_by_a_call_of_its_own(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor)
+    [result] = connector.write([request(Op.UPDATE, native_id, "1", remark="随负责人", owner=["1002"])])
+    record = stored(vendor, native_id)
+    assert (record["owner"], record["remark"]) == (["1002"], "随负责人")
+    assert result == Written(native_id, record["version"])
+    calls = writes(vendor)
+    assert (calls["update"], calls["changeOwner"]) == (1, 1)
+
+
+@pytest.mark.parametrize("action", ["timeout_after_commit", "row_error", "http_429"])
+def test_a_change_of_owner_that_fails_second_is_unknown(
+    vendor: RunningSimulator, connector: FxiaokeConnector, action: str
+) -> None:
+    native_id = create(vendor)
+    vendor.admin.faults([{"match": {"path_regex": "changeOwner"}, "action": action, "seconds": 0, "every": 1}])
+    [result] = connector.write([request(Op.UPDATE, native_id, "1", remark="半", owner=["1002"])])
+    assert isinstance(result, Unknown)
+    assert stored(vendor, native_id)["remark"] == "半"
+
+
+def test_a_refused_owner_alone_is_refused(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor)
+    [result] = connector.write([request(Op.UPDATE, native_id, "1", owner=["1007"])])  # has left
+    assert isinstance(result, Refused)
+    assert result.field == "owner"
+
+
+def test_a_locked_record_waits_and_a_lock_in_between_too(vendor: RunningSimulator, make: Make) -> None:
+    native_id = create(vendor)
+    vendor.admin.post("lock", {"id": native_id})
+    for connector in (make(), make(write_status_locked=True)):
+        [result] = connector.write([request(Op.UPDATE, native_id, remark="锁")])
+        assert isinstance(result, Refused)
+        assert (result.code, result.retry_later) == ("fxiaoke.locked", True)
+    assert writes(vendor)["update"] == 1  # only the one that was told to try
+
+
+def test_a_second_record_with_one_hub_id_is_refused(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    connector.write([new(hub_id__c="twin")])
+    [result] = connector.write([new(hub_id__c="twin")])
+    assert isinstance(result, Refused)
+    assert (result.code, result.field, result.retry_later) == ("fxiaoke.duplicate", "hub_id__c", False)
+    assert sum(row.get("hub_id__c") == "twin" for row in vendor.admin.records("AccountObj")) == 1
+
+
+def test_the_tenants_duplicate_rules_judge_only_when_asked(vendor: RunningSimulator, make: Make) -> None:
+    create(vendor, name="同名客户")
+    [quiet] = make().write([new(name="同名客户")])
+    [strict] = make(duplicate_search=True).write([new(name="同名客户")])
+    assert isinstance(quiet, Written)
+    assert isinstance(strict, Refused)
+
+
+def test_a_refused_row_names_its_field_and_spares_its_neighbours(
+    vendor: RunningSimulator, connector: FxiaokeConnector
+) -> None:
+    rule = {"object": "AccountObj", "field": "remark", "values": ["禁"], "refuse": "备注不符合规定"}
+    vendor.admin.post("rules", {"rules": [rule]})
+    good, bad, also = connector.write([new(remark="可"), new(remark="禁"), new(remark="可")])
+    assert isinstance(good, Written)
+    assert isinstance(also, Written)
+    assert isinstance(bad, Refused)
+    assert bad.field == "remark"
+    assert "禁" not in bad.en + bad.zh
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("nowhere__c", "某值", "fxiaoke.field-unknown"),
+        ("account_no", "某值", "fxiaoke.field-readonly"),
+        ("account_level", "9", "fxiaoke.option-unknown"),
+        ("behavior_tags__c", ["tag01", "tag99"], "fxiaoke.option-unknown"),
+        ("behavior_tags__c", "tag01", "fxiaoke.wrong-form"),
+        ("short_name__c", "长" * 101, "fxiaoke.too-long"),
+        ("tel", "138****0000", "fxiaoke.masked-value"),
+    ],
+)
+def test_what_the_vendor_would_not_store_is_refused_before_it_is_sent(
+    vendor: RunningSimulator, connector: FxiaokeConnector, field: str, value: Any, code: str
+) -> None:
+    vendor.admin.settings(masked_fields=["tel"])
+    [result] = connector.write([new(**{field: value})])
+    assert isinstance(result, Refused)
+    assert (result.code, result.field) == (code, field)
+    assert str(value) not in result.en + result.zh
+    assert "create" not in writes(vendor)
+
+
+def test_a_new_option_is_seen_before_a_value_is_refused(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    connector.describe("AccountObj")
+    options = [{"value": str(n), "label": f"级{n}"} for n in range(1, 10)]
+    vendor.admin.post("schema", {"object": "AccountObj", "field": "account_level", "changes": {"choices": options}})
+    context.clock.offset += 120
+    [result] = connector.write([new(account_level="9")])
+    assert isinstance(result, Written)
+
+
+@pytest.mark.parametrize("action", ["timeout_before_commit", "reset_before_commit", "http_500", "http_502_html"])
+def test_an_unclear_create_is_unknown_and_sent_once(
+    vendor: RunningSimulator, connector: FxiaokeConnector, action: str
+) -> None:
+    vendor.admin.faults([{"match": {"path_regex": "data/create"}, "action": action, "seconds": 0, "every": 1}])
+    [result] = connector.write([new()])
+    assert isinstance(result, Unknown)
+    assert vendor.admin.calls()["faults"][0]["struck"] == 1
+
+
+@pytest.mark.parametrize("code", [-1, -2, 50009])
+def test_a_fault_of_the_service_is_unknown(vendor: RunningSimulator, connector: FxiaokeConnector, code: int) -> None:
+    rule = {
+        "match": {"path_regex": "data/create"},
+        "action": "vendor_error",
+        "code": code,
+        "message": "超时",
+        "every": 1,
+    }
+    vendor.admin.faults([rule])
+    [result] = connector.write([new()])
+    assert isinstance(result, Unknown)
+
+
+def test_a_token_that_ends_between_two_writes_costs_nothing(
+    vendor: RunningSimulator, connector: FxiaokeConnector
+) -> None:
+    connector.describe("AccountObj")
+    vendor.admin.post("revoke")
+    results = connector.write([new() for _ in range(6)])
+    assert all(isinstance(result, Written) for result in results)
+
+
+def test_a_rate_limit_before_any_effect_is_raised(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
+) -> None:
+    vendor.admin.faults([{"match": {"path_regex": "data/create"}, "action": "http_429", "every": 1}])
+    with pytest.raises(RateLimited) as caught:
+        connector.write([new() for _ in range(3)])
+    assert caught.value.after >= 20
+    vendor.admin.faults([])
+    vendor.admin.reset_calls()
+    with pytest.raises(RateLimited):
+        connector.write([new()])
+    assert "create" not in writes(vendor)  # no call before the wait is over
+    context.clock.offset += 21
+    assert isinstance(connector.write([new()])[0], Written)
+
+
+def test_a_stop_in_the_middle_loses_no_outcome(vendor: RunningSimulator, make: Make) -> None:
+    connector = make(workers=1)
+    vendor.admin.faults([{"match": {"path_regex": "data/create"}, "action": "http_429", "nth": 3}])
+    results = connector.write([new() for _ in range(5)])
+    assert [type(result) for result in results] == [Written, Written, Refused, Refused, Refused]
+    assert all(result.retry_later for result in results[2:])  # type: ignore[union-attr]
+
+
+def test_a_used_up_day_is_raised_with_its_end(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    connector.describe("AccountObj")
+    vendor.admin.post("quota", {"left": 0})
+    with pytest.raises(QuotaExhausted) as caught:
+        connector.write([new()])
+    vendor.admin.post("quota", {"left": 1_000_000})
+    assert caught.value.resets_at is not None
+    assert caught.value.resets_at % 86400 == 16 * 3600  # midnight in China
+
+
+def test_delete_is_invalidation_and_restore_undoes_it(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    native_id = create(vendor)
+    [gone] = connector.write([request(Op.DELETE, native_id, "1")])
+    record = stored(vendor, native_id)
+    assert record["life_status"] == "invalid"
+    assert gone == Written(native_id, record["version"])
+    [again] = connector.write([request(Op.DELETE, native_id)])
+    assert again == Written(native_id, record["version"])
+    [update] = connector.write([request(Op.UPDATE, native_id, remark="已作废")])
+    assert update == Stale(Gone(native_id))
+    [back] = connector.write([request(Op.RESTORE, native_id, "1", remark="恢复")])
+    record = stored(vendor, native_id)
+    assert (record["life_status"], record["remark"]) == ("normal", "恢复")
+    assert back == Written(native_id, record["version"])
+    [late] = connector.write([request(Op.RESTORE, native_id, "1")])
+    assert isinstance(late, Stale)  # somebody has brought it back and gone on
+    assert "delete" not in writes(vendor)
+
+
+def test_a_record_that_is_not_there_is_stale(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    absent = "0" * 24
+    for op in (Op.UPDATE, Op.DELETE, Op.RESTORE):
+        assert connector.write([request(op, absent)]) == [Stale(NotVisible(absent))]
+
+
+def test_a_batch_of_two_kinds_or_too_many_is_unsupported(vendor: RunningSimulator, make: Make) -> None:
+    connector = make(batch_size=2)
+    native_id = create(vendor)
+    for batch in ([new(), request(Op.UPDATE, native_id, remark="x")], [new(), new(), new()]):
+        with pytest.raises(Unsupported):
+            connector.write(batch)
+    assert "create" not in writes(vendor)
+
+
+def test_fields_of_the_fixture_exist(connector: FxiaokeConnector) -> None:
+    assert set(FIELDS) <= connector.describe("AccountObj").fields.keys()

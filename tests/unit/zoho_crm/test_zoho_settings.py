@@ -1,0 +1,61 @@
+"""Settings fix the origin, and wrong ones are all named at once without their values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.errors import SettingsInvalid
+from connectors.zoho_crm.settings import DATA_CENTERS, read_settings
+
+
+@pytest.mark.parametrize("data_center", sorted(DATA_CENTERS))
+def test_a_data_center_fixes_both_origins(data_center: str) -> None:
+    settings = read_settings({"data_center": data_center}, "zoho")
+    assert (settings.accounts_origin, settings.api_origin) == DATA_CENTERS[data_center]
+    assert settings.accepts_api_domain(settings.api_origin + "/")
+    others = [api for name, (_, api) in DATA_CENTERS.items() if name != data_center]
+    assert not any(settings.accepts_api_domain(api) for api in others)
+
+
+def test_a_sandbox_has_its_own_host_and_the_production_api_domain() -> None:
+    settings = read_settings({"data_center": "eu", "environment": "sandbox"}, "zoho")
+    assert settings.api_origin == "https://sandbox.zohoapis.eu"
+    assert settings.accepts_api_domain("https://www.zohoapis.eu")
+    assert settings.hosts == ("accounts.zoho.eu", "sandbox.zohoapis.eu")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8123", "http://localhost:8123/", "http://[::1]:8123"])
+def test_loopback_may_replace_the_origin(url: str) -> None:
+    settings = read_settings({"api_url": url, "accounts_url": url}, "zoho")
+    assert settings.api_origin == settings.accounts_origin == url.rstrip("/")
+    assert not settings.accepts_api_domain("https://www.zohoapis.com.cn")
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        ({"api_url": "https://evil.example"}, "api_url"),
+        ({"api_url": "http://10.0.0.1"}, "api_url"),
+        ({"api_url": "ftp://127.0.0.1"}, "api_url"),
+        ({"data_center": "mars"}, "data_center"),
+        ({"page_size": 201}, "page_size"),
+        ({"batch_size": 101}, "batch_size"),
+        ({"grant": "client_credentials"}, "org_id"),
+        ({"client_secret": "hunter2hunter2"}, "client_secret"),
+        ({"token_pause": 5}, "token_pause"),
+    ],
+)
+def test_wrong_settings_are_named_without_their_values(raw: dict[str, Any], named: str) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings(raw, "zoho")
+    assert named in refused.value.en
+    assert named in refused.value.zh
+    assert "hunter2" not in refused.value.en + refused.value.zh
+
+
+def test_every_problem_is_listed() -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings({"overlap": -1, "unknown": 1, "workers": 99}, "zoho")
+    assert all(name in refused.value.en for name in ("overlap", "unknown", "workers"))

@@ -1,0 +1,66 @@
+"""A connection to a simulated Zoho CRM over real HTTP: the shipped transport, tokens in memory, a clock that moves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from connectors.addresses import Egress
+from connectors.conformance.context import KitContext, MemoryTokens, PatientClock
+from connectors.http import HttpClient, HttpPolicy
+from connectors.simulation.server import SimulatorOptions
+from connectors.zoho_crm.connector import ZohoCrmConnector
+from connectors.zoho_crm.simulator.app import make_app
+
+CREDENTIALS = {
+    "client_id": "1000.SIMULATED",
+    "client_secret": "simulated-secret",
+    "refresh_token": "1000.simulated.refresh",
+}
+
+
+class LabContext(KitContext):
+    """Is the kit's context with the shipped transport, which counts its calls."""
+
+    http: HttpClient
+    clock: PatientClock
+
+    def __init__(self, tokens: MemoryTokens | None = None, credentials: Mapping[str, str] = CREDENTIALS) -> None:
+        clock = PatientClock()
+        policy = HttpPolicy(Egress((), profile="lab"), read_timeout=10.0, read_attempts=2)
+        super().__init__("zoho", HttpClient(policy, clock, system="zoho"), clock, credentials)
+        self.tokens = tokens or MemoryTokens()
+
+
+def connect(base_url: str, context: LabContext | None = None, **settings: Any) -> ZohoCrmConnector:
+    """Returns a connector to the simulator at `base_url`; without lag, for the simulator's lists have none."""
+    urls = {"accounts_url": base_url, "api_url": base_url}
+    return ZohoCrmConnector({"visibility_lag": 0.0, **urls, **settings}, context or LabContext())
+
+
+@contextmanager
+def simulator() -> Iterator[str]:
+    """Serves a fresh empty org from a thread of this process, which starts in no time, and yields its base URL."""
+    app = make_app(SimulatorOptions(limits="fast"))
+    config = uvicorn.Config(
+        app, port=0, http="httptools", ws="none", lifespan="off", log_level="warning", date_header=False
+    )
+    listening = threading.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            listening.set()
+
+    server = Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert listening.wait(20)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = server.force_exit = True
+    thread.join(20)
