@@ -151,7 +151,7 @@ def native_id(system_kind: str, person_id: str, seed: int) -> str:
     if system_kind == "zoho_crm":
         return str(5_843_104_000_001_000_000 + number * 1000 + digest[0] * 3)
     if system_kind == "fxiaoke":
-        return f"{0x65000000 + number:08x}{digest.hex()}{number:08x}"
+        return f"{0x65000000 + number:08x}{digest[:4].hex()}{number:08x}"
     raise ValueError(f"unknown system kind {system_kind}")
 
 

@@ -100,7 +100,7 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
     if answer.status >= 500 or code in SERVER_FAILED:
         return RetryLater(
             f"{where} failed at Zoho ({code or answer.status}); it is tried again later",
-            f"{where}:Zoho 服务端出错({code or answer.status}),稍后重试",
+            f"{where}：Zoho 服务端出错（{code or answer.status}），稍后重试",
             system=system,
             object=object,
         )
@@ -108,7 +108,7 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
         return AuthRejected(
             f"{where} is not permitted ({code or answer.status}); grant the scope or the profile permission in Zoho "
             "and authorise again",
-            f"{where}:没有权限({code or answer.status}),请在 Zoho 中授予相应 scope 或角色权限后重新授权",
+            f"{where}：没有权限（{code or answer.status}），请在 Zoho 中授予相应 scope 或角色权限后重新授权",
             missing=_missing(answer, doing),
             system=system,
             object=object,
@@ -116,14 +116,14 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
     if code in DRIFTED or (code == "INVALID_QUERY" and "column_name" in answer.details):
         return SchemaDrift(
             f"{where}: the module or a field is not available ({code}); compare the mapping with Zoho's fields",
-            f"{where}:模块或字段不可用({code}),请核对映射与 Zoho 字段设置",
+            f"{where}：模块或字段不可用（{code}），请核对映射与 Zoho 字段设置",
             system=system,
             object=object,
         )
     if code == "STORAGE_SPACE_EXCEEDED":
         return QuotaExhausted(
             f"{where}: the Zoho organisation's storage is full; free space or buy more",
-            f"{where}:Zoho 组织存储空间已满,请清理或扩容",
+            f"{where}：Zoho 组织存储空间已满，请清理或扩容",
             resets_at=None,
             system=system,
             object=object,
@@ -131,7 +131,7 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
     return ProtocolViolation(
         f"{where} was refused in an unforeseen way (status {answer.status}, code {code or 'none'}); "
         "report it with this message",
-        f"{where}:被 Zoho 以意外方式拒绝(状态 {answer.status},代码 {code or '无'}),请附本消息报告问题",
+        f"{where}：被 Zoho 以意外方式拒绝（状态 {answer.status}，代码 {code or '无'}），请附本消息报告问题",
         system=system,
         object=object,
     )
@@ -148,7 +148,7 @@ def violation(system: str, object: str, en: str, zh: str) -> ProtocolViolation:
     """Returns the error for an answer that breaks the protocol."""
     return ProtocolViolation(
         f"{system} {object}: {en}; the stream stops, report it",
-        f"{system} {object}:{zh},已停止读取,请报告问题",
+        f"{system} {object}：{zh}，已停止读取，请报告问题",
         system=system,
         object=object,
     )

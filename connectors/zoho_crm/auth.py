@@ -53,7 +53,7 @@ class Tokens:
         """
         if token := self._usable(self._held, rejected):
             return token
-        with self._context.lock(f"{self._context.system}:{TOKEN}"):
+        with self._context.lock(TOKEN):
             self._held = self._usable(self._stored(), rejected) or self._request()
             return self._held
 
@@ -95,7 +95,7 @@ class Tokens:
         if response is None or response.status >= 500:
             raise RetryLater(
                 f"{self._context.system}: Zoho's sign-in service did not answer; it is tried again later",
-                f"{self._context.system}:Zoho 登录服务未响应,稍后重试",
+                f"{self._context.system}：Zoho 登录服务未响应，稍后重试",
                 system=self._context.system,
             )
         if response.status == 429:
@@ -115,7 +115,7 @@ class Tokens:
             raise SettingsInvalid(
                 f"{self._context.system}: the credentials belong to another data centre than configured; "
                 "set data_center to the one of the Zoho organisation",
-                f"{self._context.system}:凭据所属数据中心与配置不符,请将 data_center 改为该组织所在的数据中心",
+                f"{self._context.system}：凭据所属数据中心与配置不符，请将 data_center 改为该组织所在的数据中心",
                 system=self._context.system,
             )
         value = content.get("access_token")
@@ -136,7 +136,7 @@ class Tokens:
         return AuthRejected(
             f"{self._context.system}: Zoho refused the sign-in ({known}); check {missing} and data_center, "
             "then authorise again",
-            f"{self._context.system}:Zoho 拒绝登录({known}),请检查 {missing} 与 data_center,然后重新授权",
+            f"{self._context.system}：Zoho 拒绝登录（{known}），请检查 {missing} 与 data_center，然后重新授权",
             missing=missing,
             system=self._context.system,
         )
@@ -156,7 +156,7 @@ class Tokens:
     def _paused(self, after: float) -> RateLimited:
         return RateLimited(
             f"{self._context.system}: Zoho has handed out too many tokens; sign-in pauses for {after:.0f} s",
-            f"{self._context.system}:申请令牌过于频繁,暂停登录 {after:.0f} 秒",
+            f"{self._context.system}：申请令牌过于频繁，暂停登录 {after:.0f} 秒",
             after=after,
             system=self._context.system,
         )
@@ -164,7 +164,7 @@ class Tokens:
     def _violation(self) -> ProtocolViolation:
         return ProtocolViolation(
             f"{self._context.system}: Zoho's sign-in answer has no usable token; check data_center",
-            f"{self._context.system}:Zoho 登录返回中没有可用令牌,请检查 data_center",
+            f"{self._context.system}：Zoho 登录返回中没有可用令牌，请检查 data_center",
             system=self._context.system,
         )
 

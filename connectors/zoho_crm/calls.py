@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import BoundedSemaphore
 from typing import Any
 
 from connectors.base import ConnectorContext, Response, WriteUnclear
+from connectors.budget import RateBudget
 from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, QuotaExhausted, RateLimited
 from connectors.zoho_crm.answers import THROTTLED, TOKEN_REFUSED, Answer, header
 from connectors.zoho_crm.auth import Tokens
@@ -22,6 +24,8 @@ class Api:
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self.settings, self.context = settings, context
         self.tokens = Tokens(settings, context)
+        self._pace = RateBudget(settings.rate, settings.rate, context.clock) if settings.rate else None
+        self._places = BoundedSemaphore(settings.workers)
         self._throttled_since: float | None = None
         self._throttled = 0
         self._spent_until = 0.0
@@ -63,16 +67,19 @@ class Api:
         while True:
             token = self.tokens.current(rejected)
             signed = {**(headers or {}), "Authorization": f"Zoho-oauthtoken {token.value}"}
-            response = self.context.http.send(
-                method,
-                f"{self.settings.api_origin}{API}{path}",
-                operation=operation,
-                read=read,
-                headers=signed,
-                params=params,
-                json=body,
-                cost=cost,
-            )
+            if self._pace:
+                self._pace.take(1, operation)
+            with self._places:
+                response = self.context.http.send(
+                    method,
+                    f"{self.settings.api_origin}{API}{path}",
+                    operation=operation,
+                    read=read,
+                    headers=signed,
+                    params=params,
+                    json=body,
+                    cost=cost,
+                )
             answer = _parse(response, read)
             if response.status != 401 or answer.code == "OAUTH_SCOPE_MISMATCH":
                 break
@@ -109,7 +116,7 @@ class Api:
         after = float(told) if told.isdigit() else min(_LONGEST_WAIT, 2.0**self._throttled)
         return RateLimited(
             f"{self.system}: Zoho admits no more calls at once; waiting {after:.0f} s. Lower workers if it recurs",
-            f"{self.system}:Zoho 并发调用受限,等待 {after:.0f} 秒;如反复出现请调低 workers",
+            f"{self.system}：Zoho 并发调用受限，等待 {after:.0f} 秒；如反复出现请调低 workers",
             after=after,
             system=self.system,
         )
@@ -117,7 +124,7 @@ class Api:
     def _exhausted(self) -> QuotaExhausted:
         return QuotaExhausted(
             f"{self.system}: the organisation's API credits of the last 24 hours are used up; work resumes by itself",
-            f"{self.system}:最近 24 小时的 API 额度已用完,恢复后自动继续",
+            f"{self.system}：最近 24 小时的 API 额度已用完，恢复后自动继续",
             resets_at=self._spent_until,
             system=self.system,
         )
@@ -126,7 +133,7 @@ class Api:
         named = answer.code or "401"
         return AuthRejected(
             f"{self.system}: Zoho refused a fresh token ({named}); check data_center and authorise again",
-            f"{self.system}:Zoho 拒绝了新令牌({named}),请检查 data_center 并重新授权",
+            f"{self.system}：Zoho 拒绝了新令牌（{named}），请检查 data_center 并重新授权",
             missing="access token",
             system=self.system,
         )

@@ -24,7 +24,7 @@ from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
 from connectors.zoho_crm.reading import Reader
-from connectors.zoho_crm.settings import read_settings
+from connectors.zoho_crm.settings import ALLOWED_HOSTS, read_settings
 from connectors.zoho_crm.streams import Streams
 from connectors.zoho_crm.writing import Writer
 
@@ -33,6 +33,7 @@ class ZohoCrmConnector:
     """Reads and writes the modules of one Zoho CRM organisation. Raises SettingsInvalid for wrong settings."""
 
     kind = "zoho_crm"
+    allowed_hosts = ALLOWED_HOSTS
 
     def __init__(self, settings: Mapping[str, Any], context: ConnectorContext) -> None:
         self._settings = read_settings(settings, context.system)
@@ -63,7 +64,6 @@ class ZohoCrmConnector:
             ordered_versions=True,
             batch_size=self._settings.batch_size,
             page_size=self._settings.page_size,
-            max_window_rows=self._settings.token_window_rows,
         )
 
     def check(self) -> Sequence[CheckLine]:
@@ -113,7 +113,7 @@ class ZohoCrmConnector:
         if object not in self._settings.objects:
             raise SchemaDrift(
                 f"{self._system}: {object} is not among the connection's objects; add it to `objects` in the settings",
-                f"{self._system}:{object} 不在该连接的对象列表中,请在配置的 objects 中添加",
+                f"{self._system}：{object} 不在该连接的对象列表中，请在配置的 objects 中添加",
                 system=self._system,
                 object=object,
             )

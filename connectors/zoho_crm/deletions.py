@@ -27,7 +27,7 @@ class Deletions:
         if not self._settings.deleted_feed:
             raise Unsupported(
                 f"{self._system} {object}: the delete feed is switched off (deleted_feed)",
-                f"{self._system} {object}:删除记录读取已关闭(deleted_feed)",
+                f"{self._system} {object}：删除记录读取已关闭（deleted_feed）",
                 system=self._system,
                 object=object,
             )
@@ -81,7 +81,7 @@ class Deletions:
     def _expired(self, object: str) -> CursorExpired:
         return CursorExpired(
             f"{self._system} {object}: more was deleted than the delete feed shows; reconciliation finds the rest",
-            f"{self._system} {object}:删除数量超过删除记录可显示的上限,其余由对账查出",
+            f"{self._system} {object}：删除数量超过删除记录可显示的上限，其余由对账查出",
             system=self._system,
             object=object,
         )

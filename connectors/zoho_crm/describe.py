@@ -6,6 +6,7 @@ Source: Zoho API v8 fields-meta, modules-api, get-org-data.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from connectors.base import CheckLine, FieldDescription, ObjectDescription
@@ -17,7 +18,7 @@ from connectors.zoho_crm.reading import Reader
 # Metadata calls Tag a text; records carry a list of objects.
 _KINDS = {"Tag": "tags"}
 _EMPTY_OPTION = "-None-"
-_OPERATIONS = {"creatable": "CREATE", "editable": "UPDATE", "deletable": "DELETE"}
+_OPERATIONS = (("creatable", "CREATE", "新建"), ("editable", "UPDATE", "修改"), ("deletable", "DELETE", "删除"))
 
 
 class Describer:
@@ -35,11 +36,11 @@ class Describer:
     def describe(self, object: str) -> ObjectDescription:
         """Describes a module by its field metadata. Raises SchemaDrift where the module is not there."""
         module = self._module(object)
-        entries = self._list(f"/settings/fields?module={object}", "fields", object)
+        entries = self._list("/settings/fields", "fields", object, {"module": object})
         if not entries:
             raise SchemaDrift(
                 f"{self._api.system} {object}: the module shows no fields; check its name and the profile's permission",
-                f"{self._api.system} {object}:模块没有可见字段,请检查模块名与角色权限",
+                f"{self._api.system} {object}：模块没有可见字段，请检查模块名与角色权限",
                 system=self._api.system,
                 object=object,
             )
@@ -54,16 +55,16 @@ class Describer:
         if found is None or found.get("api_supported") is False:
             raise SchemaDrift(
                 f"{self._api.system} {object}: there is no such module; check its API name and the tab permission",
-                f"{self._api.system} {object}:没有该模块,请检查模块 API 名称与标签页权限",
+                f"{self._api.system} {object}：没有该模块，请检查模块 API 名称与标签页权限",
                 system=self._api.system,
                 object=object,
             )
         return found
 
-    def _list(self, path: str, key: str, object: str) -> Sequence[Mapping[str, Any]]:
-        bare, _, query = path.partition("?")
-        params = dict([query.split("=", 1)]) if query else None
-        answer = self._api.get(bare, f"describe {key}", params)
+    def _list(
+        self, path: str, key: str, object: str, params: Mapping[str, str] | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        answer = self._api.get(path, f"describe {key}", params)
         if not answer.ok:
             raise refusal(answer, self._api.system, object, f"read {key}")
         if answer.content is None:
@@ -89,16 +90,16 @@ class Describer:
             self._try(
                 f"ZohoCRM.settings {object}",
                 f"{object}: fields are described",
-                f"{object}:字段可描述",
+                f"{object}：字段可描述",
                 lambda: self.describe(object),
             ),
             self._try(
-                f"{module}.READ", f"{object}: records are readable", f"{object}:记录可读", lambda: self._read(object)
+                f"{module}.READ", f"{object}: records are readable", f"{object}：记录可读", lambda: self._read(object)
             ),
             self._try(
                 f"ZohoCRM.coql.READ {object}",
                 f"{object}: records are found by hub id, needed for recovery",
-                f"{object}:可按统一编号查找(异常恢复所需)",
+                f"{object}：可按统一编号查找（异常恢复所需）",
                 lambda: self._reader.query(object, ["id"], "id is not null", 1),
             ),
         ]
@@ -107,7 +108,7 @@ class Describer:
                 self._try(
                     f"{module} deleted",
                     f"{object}: deletes are seen",
-                    f"{object}:可读取删除记录",
+                    f"{object}：可读取删除记录",
                     lambda: self._reader.deleted_page(object, 1, 1, None),
                 )
             )
@@ -116,39 +117,42 @@ class Describer:
     def _check_key(self, object: str) -> CheckLine:
         key, name = self._settings.external_key, f"{object}.{self._settings.external_key}"
         if self._unique.get(object):
-            return CheckLine(name, True, f"{object}: {key} is unique", f"{object}:{key} 已设为唯一")
+            return CheckLine(name, True, f"{object}: {key} is unique", f"{object}：{key} 已设为唯一")
         return CheckLine(
             name,
             False,
             f"{object}: {key} is missing or not unique; create it as a text field that allows no duplicates, "
             "without it a lost answer to a create needs a person",
-            f"{object}:{key} 不存在或未设唯一;请建立禁止重复的单行文本字段,否则新建结果不明时须人工处理",
+            f"{object}：{key} 不存在或未设唯一；请建立禁止重复的单行文本字段，否则新建结果不明时须人工处理",
         )
 
     def _check_writes(self, object: str, module: str) -> list[CheckLine]:
-        lines = []
-        for flag, operation in _OPERATIONS.items():
-            lines.append(
-                self._try(
-                    f"{module}.{operation}",
-                    f"{object}: {operation.lower()} is permitted",
-                    f"{object}:允许 {operation.lower()}",
-                    lambda flag=flag, operation=operation: self._permitted(object, flag, module, operation),  # type: ignore[misc]
-                )
-            )
-        return lines
+        described = cache(lambda: self._module(object))
 
-    def _permitted(self, object: str, flag: str, module: str, operation: str) -> None:
+        def line(flag: str, operation: str, zh: str) -> CheckLine:
+            name, verb = f"{module}.{operation}", operation.lower()
+
+            def prove() -> None:
+                if not self._granted(module, operation) or described().get(flag) is False:
+                    raise self._not_permitted(object, name, verb, zh)
+
+            return self._try(name, f"{object}: {verb} is permitted", f"{object}：允许{zh}", prove)
+
+        return [line(*rights) for rights in _OPERATIONS]
+
+    def _granted(self, module: str, operation: str) -> bool:
+        """Tells whether the token's scopes hold an operation; a token that does not name its scopes may hold it."""
         scopes = {scope.lower() for scope in self._api.tokens.current().scopes}
-        enough = {f"{module}.{operation}", f"{module}.all", f"{module}.write", "zohocrm.modules.all"}
-        granted = not scopes or bool(scopes & {scope.lower() for scope in enough})
-        if granted and self._module(object).get(flag) is not False:
-            return
-        raise AuthRejected(
-            f"{self._api.system} {object}: {operation.lower()} is not permitted; grant {module}.{operation} "
-            "and the profile permission",
-            f"{self._api.system} {object}:不允许 {operation.lower()},请授予 {module}.{operation} 与角色权限",
-            missing=f"{module}.{operation}",
+        enough = {f"{owner}.{right}" for owner in (module, "zohocrm.modules") for right in (operation, "all")}
+        if operation != "DELETE":
+            enough |= {f"{module}.write", "zohocrm.modules.write"}
+        return not scopes or bool(scopes & {scope.lower() for scope in enough})
+
+    def _not_permitted(self, object: str, name: str, verb: str, zh: str) -> AuthRejected:
+        return AuthRejected(
+            f"{self._api.system} {object}: {verb} is not permitted; grant {name} and the profile permission",
+            f"{self._api.system} {object}：不允许{zh}，请授予 {name} 与角色权限",
+            missing=name,
             system=self._api.system,
             object=object,
         )

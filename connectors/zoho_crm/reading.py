@@ -60,7 +60,9 @@ class Reader:
         if not answer.ok:
             raise refusal(answer, self.api.system, object, doing)
         if answer.at is None:
-            raise self._broken(object, "the answer has no Date, so no cursor can be kept", "返回缺少 Date,无法记录位点")
+            raise self._broken(
+                object, "the answer has no Date, so no cursor can be kept", "返回缺少 Date，无法记录位点"
+            )
         if answer.content is None:
             return Rows((), False, None, answer.at)
         rows, details = answer.rows, answer.content.get("info") if answer.rows is not None else None
@@ -165,7 +167,7 @@ class Reader:
             raise refusal(answer, self.api.system, object, "read one record")
         rows = answer.rows
         if not rows or not isinstance(rows[0], Mapping) or str(rows[0].get("id")) != native_id:
-            raise self._broken(object, f"asked for {native_id}, got another record", f"请求 {native_id},返回其他记录")
+            raise self._broken(object, f"asked for {native_id}, got another record", f"请求 {native_id}，返回其他记录")
         return rows[0]
 
     def fetch(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Fetched]:
@@ -210,16 +212,16 @@ class Reader:
     def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[NativeRecord]:
         """Finds every record whose field equals one of the values, through COQL, which reads without index delay."""
         wanted = list(dict.fromkeys([*fields, field]))
-        direct = self._queryable(wanted)
-        found: list[NativeRecord] = []
+        shown = wanted if self._queryable(wanted) else [field]
+        found: dict[str, NativeRecord] = {}
         for batch in _batched(dict.fromkeys(values), VALUES_PER_QUERY):
             quoted = ", ".join(_quote(value) for value in batch)
-            rows = self._all_rows(object, columns_of(wanted) if direct else ["id"], f"{field} in ({quoted})")
-            if direct:
-                found += self.records(object, rows, wanted)
-            else:
-                found += self.by_ids(object, [str(row["id"]) for row in rows], wanted).values()
-        return found
+            rows = self._all_rows(object, columns_of(shown), f"{field} in ({quoted})")
+            found |= {record.native_id: record for record in self.records(object, rows, shown)}
+        if shown is not wanted:
+            # What a list does not show yet stays as COQL saw it: that it is there matters most.
+            found |= self.by_ids(object, list(found), wanted)
+        return list(found.values())
 
     def _all_rows(self, object: str, columns: Sequence[str], condition: str) -> list[Row]:
         rows: list[Row] = []

@@ -11,25 +11,25 @@ from connectors.zoho_crm.answers import LOCKED, SERVER_FAILED, field_of
 from connectors.zoho_crm.times import version
 
 _MESSAGES: Mapping[str, tuple[str, str]] = {
-    "MANDATORY_NOT_FOUND": ("is required; give it a value or map it", "为必填字段,请补充取值或加入映射"),
+    "MANDATORY_NOT_FOUND": ("is required; give it a value or map it", "为必填字段，请补充取值或加入映射"),
     "DUPLICATE_DATA": (
         "has a value that another record holds; decide whether they are one",
-        "取值已被另一记录占用,请判断是否同一记录",
+        "取值已被另一记录占用，请判断是否同一记录",
     ),
-    "RECORD_LOCKED": ("the record is locked in Zoho; it is tried again later", "记录在 Zoho 中被锁定,稍后重试"),
-    "CANNOT_PROCESS": ("the record is busy in Zoho; it is tried again later", "记录在 Zoho 中正被处理,稍后重试"),
-    "NOT_APPROVED": ("the record waits for approval in Zoho; approve it there", "记录在 Zoho 中待审批,请先审批"),
-    "RECORD_IN_BLUEPRINT": ("a blueprint controls the record; move it on in Zoho", "记录受蓝图控制,请在 Zoho 中推进"),
+    "RECORD_LOCKED": ("the record is locked in Zoho; it is tried again later", "记录在 Zoho 中被锁定，稍后重试"),
+    "CANNOT_PROCESS": ("the record is busy in Zoho; it is tried again later", "记录在 Zoho 中正被处理，稍后重试"),
+    "NOT_APPROVED": ("the record waits for approval in Zoho; approve it there", "记录在 Zoho 中待审批，请先审批"),
+    "RECORD_IN_BLUEPRINT": ("a blueprint controls the record; move it on in Zoho", "记录受蓝图控制，请在 Zoho 中推进"),
     "NO_PERMISSION": (
         "the connection's user may not write it; grant the permission in Zoho",
-        "连接用户无写权限,请在 Zoho 中授权",
+        "连接用户无写权限，请在 Zoho 中授权",
     ),
     "AUTHORIZATION_FAILED": (
         "the connection's user may not write it; grant it in Zoho",
-        "连接用户无写权限,请在 Zoho 中授权",
+        "连接用户无写权限，请在 Zoho 中授权",
     ),
 }
-_NOT_ACCEPTED = ("was not accepted; correct the value or the mapping", "未被接受,请更正取值或映射")
+_NOT_ACCEPTED = ("was not accepted; correct the value or the mapping", "未被接受，请更正取值或映射")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def refusal_of(code: str, details: Mapping[str, object], request: WriteRequest, 
         code=code,
         field=field,
         en=f"{where}: {en} ({code})",
-        zh=f"{where}:{zh}({code})",
+        zh=f"{where}：{zh}（{code}）",
         existing_id=_existing(details) if code == "DUPLICATE_DATA" else None,
         retry_later=code in LOCKED,
     )

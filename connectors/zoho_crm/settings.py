@@ -23,6 +23,14 @@ DATA_CENTERS: Mapping[str, tuple[str, str]] = {
     "sa": ("https://accounts.zoho.sa", "https://www.zohoapis.sa"),
 }
 
+ALLOWED_HOSTS = tuple(
+    str(urlsplit(url.replace("://www.", f"://{name}.")).hostname)
+    for accounts, api in DATA_CENTERS.values()
+    for url, names in ((accounts, ("",)), (api, ("www", "sandbox", "developer")))
+    for name in names
+)
+"""Every host that a connection may be configured to reach."""
+
 SCOPES = (
     "ZohoCRM.modules.accounts.ALL",
     "ZohoCRM.modules.contacts.ALL",
@@ -38,6 +46,7 @@ class ZohoSettings(BaseModel):
     """Holds the settings of one connection; times in seconds, secrets stay with the context.
 
     Credentials are asked for as `client_id`, `client_secret` and, for the refresh grant, `refresh_token`.
+    `rate` (calls a second, None for no limit) and `workers` (calls at once) stay below what the organisation bought.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,7 +81,6 @@ class ZohoSettings(BaseModel):
 
     workers: int = Field(4, ge=1, le=10)
     rate: float | None = Field(None, gt=0)
-    calls_per_day: int | None = Field(None, gt=0)
     refresh_ahead: float = Field(300.0, ge=0)
     token_pause: float = Field(600.0, ge=600)
     quota_pause: float = Field(300.0, gt=0)
@@ -99,11 +107,6 @@ class ZohoSettings(BaseModel):
         if self.environment != "production":
             host = host.replace("https://www.", f"https://{self.environment}.")
         return self.api_url or host
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Returns the host names this connection may reach."""
-        return tuple(str(urlsplit(url).hostname) for url in (self.accounts_origin, self.api_origin))
 
     def accepts_api_domain(self, domain: str) -> bool:
         """Tells whether the `api_domain` of a token answer belongs to the configured data centre."""
@@ -132,7 +135,7 @@ def read_settings(raw: Mapping[str, Any], system: str) -> ZohoSettings:
         names = "、".join(name for name, _ in wrong)
         raise SettingsInvalid(
             f"{system}: settings cannot be used: {named}; correct them in the connection's settings",
-            f"{system}:配置项无效:{names},请在连接配置中更正",
+            f"{system}：配置项无效：{names}，请在连接配置中更正",
             system=system,
         )
     return settings

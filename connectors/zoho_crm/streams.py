@@ -213,7 +213,7 @@ class Streams:
                 self._context.system,
                 object,
                 "a page says that more follows but gives no new page token",
-                "返回页称还有更多记录,却没有新的翻页令牌",
+                "返回页称还有更多记录，却没有新的翻页令牌",
             )
 
     def _shape(self, fields: Sequence[str], limit: int) -> int:
@@ -222,7 +222,7 @@ class Streams:
     def _expired(self, object: str) -> CursorExpired:
         return CursorExpired(
             f"{self._context.system} {object}: the stored cursor cannot be continued; a full listing follows",
-            f"{self._context.system} {object}:已存位点无法继续,将重新完整读取",
+            f"{self._context.system} {object}：已存位点无法继续，将重新完整读取",
             system=self._context.system,
             object=object,
         )

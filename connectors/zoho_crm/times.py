@@ -17,7 +17,7 @@ def instant(text: object) -> float:
     if parsed is None or parsed.tzinfo is None:
         raise ProtocolViolation(
             "Zoho sent a time that is not ISO 8601 with an offset; see the vendor's status page",
-            "Zoho 返回的时间不是带时区的 ISO 8601 格式,请查看厂商的服务状态",
+            "Zoho 返回的时间不是带时区的 ISO 8601 格式，请查看厂商的服务状态",
         )
     return parsed.timestamp()
 
@@ -29,7 +29,7 @@ def version(text: object) -> str:
 
 def version_at(seconds: float) -> str:
     """Returns epoch seconds as ordered text."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat()[:19] + "Z"
 
 
 def stamp(seconds: float) -> str:

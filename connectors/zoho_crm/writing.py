@@ -64,7 +64,7 @@ class Writer:
             raise Unsupported(
                 f"{self._api.system} {first.object}: a batch holds at most {self._settings.batch_size} rows of one "
                 "object and one operation, and Zoho restores no record over its API",
-                f"{self._api.system} {first.object}:每批最多 {self._settings.batch_size} 行,须为同一对象、同一操作;"
+                f"{self._api.system} {first.object}：每批最多 {self._settings.batch_size} 行，须为同一对象、同一操作；"
                 "Zoho 不支持通过接口恢复记录",
                 system=self._api.system,
                 object=first.object,
@@ -73,7 +73,7 @@ class Writer:
     def _run(self, batch: Batch, results: Results) -> None:
         versioned = [item for item in batch if item[1].expected_version and item[1].op is not Op.CREATE]
         by_header = self._settings.conditional_updates == "single_row_if_unmodified_since"
-        if by_header and batch[0][1].op is Op.UPDATE:
+        if by_header and versioned and batch[0][1].op is Op.UPDATE:
             self._send_each(versioned, results)
         elif versioned:
             self._compare(versioned, results)

@@ -45,17 +45,21 @@ def compile_canon(field: Field) -> Canon:
 
 
 def _string(field: Field) -> Canon:
-    name, limit, shape = field.name, field.length or 0, FORMATS.get(field.format or "", one_line)
-    refusal = too_long(limit)
+    name, limit, shape = field.name, field.length or 0, FORMATS.get(field.format or "")
+    refusal, is_normalized = too_long(limit), unicodedata.is_normalized
 
     def canon(raw: object) -> Value:
-        if raw is None:
+        # The first branch is the hot one: a printable text that is NFC already.
+        if type(raw) is str and raw.isprintable() and (raw.isascii() or is_normalized("NFC", raw)):
+            value = raw.strip()
+        elif raw is None:
             return None
-        if type(raw) is not str:
-            if not isinstance(raw, str):
-                raise ValueRefused(name, NOT_TEXT)
-            raw = str(raw)
-        value = shape(tidy(raw, name), name)
+        elif isinstance(raw, str):
+            value = one_line(tidy(str(raw), name), name) if shape is None else tidy(str(raw), name)
+        else:
+            raise ValueRefused(name, NOT_TEXT)
+        if shape is not None:
+            value = shape(value, name)
         if len(value) > limit:
             raise ValueRefused(name, refusal)
         return value or None

@@ -92,8 +92,17 @@ class Trip:
     allowed: int
 
 
+EMPTIED: Final = 5
+"""A system of at least this many bound records may never lose them all at once, whatever the thresholds say."""
+
+
 def _allowed(count: int, percent: float, known: int) -> int:
     return max(count, math.floor(known * percent / 100))
+
+
+def _allowed_losses(limits: Limits, known: int) -> int:
+    allowed = _allowed(limits.deletes, limits.deletes_percent, known)
+    return min(allowed, known - 1) if known >= EMPTIED else allowed
 
 
 def guard_intake(load: Load, limits: Limits) -> tuple[Trip, ...]:
@@ -102,7 +111,7 @@ def guard_intake(load: Load, limits: Limits) -> tuple[Trip, ...]:
     changes = _allowed(limits.changes, limits.changes_percent, load.bound)
     if load.seen_changed > changes:
         trips.append(Trip("mass_change", load.system, load.seen_changed, changes))
-    deletes = _allowed(limits.deletes, limits.deletes_percent, load.bound)
+    deletes = _allowed_losses(limits, load.bound)
     if load.seen_gone > deletes:
         trips.append(Trip("mass_gone", load.system, load.seen_gone, deletes))
     return tuple(trips)
@@ -111,9 +120,10 @@ def guard_intake(load: Load, limits: Limits) -> tuple[Trip, ...]:
 def guard_writes(load: Load, limits: Limits) -> tuple[Trip, ...]:
     """Returns the guards that keep what is owed to a system from being written."""
     trips = []
-    if limits.first_sync and not load.first_sync_done and load.creates + load.updates > 0:
-        trips.append(Trip("first_sync", load.system, load.creates + load.updates, 0))
-    deletes = _allowed(limits.deletes, limits.deletes_percent, load.bound)
+    owed = load.creates + load.updates + load.deletes
+    if limits.first_sync and not load.first_sync_done and owed:
+        trips.append(Trip("first_sync", load.system, owed, 0))
+    deletes = _allowed_losses(limits, load.bound)
     if load.deletes > deletes:
         trips.append(Trip("mass_delete", load.system, load.deletes, deletes))
     if load.first_sync_done:

@@ -12,33 +12,39 @@ Reading guide. For a field f and a side s with observation O, base B and golden 
 
 A side without a base (first sync, new mapping) is no evidence of an edit: equal adopts, empty is filled, two different
 values ask the policy. A frozen field (conflict or hold) leaves G, B and every side as they are; other fields flow.
+
+The merge goes in three stages, so that no answer depends on the order of fields or sides: every stirred field is
+decided, then the guards look at each decision beside all the others, then the golden record and the bases move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hub.canonical.values import Value
+from hub.core.base import Debt, base_field, collapse, debts, rebase, settle_base
 from hub.core.guards import forbid
 from hub.core.policy import FieldRule, preferred, settle, unite
 from hub.core.state import (
     HUB,
     UNSET,
-    Base,
     BaseField,
+    BindingState,
     Conflict,
     FieldChange,
     Fields,
     GoldenRecord,
     Hold,
     Kind,
+    Observation,
     Side,
     Snapshot,
 )
 
+__all__ = ["Debt", "Merged", "Rules", "base_field", "collapse", "debts", "merge", "rebase", "settle_base"]
+
 Rules = Mapping[str, FieldRule]
-FILL = BaseField(UNSET, UNSET, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,270 +60,271 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seat:
+    """Is one side at one field: what it stood at and what it shows."""
+
+    side: Side
+    origin: str
+    base: BaseField | None = field(repr=False)
+    shown: Value = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """Are the values that compete for a field, by origin.
+
+    `strangers` have no base, so they made no edit; the edits of `shaped` were made on a masked or tokenised value.
+    """
+
+    found: Mapping[str, Value] = field(repr=False)
+    strangers: frozenset[str]
+    shaped: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Decision:
-    """Is what one field comes to: its value and origin, or the question that freezes it."""
+    """Is what one field comes to: its value and origin, or the conflict that freezes it."""
 
-    value: Value = None
+    value: Value = field(default=None, repr=False)
     origin: str = ""
-    frozen: Conflict | Hold | None = None
-    losers: tuple[tuple[str, Value], ...] = ()
+    asked: tuple[tuple[str, Value], ...] = field(default=(), repr=False)
+    losers: tuple[tuple[str, Value], ...] = field(default=(), repr=False)
+    conflict: Conflict | None = None
+    answered: bool = False
+    shaped: bool = False
 
 
-def merge(snapshot: Snapshot, rules: Rules, prefer: Sequence[str], oscillation: int = 0) -> Merged:
+def merge(
+    snapshot: Snapshot,
+    rules: Rules,
+    prefer: Sequence[str],
+    oscillation: int = 0,
+    routing: frozenset[str] = frozenset(),
+) -> Merged:
     """Merges everything observed of one record into its golden record.
 
     `oscillation` is how often a field may return to one earlier value within the window before it is held (0: never).
+    A change of a `routing` field of a known record is asked about, whatever its policy.
     """
-    golden = snapshot.golden
-    fields, origins = dict(golden.fields), dict(golden.origins)
-    changes: list[FieldChange] = []
-    frozen: list[Conflict | Hold] = []
-    bases: dict[str, dict[str, BaseField]] = {side.binding.binding_id: {} for side in snapshot.sides}
-    echoes = 0
-    for name in _touched(snapshot):
-        rule = rules[name]
-        sides = _observed(snapshot, name)
-        decision = _decide(snapshot, rule, sides, prefer, oscillation)
-        if decision.frozen is not None:
-            frozen.append(decision.frozen)
-            continue
-        before = golden.fields.get(name)
-        if decision.value != before:
-            fields[name] = decision.value
-            origins[name] = decision.origin
-        if decision.value != before or decision.losers:
-            changes.append(FieldChange(name, before, decision.value, decision.origin, decision.losers))
-        for side, shown in sides:
-            moved = _advance(base_field(side, name, golden), shown, decision.value)
-            if moved is not None:
-                bases[side.binding.binding_id][name] = moved
-            else:
-                echoes += 1
-    moved_golden = golden
-    if any(change.before != change.after for change in changes):
-        moved_golden = replace(golden, fields=fields, origins=origins, revision=golden.revision + 1)
+    speaking = _speaking(snapshot)
+    stirred, echoes = _stirred(snapshot, speaking)
+    if not stirred:
+        return Merged(snapshot.golden, echoes=echoes)
+    seats = {name: _seats(speaking, name, snapshot.golden) for name in stirred}
+    decisions = {name: _decide(snapshot, rules[name], seats[name], prefer) for name in stirred}
+    decided = {**snapshot.golden.fields, **{n: d.value for n, d in decisions.items() if d.conflict is None}}
+    frozen: dict[str, Conflict | Hold] = {}
+    for name, decision in decisions.items():
+        stop = decision.conflict or _stop(snapshot, rules[name], decision, decided, oscillation, routing)
+        if stop is not None:
+            frozen[name] = stop
+    flowing = {name: decision for name, decision in decisions.items() if name not in frozen}
     return Merged(
-        moved_golden,
-        tuple(changes),
-        {key: moved for key, moved in bases.items() if moved},
-        tuple(item for item in frozen if isinstance(item, Conflict)),
-        tuple(item for item in frozen if isinstance(item, Hold)),
+        *_apply(snapshot.golden, flowing),
+        _moves(flowing, seats),
+        tuple(item for item in frozen.values() if isinstance(item, Conflict)),
+        tuple(item for item in frozen.values() if isinstance(item, Hold)),
         echoes,
     )
 
 
-def base_field(side: Side, name: str, golden: GoldenRecord) -> BaseField | None:
-    """Returns the base of one field; a side whose base is None stands at the golden record it was loaded with."""
-    if side.base is not None:
-        return side.base.get(name)
-    value = golden.fields.get(name)
-    return BaseField(value, value) if name in side.mapped else None
-
-
-def _touched(snapshot: Snapshot) -> Iterator[str]:
-    names = set(snapshot.edits) | set(snapshot.resolutions)
-    for side in snapshot.sides:
-        if side.observation is not None and side.observation.kind is Kind.UPSERT:
-            names |= side.observation.fields.keys() & side.readable
-    return iter(sorted(names))
-
-
-def _observed(snapshot: Snapshot, name: str) -> list[tuple[Side, Value]]:
-    """Returns the sides that showed this field now, or hold a known value of it while it is asked about."""
-    found: list[tuple[Side, Value]] = []
-    for side in snapshot.sides:
+def _speaking(snapshot: Snapshot) -> list[tuple[Side, str, Observation]]:
+    """Returns the sides that show their record, each with its origin, in an order that no caller can change."""
+    found: list[tuple[Side, str, Observation]] = []
+    origins: set[str] = set()
+    for side in sorted(snapshot.sides, key=lambda s: (s.binding.part != "main", s.binding.binding_id)):
         seen = side.observation
-        if seen is not None and seen.kind is Kind.UPSERT and name in side.readable and name in seen.fields:
-            found.append((side, seen.fields[name]))
+        if seen is not None and seen.kind is Kind.UPSERT and side.binding.state is not BindingState.SUPERSEDED:
+            origin = side.system if side.system not in origins else side.binding.binding_id
+            origins.add(origin)
+            found.append((side, origin, seen))
     return found
 
 
-def _decide(
-    snapshot: Snapshot, rule: FieldRule, sides: list[tuple[Side, Value]], prefer: Sequence[str], oscillation: int
-) -> _Decision:
+def _stirred(snapshot: Snapshot, speaking: Sequence[tuple[Side, str, Observation]]) -> tuple[list[str], int]:
+    """Returns the fields about which somebody says something new, and how many shown values said nothing new."""
+    values = snapshot.golden.fields
+    stirred = {*snapshot.edits, *snapshot.resolutions} - {"*"}
+    echoes = 0
+    for side, _, seen in speaking:
+        base, readable = side.base, side.readable
+        bound = side.binding.native_id is not None
+        for name, shown in seen.fields.items():
+            if name not in readable:
+                continue
+            now = values.get(name)
+            if base is None:
+                quiet = bound and shown == now
+            else:
+                known = base.get(name)
+                quiet = known is not None and known.agreed == now and (shown == known.sent or shown == known.seen)
+            if quiet:
+                echoes += 1
+            else:
+                stirred.add(name)
+    return sorted(stirred), echoes
+
+
+def _seats(speaking: Sequence[tuple[Side, str, Observation]], name: str, golden: GoldenRecord) -> list[_Seat]:
+    return [
+        _Seat(side, origin, base_field(side, name, golden), seen.fields[name])
+        for side, origin, seen in speaking
+        if name in seen.fields and name in side.readable
+    ]
+
+
+def _decide(snapshot: Snapshot, rule: FieldRule, seats: Sequence[_Seat], prefer: Sequence[str]) -> _Decision:
     golden, name = snapshot.golden, rule.name
-    now = golden.fields.get(name)
-    candidates, contested = _candidates(snapshot, name, sides)
-    if contested:
-        candidates = {**candidates, _golden_origin(golden, name, candidates): now}
+    claims = _claims(snapshot, name, seats)
+    candidates = claims.found
     if not candidates:
-        return _Decision(now, golden.origin(name))
-    if rule.policy == "union":
-        return _united(golden, rule, sides, candidates, prefer)
-    answer = snapshot.resolutions.get(name)
+        return _Decision(golden.fields.get(name), golden.origin(name))
     asked = tuple(sorted(candidates.items()))
+    answer = snapshot.resolutions.get(name)
     if answer is not None and answer.candidates == asked:
-        return _Decision(answer.value, _source(answer.value, candidates), losers=_losers(asked, answer.value))
-    if len(set(candidates.values())) > 1:
-        winner = _winner(rule, golden, candidates, prefer)
-        if winner is None:
-            return _Decision(frozen=Conflict(name, rule.policy, asked))
-    else:
-        winner = preferred(candidates, prefer)
+        origin = next((origin for origin, value in asked if value == answer.value), HUB)
+        return _Decision(answer.value, origin, asked, _losers(asked, answer.value), answered=True)
+    if rule.policy == "union":
+        return _Decision(_united(snapshot, name, seats), preferred(candidates, prefer), asked)
+    winner = _winner(rule, golden, claims, prefer)
+    if winner is None:
+        return _Decision(asked=asked, conflict=Conflict(name, rule.policy, asked))
     value = candidates[winner]
-    guard = _held(snapshot, rule, value, winner, oscillation)
-    if guard is not None:
-        return _Decision(frozen=Hold(name, winner, guard, asked))
-    return _Decision(value, winner, losers=_losers(asked, value))
+    shaped = all(origin in claims.shaped for origin, other in asked if other == value)
+    return _Decision(value, winner, asked, _losers(asked, value), shaped=shaped)
 
 
-def _candidates(snapshot: Snapshot, name: str, sides: list[tuple[Side, Value]]) -> tuple[dict[str, Value], bool]:
-    """Returns the changed values by origin, and whether the golden value itself is a competitor."""
+def _claims(snapshot: Snapshot, name: str, seats: Sequence[_Seat]) -> _Claims:
+    """Returns who asks for another value than the golden one, and the golden value itself where it competes."""
     golden = snapshot.golden
     now = golden.fields.get(name)
     found: dict[str, Value] = {}
+    strangers: dict[str, Value] = {}
     blind = informed = False
-    for side, shown in sides:
-        base = base_field(side, name, golden)
+    shaped = set()
+    for seat in seats:
+        base, shown = seat.base, seat.shown
         if base is None:
-            changed, ahead = shown is not None, now is not None
+            changed, ahead = shown is not None and shown != now, now is not None
+            if shown is not None:
+                strangers[seat.origin] = shown
         else:
-            changed, ahead = not base.knows(shown), base.agreed is UNSET or base.agreed != now
+            changed, ahead = shown != now and not base.knows(shown), base.agreed is UNSET or base.agreed != now
         if changed:
-            found[_key(side, found)] = shown
-            blind = blind or (ahead and shown != now)
-            informed = informed or not ahead
+            found[seat.origin] = shown
+            blind, informed = blind or ahead, informed or not ahead
+            if base is not None and base.rule != "plain":
+                shaped.add(seat.origin)
     if name in snapshot.edits:
         found[HUB] = snapshot.edits[name]
         informed = True
+    if strangers and None in found.values():
+        # A record that is only now being joined must not be emptied unasked, so its value competes.
+        found = {**strangers, **found}
     # An edit made by someone who had seen the golden value replaces it; then only the edits compete.
-    return found, blind and not informed and now not in found.values()
+    if blind and not informed and now not in found.values():
+        origin = golden.origin(name) or "golden"
+        found[origin if origin not in found else f"golden:{origin}"] = now
+    return _Claims(found, frozenset(strangers), frozenset(shaped))
 
 
-def _key(side: Side, found: Mapping[str, Value]) -> str:
-    return side.system if side.system not in found else side.binding.binding_id
-
-
-def _golden_origin(golden: GoldenRecord, name: str, candidates: Mapping[str, Value]) -> str:
-    origin = golden.origin(name) or "golden"
-    return origin if origin not in candidates else f"golden:{origin}"
-
-
-def _winner(
-    rule: FieldRule, golden: GoldenRecord, candidates: Mapping[str, Value], prefer: Sequence[str]
-) -> str | None:
+def _winner(rule: FieldRule, golden: GoldenRecord, claims: _Claims, prefer: Sequence[str]) -> str | None:
+    candidates = claims.found
+    if len(set(candidates.values())) == 1:
+        return preferred(candidates, prefer)
     if rule.policy == "append":
-        kept = [origin for origin, value in candidates.items() if value == golden.fields.get(rule.name)]
-        return kept[0] if kept else preferred(candidates, prefer)
-    return settle(rule, candidates, prefer)
+        now = golden.fields.get(rule.name)
+        return preferred({o: v for o, v in candidates.items() if v == now} or candidates, prefer)
+    winner = settle(rule, candidates, prefer)
+    if winner is not None and candidates[winner] is None and claims.strangers:
+        return preferred({o: v for o, v in candidates.items() if v is not None}, prefer)
+    return winner
 
 
-def _source(value: Value, candidates: Mapping[str, Value]) -> str:
-    return next((origin for origin, candidate in sorted(candidates.items()) if candidate == value), HUB)
+def _losers(asked: tuple[tuple[str, Value], ...], winner: Value) -> tuple[tuple[str, Value], ...]:
+    return tuple((origin, value) for origin, value in asked if value != winner)
 
 
-def _losers(candidates: tuple[tuple[str, Value], ...], winner: Value) -> tuple[tuple[str, Value], ...]:
-    return tuple((origin, value) for origin, value in candidates if value != winner)
-
-
-def _held(snapshot: Snapshot, rule: FieldRule, value: Value, winner: str, oscillation: int) -> str | None:
-    golden = snapshot.golden
-    now = golden.fields.get(rule.name)
-    if value == now or winner == HUB:
-        return None
-    if golden.revision and (guard := forbid(rule, now, value, {**golden.fields, **_shown(snapshot)})):
-        return guard
-    if oscillation and snapshot.returns.get((rule.name, value), 0) >= oscillation:
-        return "oscillation"
-    return None
-
-
-def _shown(snapshot: Snapshot) -> Fields:
-    shown: dict[str, Value] = {}
-    for side in snapshot.sides:
-        if side.observation is not None:
-            shown.update(side.observation.fields)
-    return shown
-
-
-def _united(
-    golden: GoldenRecord,
-    rule: FieldRule,
-    sides: list[tuple[Side, Value]],
-    candidates: Mapping[str, Value],
-    prefer: Sequence[str],
-) -> _Decision:
+def _united(snapshot: Snapshot, name: str, seats: Sequence[_Seat]) -> Value:
     """Adds what each side added and removes what each side removed, against what that side last held."""
-    now = golden.fields.get(rule.name)
+    now = snapshot.golden.fields.get(name)
     deltas = []
-    for side, shown in sides:
-        base = base_field(side, rule.name, golden)
-        if base is not None and base.knows(shown):
+    for seat in seats:
+        base = seat.base
+        if base is not None and base.knows(seat.shown):
             continue
-        known = UNSET if base is None else base.last_known()
-        before, after = _set(known), _set(shown)
+        before, after = _set(UNSET if base is None else base.last_known()), _set(seat.shown)
         deltas.append((after - before, before - after))
-    if HUB in candidates:
-        before, after = _set(now), _set(candidates[HUB])
+    if name in snapshot.edits:
+        before, after = _set(now), _set(snapshot.edits[name])
         deltas.append((after - before, before - after))
-    value = unite(now, deltas)
-    return _Decision(value, golden.origin(rule.name) if value == now else preferred(candidates, prefer))
+    return unite(now, deltas)
 
 
 def _set(value: object) -> frozenset[str]:
     return frozenset(value) if isinstance(value, tuple) else frozenset()
 
 
+def _stop(
+    snapshot: Snapshot,
+    rule: FieldRule,
+    decision: _Decision,
+    decided: Fields,
+    oscillation: int,
+    routing: frozenset[str],
+) -> Conflict | Hold | None:
+    """Returns the question that keeps a decision back. `decided` is the record as all decisions would make it."""
+    golden, name, value = snapshot.golden, rule.name, decision.value
+    now = golden.fields.get(name)
+    if decision.answered or value == now:
+        return None
+    if name in routing and golden.revision and now is not None:
+        return Conflict(name, "route", decision.asked)
+    if decision.origin == HUB:
+        return None
+    guard = forbid(rule, now, value, decided) if golden.revision and rule.guards else None
+    if guard is None and decision.shaped:
+        guard = "masked"
+    if guard is None and oscillation and snapshot.returns.get((name, value), 0) >= oscillation:
+        guard = "oscillation"
+    return None if guard is None else Hold(name, decision.origin, guard, decision.asked)
+
+
+def _apply(golden: GoldenRecord, flowing: Mapping[str, _Decision]) -> tuple[GoldenRecord, tuple[FieldChange, ...]]:
+    fields, origins = dict(golden.fields), dict(golden.origins)
+    changes: list[FieldChange] = []
+    moved = False
+    for name, decision in flowing.items():
+        before, after = golden.fields.get(name), decision.value
+        if before != after:
+            moved = True
+            origins[name] = decision.origin
+            fields[name] = after
+            if after is None:
+                del fields[name]
+        if before != after or decision.losers:
+            changes.append(FieldChange(name, before, after, decision.origin, decision.losers))
+    if moved:
+        golden = replace(golden, fields=fields, origins=origins, revision=golden.revision + 1)
+    return golden, tuple(changes)
+
+
+def _moves(
+    flowing: Mapping[str, _Decision], seats: Mapping[str, Sequence[_Seat]]
+) -> dict[str, Mapping[str, BaseField]]:
+    bases: dict[str, dict[str, BaseField]] = {}
+    for name, decision in flowing.items():
+        for seat in seats[name]:
+            moved = _advance(seat.base, seat.shown, decision.value)
+            if moved is not None:
+                bases.setdefault(seat.side.binding.binding_id, {})[name] = moved
+    return dict(bases)
+
+
 def _advance(base: BaseField | None, shown: Value, value: Value) -> BaseField | None:
     """Returns the base after the field came to `value` while the side showed `shown`; None when it stays."""
+    if base is not None and base.knows(shown) and (shown != value or base.agreed == value):
+        return None
     if shown == value:
-        if base is not None and base.agreed == value and base.knows(shown):
-            return None
         return BaseField(value, value)
-    if base is not None and base.knows(shown):
-        return None
-    return BaseField(UNSET, UNSET, shown)
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """Is what one side is owed: fields to write, and base fields that advance without a write (declared limits)."""
-
-    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
-    waived: Mapping[str, BaseField] = field(default_factory=dict)
-
-
-def debts(golden: GoldenRecord, side: Side, base: Base | None, frozen: frozenset[str]) -> Debt:
-    """Returns what the golden record owes one side; `base` None means the side stands at the golden record."""
-    if base is None:
-        return Debt()
-    owed: dict[str, Value] = {}
-    waived: dict[str, BaseField] = {}
-    for name in sorted(side.writable - frozen):
-        value, known = golden.fields.get(name), base.get(name)
-        if known is None:
-            if value is not None:
-                owed[name] = value
-        elif known.agreed is UNSET or known.agreed != value:
-            if known.last_known() == value:
-                waived[name] = BaseField(value, value)
-            elif value is None and name not in side.clearable:
-                waived[name] = replace(known, agreed=None)
-            else:
-                owed[name] = value
-    return Debt(owed, waived)
-
-
-def settle_base(
-    base: Base | None, golden: GoldenRecord, mapped: frozenset[str], moved: Mapping[str, BaseField]
-) -> Base | None:
-    """Returns the base with `moved` applied, or None again when it equals the golden record in every mapped field.
-
-    `golden` is the record the base was loaded with; a base of None stands for it.
-    """
-    full = dict(base) if base is not None else {n: BaseField(v, v) for n in mapped for v in (golden.fields.get(n),)}
-    full.update(moved)
-    return full
-
-
-def collapse(base: Base | None, golden: GoldenRecord, mapped: frozenset[str]) -> Base | None:
-    """Returns None when the base equals the golden record in every mapped field, so that it need not be stored."""
-    if base is None:
-        return None
-    for name in mapped:
-        known, value = base.get(name), golden.fields.get(name)
-        if known is None or known.agreed != value or known.sent != value or known.rule != "plain":
-            return base
-        if known.seen is not UNSET and known.seen != value:
-            return base
-    return None
+    return BaseField(UNSET, UNSET, shown, "plain" if base is None else base.rule)

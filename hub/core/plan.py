@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from enum import StrEnum
 from types import MappingProxyType
 
-from hub.core.derive import Derivation, derive
-from hub.core.merge import Debt, Merged, Rules, collapse, debts, merge, settle_base
+from hub.core.base import NO_DEBT, Debt, collapse, debts, rebase, settle_base
+from hub.core.derive import derive
+from hub.core.fates import Act, EntityPolicy, Fate, OnDelete, decide_fates
+from hub.core.merge import Merged, merge
 from hub.core.state import (
     Base,
+    BaseField,
     Binding,
     BindingState,
     Conflict,
@@ -23,30 +25,22 @@ from hub.core.state import (
     GoldenState,
     Hold,
     Kind,
+    Observation,
     Side,
     Snapshot,
 )
 
-
-class Act(StrEnum):
-    ADOPT = "adopt"
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    RESTORE = "restore"
-    DETACH = "detach"
-    ARCHIVE = "archive"
-    REBIND = "rebind"
-    MERGE_GOLDEN = "merge_golden"
-    PARK = "park"
-    NOTHING = "nothing"
-
-
-class OnDelete(StrEnum):
-    DETACH = "detach"
-    ARCHIVE = "archive"
-    PROPAGATE = "propagate"
-    ASK = "ask"
+__all__ = [
+    "Act",
+    "Action",
+    "EntityPolicy",
+    "OnDelete",
+    "RecordPlan",
+    "SidePlan",
+    "narrowed",
+    "order_entities",
+    "plan_record",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +51,6 @@ class Action:
     system: str
     reason: str
     fields: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EntityPolicy:
-    """Is everything the engine may decide by for one entity; made once from schema and settings."""
-
-    entity: str
-    rules: Rules
-    prefer: tuple[str, ...]
-    routing: frozenset[str] = frozenset()
-    derivations: tuple[Derivation, ...] = ()
-    on_delete: OnDelete = OnDelete.DETACH
-    oscillation: int = 0
-    restorable: frozenset[str] = frozenset()
-    """Systems in which a deleted record can be restored under its native id."""
-    survivors: Mapping[tuple[str, str, str], str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,134 +76,91 @@ class RecordPlan:
     echoes: int = 0
 
     @property
+    def frozen(self) -> frozenset[str]:
+        """Returns the fields that wait for a person; an observation kept for them is kept `narrowed` to them."""
+        return frozenset([c.field for c in self.conflicts] + [h.field for h in self.holds])
+
+    @property
     def actions(self) -> tuple[Action, ...]:
         return tuple(action for side in self.sides for action in side.actions)
 
 
 def plan_record(snapshot: Snapshot, policy: EntityPolicy, now: str) -> RecordPlan:
     """Decides everything about one record. `now` is a canonical datetime for computed fields."""
-    merged = merge(snapshot, policy.rules, policy.prefer, policy.oscillation)
-    merged = _keep_route(snapshot, merged, policy)
-    golden, derived = derive(merged.golden, merged.changes, policy.derivations, now)
-    frozen = frozenset(c.field for c in merged.conflicts) | frozenset(h.field for h in merged.holds)
-    fates = {side.binding.binding_id: _fate(snapshot, side, merged, policy) for side in snapshot.sides}
-    spared = _spare(snapshot, merged, fates)
-    sides = tuple(_side_plan(snapshot, side, merged, golden, frozen, spared, policy) for side in snapshot.sides)
-    holds = merged.holds + tuple(fate for fate in spared.values() if isinstance(fate, Hold))
-    if any(fate is OnDelete.ARCHIVE for fate in spared.values()):
-        golden = replace(golden, state=GoldenState.ARCHIVED, revision=golden.revision + 1)
-    return RecordPlan(golden, merged.changes + derived, sides, merged.conflicts, holds, merged.echoes)
+    merged = merge(snapshot, policy.rules, policy.prefer, policy.oscillation, policy.routing)
+    frozen = frozenset([c.field for c in merged.conflicts] + [h.field for h in merged.holds])
+    golden = merged.golden
+    derived: tuple[FieldChange, ...] = ()
+    if snapshot.golden.revision:
+        # A record seen for the first time did not change: nothing is derived from its arrival.
+        open_rules = [rule for rule in policy.derivations if rule.target not in frozen]
+        golden, derived = derive(golden, merged.changes, open_rules, now)
+    changes = merged.changes + derived
+    fates = decide_fates(snapshot, merged, policy)
+    moved = _Moved(snapshot.golden, golden, frozenset(c.field for c in changes if c.before != c.after), frozen)
+    sides = tuple(
+        _side_plan(side, merged, moved, fates.get(side.binding.binding_id), policy) for side in snapshot.sides
+    )
+    holds = merged.holds + tuple(dict.fromkeys(fate for fate in fates.values() if isinstance(fate, Hold)))
+    return RecordPlan(_aged(golden, snapshot, sides), changes, sides, merged.conflicts, holds, merged.echoes)
 
 
-Fate = OnDelete | Hold | Act | None
+def _aged(golden: GoldenRecord, snapshot: Snapshot, sides: tuple[SidePlan, ...]) -> GoldenRecord:
+    """Archives a golden record by the rule for deletes, and revives it when the deleted record came back."""
+    if any(action.act is Act.ARCHIVE for side in sides for action in side.actions):
+        return replace(golden, state=GoldenState.ARCHIVED, revision=golden.revision + 1)
+    back = any(
+        side.binding.state is BindingState.DETACHED and planned.binding.state is BindingState.ACTIVE
+        for side, planned in zip(snapshot.sides, sides, strict=True)
+    )
+    if back and golden.state is GoldenState.ARCHIVED:
+        return replace(golden, state=GoldenState.LIVE, revision=golden.revision + 1)
+    return golden
 
 
-def _keep_route(snapshot: Snapshot, merged: Merged, policy: EntityPolicy) -> Merged:
-    """Turns a change of a routing field of a record already written somewhere into a conflict, never a silent move."""
-    if not snapshot.golden.revision:
-        return merged
-    moved = [c for c in merged.changes if c.field in policy.routing and c.before != c.after and c.before is not None]
-    answered = {name for name, answer in snapshot.resolutions.items() if answer.field in policy.routing}
-    moved = [change for change in moved if change.field not in answered]
-    if not moved:
-        return merged
-    names = {change.field for change in moved}
-    fields = {**merged.golden.fields, **{c.field: c.before for c in moved}}
-    origins = {**merged.golden.origins, **{c.field: snapshot.golden.origin(c.field) for c in moved}}
-    rest = tuple(change for change in merged.changes if change.field not in names)
-    unchanged = not any(change.before != change.after for change in rest)
-    golden = snapshot.golden if unchanged else replace(merged.golden, fields=fields, origins=origins)
-    asked = tuple(Conflict(c.field, "route", ((c.origin, c.after),)) for c in moved)
-    bases = {key: {n: b for n, b in moves.items() if n not in names} for key, moves in merged.bases.items()}
-    return replace(merged, golden=golden, changes=rest, bases=bases, conflicts=merged.conflicts + asked)
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Is how the golden record moved in this merge."""
+
+    before: GoldenRecord
+    after: GoldenRecord
+    changed: frozenset[str]
+    frozen: frozenset[str]
 
 
-def _fate(snapshot: Snapshot, side: Side, merged: Merged, policy: EntityPolicy) -> Fate:
-    """Returns what becomes of a side whose record is gone: the entity's rule, unless an edit beats the delete."""
-    seen = side.observation
-    if seen is None or side.binding.state not in (BindingState.ACTIVE, BindingState.DOOMED):
-        return None
-    if seen.kind is Kind.MERGED:
-        bound = policy.survivors.get((side.system, seen.object, seen.survivor or ""))
-        return Act.REBIND if bound is None or bound == snapshot.golden.hub_id else Act.MERGE_GOLDEN
-    if seen.kind is not Kind.GONE:
-        return None
-    if side.binding.state is BindingState.DOOMED:
-        return OnDelete.DETACH
-    if _edited_elsewhere(snapshot, side, merged):
-        return Act.RESTORE
-    answer = snapshot.resolutions.get("*")
-    if policy.on_delete is OnDelete.ASK:
-        asked = ((side.system, None),)
-        if answer is None or answer.candidates != asked:
-            return Hold("*", side.system, "deleted", asked)
-        return Act.RESTORE if answer.value == "restore" else OnDelete.DETACH
-    return policy.on_delete
-
-
-def _edited_elsewhere(snapshot: Snapshot, side: Side, merged: Merged) -> bool:
-    if any(c.field in side.mapped and c.origin != side.system and c.before != c.after for c in merged.changes):
-        return True
-    return bool(debts(snapshot.golden, side, side.base, frozenset()).fields)
-
-
-def _spare(snapshot: Snapshot, merged: Merged, fates: Mapping[str, Fate]) -> dict[str, Fate]:
-    """Lets an edit seen on a doomed side call the delete off, and brings the deleted side back."""
-    edited = {c.origin for c in merged.changes if c.before != c.after}
-    doomed = [s for s in snapshot.sides if s.binding.state is BindingState.DOOMED and s.system in edited]
-    if not doomed:
-        return dict(fates)
-    spared: dict[str, Fate] = dict(fates)
-    for side in snapshot.sides:
-        if side.binding.state is BindingState.DETACHED:
-            spared[side.binding.binding_id] = Act.RESTORE
-    for side in doomed:
-        spared[side.binding.binding_id] = Act.ADOPT
-    return spared
-
-
-def _side_plan(
-    snapshot: Snapshot,
-    side: Side,
-    merged: Merged,
-    golden: GoldenRecord,
-    frozen: frozenset[str],
-    fates: Mapping[str, Fate],
-    policy: EntityPolicy,
-) -> SidePlan:
-    fate = fates.get(side.binding.binding_id)
-    if fate is None and side.binding.state is not BindingState.DOOMED:
-        fate = _doom(side, fates)
+def _side_plan(side: Side, merged: Merged, moved: _Moved, fate: Fate, policy: EntityPolicy) -> SidePlan:
     binding = _bind(side, fate, policy)
-    moved = merged.bases.get(side.binding.binding_id, {})
+    waiting = bool(moved.frozen & side.mapped) or isinstance(fate, Hold)
+    if binding.state is BindingState.PENDING and binding.native_id is None:
+        base = {} if fate is Act.RESTORE else side.base
+        return SidePlan(_soil(binding, True), base, NO_DEBT, _create_action(side, fate), not waiting)
+    steps = merged.bases.get(binding.binding_id, EMPTY_STEPS)
     base = side.base
-    if base is not None or moved or golden is not snapshot.golden:
-        base = settle_base(side.base, snapshot.golden, side.mapped, moved)
-        base = collapse(base, golden, side.mapped)
-    recreated = fate is Act.RESTORE and binding.native_id is None
-    if recreated:
-        base = {}
-    if binding.state is BindingState.PENDING and not recreated:
-        return SidePlan(replace(binding, dirty=True), base, Debt(), _create_action(side, fate))
-    debt = debts(golden, side, base, frozen)
+    if base is not None or steps or moved.changed or side.binding.native_id is None:
+        base = rebase(side, moved.before, moved.after, moved.changed, steps)
+    if binding.state is BindingState.PENDING:
+        return SidePlan(_soil(binding, True), base, NO_DEBT, _create_action(side, fate), not waiting)
+    debt = debts(moved.after, side, base, moved.frozen)
     if debt.waived:
-        base = collapse(settle_base(base, golden, side.mapped, debt.waived), golden, side.mapped)
-    dirty = _owes(binding, debt)
-    waiting = bool(frozen & side.mapped) or isinstance(fate, Hold)
-    return SidePlan(replace(binding, dirty=dirty), base, debt, _actions(side, binding, fate, debt), not waiting)
+        base = collapse(settle_base(base, moved.after, side.mapped, debt.waived), moved.after, side.mapped)
+    actions = _actions(side, binding, fate, debt)
+    return SidePlan(_soil(binding, _owes(binding, debt)), base, debt, actions, not waiting)
 
 
-def _doom(side: Side, fates: Mapping[str, Fate]) -> Fate:
-    if side.binding.state is BindingState.ACTIVE and OnDelete.PROPAGATE in fates.values():
-        return Act.DELETE
-    return None
+EMPTY_STEPS: Mapping[str, BaseField] = MappingProxyType({})
+
+
+def _soil(binding: Binding, dirty: bool) -> Binding:
+    return binding if binding.dirty is dirty else replace(binding, dirty=dirty)
 
 
 def _bind(side: Side, fate: Fate, policy: EntityPolicy) -> Binding:
     binding, seen = side.binding, side.observation
     if fate is Act.RESTORE:
         kept = binding.native_id if binding.system in policy.restorable else None
-        return replace(binding, state=BindingState.PENDING, native_id=kept, version=None, stamped=False)
+        return replace(
+            binding, state=BindingState.PENDING, native_id=kept, version=None, stamped=False, obs_digest=None
+        )
     if fate is Act.DELETE:
         return replace(binding, state=BindingState.DOOMED)
     if fate is Act.REBIND and seen is not None:
@@ -233,22 +168,28 @@ def _bind(side: Side, fate: Fate, policy: EntityPolicy) -> Binding:
     if fate is Act.MERGE_GOLDEN or fate in (OnDelete.DETACH, OnDelete.ARCHIVE, OnDelete.PROPAGATE):
         return replace(binding, state=BindingState.DETACHED)
     if seen is not None and seen.kind is Kind.UPSERT:
-        # A restored record comes back under its old native id and its old base.
-        state = BindingState.ACTIVE if binding.state is BindingState.DETACHED or fate is Act.ADOPT else binding.state
-        return replace(
-            binding,
-            state=state,
-            version=seen.version or binding.version,
-            obs_digest=seen.digest,
-            stamped=binding.stamped or seen.stamp == binding.hub_id,
-        )
-    return binding
+        return _seen_alive(binding, seen, fate)
+    return replace(binding, state=BindingState.ACTIVE) if fate is Act.ADOPT else binding
+
+
+def _seen_alive(binding: Binding, seen: Observation, fate: Fate) -> Binding:
+    """Takes up what an observation proves: a record that came back does so under its old native id and old base."""
+    state = binding.state
+    if fate is Act.ADOPT or state in (BindingState.DETACHED, BindingState.PENDING):
+        state = BindingState.ACTIVE
+    return replace(
+        binding,
+        state=state,
+        object=binding.object or seen.object,
+        native_id=binding.native_id or seen.native_id,
+        version=seen.version or binding.version,
+        obs_digest=seen.digest,
+        stamped=binding.stamped or seen.stamp == binding.hub_id,
+    )
 
 
 def _owes(binding: Binding, debt: Debt) -> bool:
-    if binding.state in (BindingState.PENDING, BindingState.DOOMED):
-        return True
-    return binding.state is BindingState.ACTIVE and bool(debt.fields)
+    return binding.state is BindingState.DOOMED or (binding.state is BindingState.ACTIVE and bool(debt.fields))
 
 
 def _create_action(side: Side, fate: Fate) -> tuple[Action, ...]:
@@ -258,7 +199,6 @@ def _create_action(side: Side, fate: Fate) -> tuple[Action, ...]:
 
 
 _REASONS: Mapping[Act | OnDelete, tuple[Act, str]] = {
-    Act.RESTORE: (Act.RESTORE, "edit_beats_delete"),
     Act.DELETE: (Act.DELETE, "deleted_elsewhere"),
     Act.REBIND: (Act.REBIND, "merged_in_system"),
     Act.MERGE_GOLDEN: (Act.MERGE_GOLDEN, "both_bound"),
@@ -277,6 +217,14 @@ def _actions(side: Side, binding: Binding, fate: Fate, debt: Debt) -> tuple[Acti
     if binding.state is BindingState.ACTIVE and debt.fields:
         actions.append(Action(Act.UPDATE, side.system, "behind_golden", tuple(sorted(debt.fields))))
     return tuple(actions)
+
+
+def narrowed(observation: Observation, frozen: frozenset[str]) -> Observation:
+    """Returns an observation with only the fields that wait for a person.
+
+    The others were taken in; once they move on, what the observation says of them would be read as an edit.
+    """
+    return replace(observation, fields={n: v for n, v in observation.fields.items() if n in frozen})
 
 
 def order_entities(entities: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hub.canonical.values import Value
 from hub.core.state import HUB
@@ -50,9 +52,21 @@ def preferred(candidates: Candidates, prefer: Sequence[str]) -> str:
 
 
 def _extreme(candidates: Candidates, prefer: Sequence[str], *, largest: bool) -> str:
-    filled = {origin: str(value) for origin, value in candidates.items() if value is not None}
-    best = max(filled.values()) if largest else min(filled.values())
-    return preferred({origin: value for origin, value in filled.items() if value == best}, prefer)
+    filled = {origin: value for origin, value in candidates.items() if value is not None}
+    ranked = _comparable(filled)
+    best = max(ranked.values()) if largest else min(ranked.values())
+    return preferred({origin: filled[origin] for origin, rank in ranked.items() if rank == best}, prefer)
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def _comparable(filled: Candidates) -> Mapping[str, tuple[Decimal, str]]:
+    """Orders numbers by size, and everything else (dates, instants) by its text."""
+    texts = {origin: str(value) for origin, value in filled.items()}
+    if all(_NUMBER.fullmatch(text) for text in texts.values()):
+        return {origin: (Decimal(text), "") for origin, text in texts.items()}
+    return {origin: (Decimal(0), text) for origin, text in texts.items()}
 
 
 def _ranked(rule: FieldRule, candidates: Candidates, prefer: Sequence[str]) -> str | None:

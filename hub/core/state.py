@@ -21,12 +21,17 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from hub.canonical.values import Value
 
 Fields = Mapping[str, Value]
-EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
+EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[Any, Any]:
+    return EMPTY
+
 
 HUB: Final = "hub"
 """The origin of an edit made by a person in the hub itself: the third writer."""
@@ -74,7 +79,7 @@ class GoldenRecord:
     hub_id: str
     entity: str
     fields: Fields = attribute(repr=False)
-    origins: Mapping[str, str] = attribute(default=MappingProxyType({}), repr=False)
+    origins: Mapping[str, str] = attribute(default_factory=dict, repr=False)
     revision: int = 0
     state: GoldenState = GoldenState.LIVE
     subject_id: str = ""
@@ -146,7 +151,8 @@ class Side:
     """Is one system's place at the record: its binding, its base (None: equal to the golden record) and what it showed.
 
     `readable` and `writable` are the canonical fields its mapping reads and writes for the binding's object;
-    `clearable` are those that may be written empty.
+    `clearable` are those that may be written empty. `shows_empty` says that the system shows empty fields as empty, so
+    that a field it never showed is one it hides: such a field is not written before it was seen.
     """
 
     binding: Binding
@@ -155,6 +161,7 @@ class Side:
     readable: frozenset[str]
     writable: frozenset[str]
     clearable: frozenset[str] = frozenset()
+    shows_empty: bool = False
 
     @property
     def system(self) -> str:
@@ -176,13 +183,17 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Is everything known about one record, loaded at once. `golden` is None for a record seen for the first time."""
+    """Is everything known about one record, loaded at once. `golden` has revision 0 when it was never seen before.
+
+    `resolutions` are by field; `*` answers a question about the whole record. `returns` counts per field and value how
+    often the golden record came back to it of late.
+    """
 
     golden: GoldenRecord
     sides: tuple[Side, ...]
-    edits: Fields = attribute(default=EMPTY, repr=False)
-    resolutions: Mapping[str, Resolution] = attribute(default=MappingProxyType({}), repr=False)
-    returns: Mapping[tuple[str, Value], int] = attribute(default=MappingProxyType({}), repr=False)
+    edits: Fields = attribute(default_factory=dict, repr=False)
+    resolutions: Mapping[str, Resolution] = attribute(default_factory=dict, repr=False)
+    returns: Mapping[tuple[str, Value], int] = attribute(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hub.canonical.schema import Entity, Field, Kind, Schema
@@ -46,6 +46,30 @@ def check_mapping(
         found += _check_cover(route, entity, place)
         if describe is not None:
             found += _check_object(route, entity, tables, describe.get(route.object), place)
+    return found
+
+
+def check_authorities(mappings: Mapping[str, MappingFile], schema: Schema) -> list[Problem]:
+    """Returns a problem for each field with one authority that several systems (name -> mapping) would decide."""
+    found = []
+    readers: dict[tuple[str, str], str] = {}
+    for system, mapping in mappings.items():
+        spec = mapping.spec
+        entity = schema.entity(spec.entity)
+        pairs = [
+            (n, m, pair) for n, route in enumerate(spec.routes) for m, pair in enumerate(route.fields) if pair.reads
+        ]
+        for number, place, pair in pairs:
+            for name in pair.canonicals:
+                each = entity.fields.get(name)
+                if each is None or not each.one_authority:
+                    continue
+                first = readers.setdefault((spec.entity, name), system)
+                if first != system:
+                    here = _Place(mapping, ("routes", number, "fields", place))
+                    en = f"`{name}` has one authority, but both {first} and {system} are read; use direction out in one"
+                    zh = f"`{name}` 只有一个权威来源，但 {first} 与 {system} 均在读取，请将其一改为 out"
+                    found.append(here.say("HUB-MAP-030", en, zh))
     return found
 
 

@@ -14,6 +14,7 @@ from hub.canonical.schema import Field, Schema
 from hub.canonical.values import Value, compile_canon
 from hub.mapping.describe import FieldShape, ObjectShape
 from hub.mapping.lenses import LENSES, BadLens, Constant, Joint, Made, Setting, Simple
+from hub.mapping.lenses.base import ABSENT
 from hub.mapping.model import MappingFile, PairSpec, RouteSpec
 from hub.mapping.tables import Tables
 
@@ -39,7 +40,9 @@ class Writer:
 
 
 SimpleReader = tuple[str, str, Callable[[Any], Value], Value]
-JointReader = tuple[tuple[str, ...], Callable[[Mapping[str, Any]], tuple[Any, ...]], Joint, bool, tuple[str, ...]]
+Picker = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+JointGet = Callable[[tuple[Any, ...]], tuple[Value, ...]]
+JointReader = tuple[tuple[str, ...], Picker, JointGet, bool, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ def _add(plan: ObjectPlan, pair: PairSpec, fields: tuple[Field, ...], made: Made
             kept = plan.guarded if maskable else plan.prose if fields[0].free_text else plan.simple
             kept.append((names[0], pair.natives[0], made.get, made.empty))
         else:
-            plan.joint.append((names, _picker(pair.natives), made, maskable, pair.natives))
+            plan.joint.append((names, _picker(pair.natives, made.needed), made.get, maskable, pair.natives))
     if pair.writes:
         default = compile_canon(fields[0])(pair.default) if pair.default is not None else None
         limits = {name: _limit(shape.fields[name]) for name in pair.natives} if shape is not None else {}
@@ -134,10 +137,14 @@ def _limit(shape: FieldShape) -> Limit:
     return Limit(shape.length, frozenset(shape.options) if shape.options else None)
 
 
-def _picker(natives: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+def _picker(natives: tuple[str, ...], needed: int | None) -> Picker:
+    """Returns what takes the native values of a joint pair; it raises KeyError when a needed one is absent."""
     if len(natives) == 1:
         only = natives[0]
         return lambda native: (native[only],)
+    if needed == 1 and len(natives) == 2:
+        first, second = natives
+        return lambda native: (native[first], native.get(second, ABSENT))
     return itemgetter(*natives)
 
 

@@ -14,7 +14,7 @@ from hub.kernel.errors import ConfigInvalid, Problem, Text
 from hub.mapping.check import check_mapping
 from hub.mapping.compiling import ObjectPlan, Writer, content_version, plan_object
 from hub.mapping.describe import Description
-from hub.mapping.lenses.base import NOT_IN_TABLE, NOT_READABLE, Joint
+from hub.mapping.lenses.base import NOT_IN_TABLE, NOT_READABLE, Joint, NotObserved
 from hub.mapping.model import MappingFile
 from hub.mapping.tables import Tables
 
@@ -150,8 +150,20 @@ class CompiledMapping:
             raw = look(key, _MISSING)
             if raw is not _MISSING:
                 _read_prose(result, name, key, raw, read)
-        for names, pick, made, maskable, keys in plan.joint:
-            _read_joint(result, names, pick, made, maskable, keys, native)
+        for names, pick, read_all, maskable, keys in plan.joint:
+            try:
+                raws = pick(native)
+            except KeyError:
+                continue
+            if maskable and _shown_masked(raws):
+                result.masked = [*result.masked, *names]
+                continue
+            try:
+                fields.update(zip(names, read_all(raws), strict=True))
+            except NotObserved:
+                continue
+            except _UNREADABLE as error:
+                _refuse(result, names[0], keys[0], raws, None, error)
         return result
 
     def to_native(
@@ -160,7 +172,8 @@ class CompiledMapping:
         """Returns the native patch of these canonical fields.
 
         `current` holds the canonical values that the system is known to hold: fields equal to it are left out, and
-        fields that share a native field with others are completed from it. `create` adds defaults and constants.
+        fields that share a native field with others are completed from it. `create` adds defaults and constants; an
+        empty field takes its default when the record is created or the field would be cleared.
         """
         plan = self._plans[object]
         patch: dict[str, Any] = dict(plan.on_create) if create else {}
@@ -180,7 +193,11 @@ class CompiledMapping:
                 writing.put_joint(writer, wanted, known, create)
         if create:
             for name, writer in plan.writers.items():
-                if name not in fields and writer.default is not None:
+                if name in fields or writer.default is None:
+                    continue
+                if isinstance(writer.made, Joint):
+                    writing.put_joint(writer, {name: None}, known, create)
+                else:
                     writing.put_one(name, None, writer, create)
         return NativePatch(patch, tuple(writing.refusals), tuple(writing.kept), tuple(writing.defaulted))
 
@@ -206,33 +223,11 @@ def _read_prose(result: Translated, name: str, key: str, raw: Any, read: Callabl
         _refuse(result, name, key, raw, None, error)
 
 
-def _read_joint(
-    result: Translated,
-    names: tuple[str, ...],
-    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]],
-    made: Joint,
-    maskable: bool,
-    keys: tuple[str, ...],
-    native: Mapping[str, Any],
-) -> None:
-    try:
-        raws = pick(native)
-    except KeyError:
-        return
-    if maskable:
-        for raw in raws:
-            if type(raw) is str and "*" in raw:
-                result.masked = [*result.masked, *names]
-                return
-    try:
-        values = made.get(raws)
-    except _UNREADABLE as error:
-        _refuse(result, names[0], keys[0], raws, None, error)
-        return
-    if len(names) == 1:
-        result.fields[names[0]] = values[0]
-    else:
-        result.fields.update(zip(names, values, strict=True))
+def _shown_masked(raws: tuple[Any, ...]) -> bool:
+    for raw in raws:  # noqa: SIM110 — any() with a generator costs three times as much here
+        if type(raw) is str and "*" in raw:
+            return True
+    return False
 
 
 def _refuse(result: Translated, name: str, key: str, raw: Any, empty: Value, error: Exception) -> None:
@@ -259,9 +254,8 @@ class _Writing:
     def put_one(self, name: str, value: Value, writer: Writer, create: bool) -> None:
         made, key = writer.made, writer.natives[0]
         assert not isinstance(made, Joint)
-        if value is None and writer.default is not None:
-            self.defaulted.append(name)
-            value = writer.default
+        if value is None:
+            value = self._default(name, writer, create)
         if value is None:
             self._empty(name, writer, {key: made.cleared}, create)
             return
@@ -275,6 +269,9 @@ class _Writing:
     def put_joint(self, writer: Writer, wanted: dict[str, Value], known: Fields, create: bool) -> None:
         made, name = writer.made, next(iter(wanted))
         assert isinstance(made, Joint)
+        wanted = {
+            each: self._default(each, writer, create) if value is None else value for each, value in wanted.items()
+        }
         may_not = [each for each, value in wanted.items() if value is None and each not in writer.clearable]
         if may_not:
             if not create:
@@ -290,6 +287,13 @@ class _Writing:
         if create:
             natives = {key: value for key, value in natives.items() if value is not None}
         self._accept(name, natives, writer)
+
+    def _default(self, name: str, writer: Writer, create: bool) -> Value:
+        """Returns the declared default of an empty field, where leaving it alone is not possible."""
+        if writer.default is None or not (create or name in writer.clearable):
+            return None
+        self.defaulted.append(name)
+        return writer.default
 
     def _empty(self, name: str, writer: Writer, cleared: dict[str, Any], create: bool) -> None:
         if create:

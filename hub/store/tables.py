@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -84,6 +85,7 @@ binding = Table(
     Column("agreed_revision", Integer, nullable=False),
     Column("stamped", Boolean, nullable=False),
     Column("dirty", Boolean, nullable=False),
+    Column("swept", Boolean, nullable=False, server_default=false()),
     Column("updated_at", Double, nullable=False),
     UniqueConstraint("system", "object", "native_id", name="binding_native"),
     CheckConstraint("state <> 'active' OR native_id IS NOT NULL", name="binding_active_has_native"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from connectors.simulation.columns import load_csv, table_world
 from connectors.simulation.faults import FaultPlan
 from connectors.simulation.ledger import Ledger
 from connectors.simulation.people import World, generate
+from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
 from connectors.zoho_crm.simulator import coql, listing, metadata, recycling, searching, writing
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
@@ -310,7 +312,10 @@ def make_app(options: SimulatorOptions) -> ASGIApp:
 
 def run(options: SimulatorOptions, ready: Callable[[int], None] | None = None) -> None:
     """Serves the simulator until it is stopped; `ready(port)` is called once it listens."""
-    app = make_app(options)
+    gc.disable()  # a hundred thousand records are made once and kept; collecting among them only takes time
+    app = Resettable(lambda: make_app(options))
+    gc.freeze()
+    gc.enable()
     if options.exit_with_parent:
         follow_parent()
     serve(app, options.host, options.port, ready or announce("zoho_crm"))

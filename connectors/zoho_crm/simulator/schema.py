@@ -111,14 +111,17 @@ class User:
     email: str = field(repr=False)
     active: bool = True
     admin: bool = False
+    _lookup: dict[str, str] = field(default_factory=dict, repr=False)
 
     def short(self) -> dict[str, str]:
         """Returns the user as write results name them."""
         return {"name": f"{self.last_name}{self.first_name}", "id": self.user_id}
 
     def lookup(self) -> dict[str, str]:
-        """Returns the user as records name them."""
-        return {**self.short(), "email": self.email}
+        """Returns the user as records name them; every record shares the one map."""
+        if not self._lookup:
+            self._lookup.update(self.short(), email=self.email)
+        return self._lookup
 
 
 API_USER = "5843104000000301000"

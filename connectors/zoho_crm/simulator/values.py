@@ -109,11 +109,11 @@ def _linked(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, An
     return {"name": row.fields.get(store.spec.name_field), "id": row.record_id}
 
 
-def _owner(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, Any]:
+def _owner(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, str]:
     user = org.users.get(str(raw.get("id"))) if isinstance(raw, dict) else None
     if user is None or not user.active:
         raise RowRefused("INVALID_DATA", "invalid data", {"api_name": spec.api_name, "json_path": json_path})
-    return dict(user.lookup())
+    return user.lookup()
 
 
 def _tags(org: Org, raw: Any, json_path: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +17,7 @@ NOT_IN_TABLE = Text("is not in the value table of the mapping; add it there", "�
 NOT_READABLE = Text("does not have the form that this field's lens reads", "取值形式与字段映射规则不符")
 
 Fields = Mapping[str, Value]
+ABSENT: Any = object()
 TEXTS = frozenset(
     {"text", "textarea", "string", "long_text", "url", "website", "html_rich_text", "autonumber", "auto_number"}
 )
@@ -39,6 +40,10 @@ class BadLens(Exception):
         self.text = Text(en, zh)
         self.file = file
         self.line = line
+
+
+class NotObserved(Exception):
+    """Is raised when what a payload leaves out decides the canonical value."""
 
 
 class NoParams(BaseModel):
@@ -81,11 +86,14 @@ class Joint:
     """Joins several fields.
 
     `get` sees the native values in the order of the pair and returns the canonical ones in theirs; `put` sees the
-    canonical fields to write and those the system is known to hold, and returns native fields.
+    canonical fields to write and those the system is known to hold, and returns native fields. With `needed`
+    = 1 the second of two native fields may be absent from a payload: `get` then sees ABSENT, and raises NotObserved
+    where the answer depends on it.
     """
 
     get: Callable[[tuple[Any, ...]], tuple[Value, ...]]
     put: Callable[[Fields, Fields], dict[str, Any]]
+    needed: Literal[1] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from hub.canonical.schema import Kind
 from hub.canonical.values import Value, compile_canon
 from hub.kernel.errors import Text
 from hub.mapping.lenses.base import (
+    ABSENT,
     CHOICES,
     NOT_IN_TABLE,
     TEXTS,
@@ -20,6 +21,7 @@ from hub.mapping.lenses.base import (
     Joint,
     Lens,
     NoParams,
+    NotObserved,
     Setting,
     Simple,
 )
@@ -135,6 +137,8 @@ def _code_table(setting: Setting, params: TableParams) -> Simple | Joint:
     empty = (None,) * len(natives)
 
     def get(raws: tuple[Any, ...]) -> tuple[Value, ...]:
+        if raws in back:
+            return (back[raws],)
         cells = tuple(raw or None for raw in raws)
         return (None,) if cells == empty else (back[cells],)
 
@@ -194,6 +198,10 @@ def _staff(setting: Setting, params: StaffParams) -> Joint:
         if owner is None:
             return (None,)
         noted = raws[1] if keeps_text else None
+        if noted is ABSENT:
+            if owner == stand_in:
+                raise NotObserved
+            noted = None
         # Someone who left is written as the fallback owner; the text field keeps who it was.
         if owner == stand_in and noted and noted not in active:
             return (str(noted),)
@@ -206,7 +214,7 @@ def _staff(setting: Setting, params: StaffParams) -> Joint:
         patch = {natives[0]: wrap(active.get(str(value), stand_in))}
         return patch | {natives[1]: value} if keeps_text else patch
 
-    return Joint(get, put)
+    return Joint(get, put, needed=1)
 
 
 _STRINGS = frozenset({Kind.STRING})

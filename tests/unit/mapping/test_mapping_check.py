@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.kernel.errors import ConfigInvalid, Problem
-from hub.mapping.check import check_mapping
+from hub.mapping.check import check_authorities, check_mapping
 from hub.mapping.loader import load_mapping, mapping_path
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import compile_mapping
@@ -204,3 +204,11 @@ def test_a_mapping_with_a_fault_is_not_compiled() -> None:
     broken = replace(mapping, spec=mapping.spec.model_copy(update={"entity": "client"}))
     with pytest.raises(ConfigInvalid):
         compile_mapping(broken, SCHEMA, TABLES)
+
+
+def test_two_systems_cannot_both_be_the_authority() -> None:
+    zoho, fxiaoke = mapping_of("zoho_crm", "full"), mapping_of("fxiaoke", "full")
+    assert check_authorities({"zoho": zoho, "fxiaoke": fxiaoke}, SCHEMA) == []
+    found = check_authorities({"zoho": zoho, "second": zoho}, SCHEMA)
+    assert {problem.en.split("`")[1] for problem in found} == {"customer_no", "loyalty_tier", "loyalty_points"}
+    assert all(problem.line is not None and "second" in problem.zh for problem in found)

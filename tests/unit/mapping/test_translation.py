@@ -133,8 +133,16 @@ def test_values_that_the_system_holds_are_left_out() -> None:
 
 def test_creation_adds_constants_and_leaves_empty_fields_out() -> None:
     patch = FX.to_native("AccountObj", {"full_name": "张三", "remark": None, "address_region": None}, create=True)
-    assert patch.fields == {"record_type": "default__c", "name": "张三"}
+    owner = {"owner": [STAFF["S1099"]["fxiaoke"]], "staff_no__c": "S1099"}
+    assert patch.fields == {"record_type": "default__c", "name": "张三"} | owner
     assert patch.kept == ()
+    assert patch.defaulted == ("staff_no",)
+
+
+def test_an_empty_owner_takes_the_default_at_creation_only() -> None:
+    assert FX.to_native("AccountObj", {"staff_no": None}, create=True).defaulted == ("staff_no",)
+    patch = FX.to_native("AccountObj", {"staff_no": None})
+    assert (patch.fields, patch.kept, patch.defaulted) == ({}, ("staff_no",), ())
 
 
 def test_only_fields_that_may_be_cleared_are_cleared() -> None:
@@ -183,6 +191,19 @@ def test_who_left_is_replaced_by_the_fallback_and_remembered() -> None:
     taken_over = patch | {"Owner": {"id": STAFF["S1002"]["zoho_crm"]}}
     assert ZOHO.to_canonical("Contacts", taken_over).fields == {"staff_no": "S1002"}
     assert compiled("zoho_crm", "core").round_trip("Contacts", {"staff_no": "S1007"}) == {"staff_no": "S1099"}
+
+
+def test_an_absent_note_matters_only_for_the_fallback_owner() -> None:
+    assert FX.to_canonical("AccountObj", {"owner": ["1002"]}).fields == {"staff_no": "S1002"}
+    unclear = FX.to_canonical("AccountObj", {"owner": [STAFF["S1099"]["fxiaoke"]]})
+    assert (unclear.fields, list(unclear.refusals)) == ({}, [])
+
+
+def test_a_region_with_a_hidden_part_is_not_observed() -> None:
+    assert FX.to_canonical("AccountObj", {"province": "207", "city": "2703"}).fields == {}
+    assert FX.to_canonical("AccountObj", {"province": "207", "city": "2703", "district": None}).fields == {
+        "address_region": "440300"
+    }
 
 
 def test_an_owner_list_with_several_people_is_refused() -> None:

@@ -18,11 +18,17 @@ def reader() -> Iterator[ZohoClient]:
         yield ZohoClient(running)
 
 
+@pytest.fixture(scope="module")
+def empty_org() -> Iterator[RunningSimulator]:
+    with start_simulator("zoho_crm") as running:
+        yield running
+
+
 @pytest.fixture
-def zoho() -> Iterator[ZohoClient]:
-    """An empty org of its own."""
-    with start_simulator("zoho_crm", settings={"tokens_per_window": 1000}) as running:
-        yield ZohoClient(running)
+def zoho(empty_org: RunningSimulator) -> ZohoClient:
+    """An empty org, started over for each test."""
+    empty_org.admin.reset()
+    return ZohoClient(empty_org)
 
 
 def code(answer: Any) -> tuple[int, str]:
@@ -165,19 +171,13 @@ def test_results_keep_the_order_of_rows_and_the_status_tells_the_mix(zoho: ZohoC
     ],
 )
 def test_wrong_values_are_refused_with_field_and_reason(
-    shared_empty: ZohoClient, fields: dict[str, Any], expected: dict[str, Any]
+    zoho: ZohoClient, fields: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    answer = shared_empty.write("POST", "Contacts", {"Last_Name": "错", **fields})
+    answer = zoho.write("POST", "Contacts", {"Last_Name": "错", **fields})
     assert row_codes(answer) == ["INVALID_DATA"]
     details = answer.json()["data"][0]["details"]
     assert expected.items() <= details.items()
     assert details["json_path"] == f"$.data[0].{next(iter(fields))}"
-
-
-@pytest.fixture(scope="module")
-def shared_empty() -> Iterator[ZohoClient]:
-    with start_simulator("zoho_crm") as running:
-        yield ZohoClient(running)
 
 
 def test_values_come_back_as_the_vendor_keeps_them(zoho: ZohoClient) -> None:

@@ -12,9 +12,9 @@ import pytest
 import requests
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
+from zoho_client import FIELDS, ZohoClient
 
 from connectors.simulation.server import RunningSimulator, start_simulator
-from zoho_client import FIELDS, ZohoClient
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,17 @@ def shared() -> Iterator[RunningSimulator]:
         yield running
 
 
-@pytest.fixture
-def fresh() -> Iterator[RunningSimulator]:
-    with start_simulator("zoho_crm", records=0) as running:
+@pytest.fixture(scope="module")
+def empty_org() -> Iterator[RunningSimulator]:
+    with start_simulator("zoho_crm") as running:
         yield running
+
+
+@pytest.fixture
+def fresh(empty_org: RunningSimulator) -> RunningSimulator:
+    """An empty org, started over for each test."""
+    empty_org.admin.reset()
+    return empty_org
 
 
 @pytest.fixture(scope="module")

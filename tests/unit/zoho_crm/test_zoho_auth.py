@@ -171,6 +171,13 @@ def test_too_many_calls_at_once_wait_longer_each_time(org: Any) -> None:
     read(org.zoho)
 
 
+def test_a_bought_rate_is_kept_by_sleeping_on_the_clock(org: Any) -> None:
+    zoho = org.connect(rate=1.0)
+    for _ in range(5):
+        read(zoho)
+    assert 3 < org.context.clock.offset <= 4
+
+
 def test_throttling_that_lasts_is_a_spent_quota(org: Any) -> None:
     read(org.zoho)
     org.fault("GET", "/Contacts", "http_429", times=0)

@@ -1,0 +1,246 @@
+"""The composition root: the only place where everything is wired."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import shutil
+import socket
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+import sqlalchemy as sa
+
+from connectors.base import Connector
+from hub.audit.event import Actor, Origin, Source
+from hub.audit.tree import Appender
+from hub.canonical.schema import Entity, Schema, load_schema
+from hub.canonical.shipped import shipped_folder
+from hub.core.derive import Derivation
+from hub.core.guards import Limits
+from hub.core.plan import EntityPolicy, OnDelete
+from hub.core.policy import FieldRule
+from hub.crypto.provider import KeyProvider
+from hub.kernel import failpoints
+from hub.kernel.clock import Clock, SystemClock
+from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, problem
+from hub.kernel.ids import Uuid7
+from hub.kernel.settings import FILE, EntitySettings, Settings, load_settings
+from hub.keys.file import FileKeyProvider
+from hub.keys.keyring import Keyring, SealMode
+from hub.mapping.loader import load_mapping, mapping_path
+from hub.mapping.tables import load_tables
+from hub.mapping.translate import CompiledMapping, compile_mapping
+from hub.operations.installation import Installation
+from hub.outbound import Outbound
+from hub.store.database import open_engine
+from hub.store.migrate import migrate, require_current
+from hub.store.unit_of_work import Store
+from hub.store.vault import SealedTokens, load_keys, read_meta, save_keys, write_meta
+from hub.sync.engine import EntityRules, Link
+
+COMPUTED = (
+    Derivation("lifecycle_changed_at", "lifecycle_stage"),
+    Derivation("consent_changed_at", "contact_consent"),
+)
+
+
+def initialise(home: Path, *, clock: Clock | None = None) -> Path:
+    """Makes a hub folder: copies config/ and mappings/, Raises Declined where one stands."""
+    home = home.absolute()
+    clock = clock or SystemClock()
+    if (home / FILE).exists():
+        raise Declined(
+            f"{home} already holds a hub; edit its config/hub.yaml, or choose another folder",
+            f"{home} 已是 crmhub 目录；请编辑其 config/hub.yaml，或另选目录",
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("config", "mappings"):
+        shutil.copytree(shipped_folder(name), home / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    file = home / FILE
+    unique = Uuid7(clock)().replace("-", "")[-12:]
+    file.write_text(file.read_text(encoding="utf-8").replace("id: my-bank", f"id: hub-{unique}"), encoding="utf-8")
+    return home
+
+
+def prepare(home: Path, *, clock: Clock | None = None) -> None:
+    """Makes what a checked configuration still lacks: the key file, the tables, the data keys. Safe to repeat."""
+    clock = clock or SystemClock()
+    settings = load_settings(home)
+    provider = _provider(settings, create=True)
+    engine = open_engine(settings.store_url())
+    try:
+        migrate(engine)
+        tenant = read_meta(engine, "tenant")
+        if tenant is None:
+            tenant = settings.installation.id
+            ids = iter(range(1, 1000))
+            rows = Keyring.bootstrap(provider, tenant, lambda: next(ids), clock.now())
+            save_keys(engine, rows)
+            write_meta(engine, {"tenant": tenant, "profile": settings.profile})
+    finally:
+        engine.dispose()
+
+
+def open_installation(
+    home: Path,
+    *,
+    clock: Clock | None = None,
+    channel: str = "cli",
+    seal: SealMode = SealMode.ON,
+    threads: bool = True,
+    lang: str = "en",
+) -> Installation:
+    """Opens a hub folder. Raises ConfigInvalid, KeyUnusable, StoreUnavailable and StoreTooNew, each with its remedy."""
+    settings = load_settings(home)
+    failpoints.arm(settings.profile)
+    clock = clock or SystemClock()
+    new_id = Uuid7(clock)
+    schema = load_schema(settings.mappings / "canonical")
+    engine = open_engine(settings.store_url())
+    try:
+        require_current(engine)
+        ring = _open_ring(settings, engine, seal)
+        actor = f"local:{getpass.getuser()}"
+        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, _origin(settings, actor, channel)))
+        outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store))
+        rules = {name: rules_of(schema.entity(name), item) for name, item in _entities(settings, schema).items()}
+    except BaseException:
+        engine.dispose()
+        raise
+
+    def connect(system: str) -> Connector:
+        return outbound.open(system)
+
+    def link(system: str, entity: str) -> Link:
+        configured = settings.systems[system]
+        mapping = compiled(settings, schema, system, entity)
+        account = hashlib.sha256(orjson.dumps([configured.kind, dict(configured.settings)], default=str)).hexdigest()
+        return Link(
+            system,
+            outbound.open(system),
+            mapping,
+            account=account[:24],
+            deletions_every=float(configured.deletions_every_seconds),
+        )
+
+    def close() -> None:
+        outbound.close()
+        engine.dispose()
+
+    return Installation(
+        settings, schema, rules, store, clock, new_id, actor, connect, link, outbound.calls, close, lang, threads
+    )
+
+
+def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> CompiledMapping:
+    """Loads and compiles the mapping that the settings choose for a system. Raises ConfigInvalid."""
+    configured = settings.systems[system]
+    path = mapping_path(settings.mappings, configured.kind, entity, configured.mapping_set)
+    return compile_mapping(load_mapping(path), schema, load_tables(settings.mappings / "tables"))
+
+
+def rules_of(entity: Entity, settings: EntitySettings) -> EntityRules:
+    """Returns what the engine may decide by, from the canonical schema and the settings of one entity."""
+    rules = {
+        name: FieldRule(name, item.policy, tuple(item.guards), dict(item.order) or None, _reopens(item.transitions))
+        for name, item in entity.fields.items()
+    }
+    prefer = settings.prefer or settings.systems
+    derivations = tuple(d for d in COMPUTED if d.target in rules and d.watched in rules)
+    computed = tuple(d for d in derivations if entity.fields[d.target].computed)
+    policy = EntityPolicy(
+        entity.name,
+        rules,
+        tuple(prefer),
+        frozenset({"customer_kind"}) & rules.keys(),
+        computed,
+        OnDelete(settings.on_delete),
+        settings.oscillation.times,
+    )
+    guards = settings.guards
+    limits = Limits(
+        guards.max_deletes.count,
+        guards.max_deletes.percent,
+        guards.max_changes.count,
+        guards.max_changes.percent,
+        guards.max_creates.count,
+        guards.max_creates.percent,
+        guards.max_shrink_percent,
+        guards.first_sync_needs_release,
+    )
+    match_rules = tuple(rule for rule in entity.match if rule.fields != ("hub_id",))
+    return EntityRules(entity, policy, limits, match_rules, settings.oscillation.window_hours * 3600)
+
+
+def _reopens(transitions: object) -> tuple[tuple[str, str], ...]:
+    return ()
+
+
+def _entities(settings: Settings, schema: Schema) -> dict[str, EntitySettings]:
+    unknown = [name for name in settings.entities if name not in schema.entities]
+    if unknown:
+        known = ", ".join(schema.entities)
+        raise ConfigInvalid(
+            [
+                problem(
+                    settings.home / FILE,
+                    None,
+                    "HUB-CONF-001",
+                    f"entities.{name} is not in mappings/canonical; known: {known}",
+                    f"entities.{name} 不在 mappings/canonical 中；已有：{known}",
+                )
+                for name in unknown
+            ]
+        )
+    return dict(settings.entities)
+
+
+class _Tokens:
+    """Keeps tokens sealed in the store, per system."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, system: str, name: str) -> bytes | None:
+        return SealedTokens(self._store, system).get(name)
+
+    def put(self, system: str, name: str, value: bytes) -> None:
+        SealedTokens(self._store, system).put(name, value)
+
+
+def _provider(settings: Settings, *, create: bool = False) -> KeyProvider:
+    if settings.keys.provider != "file":
+        raise KeyUnusable(
+            f"key provider {settings.keys.provider} is not known; use `file`",
+            f"未知的密钥来源 {settings.keys.provider}；请使用 file",
+        )
+    path = settings.path(settings.keys.path or "keys/hub.key")
+    if create and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        FileKeyProvider.create(path, forbidden=(settings.var,))
+    return FileKeyProvider(path, forbidden=(settings.var,))
+
+
+def _open_ring(settings: Settings, engine: sa.Engine, seal: SealMode) -> Keyring:
+    tenant = read_meta(engine, "tenant") or settings.installation.id
+    if tenant != settings.installation.id:
+        raise ConfigInvalid(
+            [
+                problem(
+                    settings.home / FILE,
+                    None,
+                    "HUB-CONF-001",
+                    f"installation.id is {settings.installation.id}, but the store belongs to {tenant}; set it back",
+                    f"installation.id 为 {settings.installation.id}，而存储属于 {tenant}；请改回",
+                )
+            ]
+        )
+    return Keyring.load(_provider(settings), tenant, load_keys(engine), seal_mode=seal, profile=settings.profile)
+
+
+def _origin(settings: Settings, actor: str, channel: str) -> Origin:
+    source = Source(channel, host=socket.gethostname(), pid=os.getpid())  # type: ignore[arg-type]
+    return Origin(Actor("local", actor), source, version("crmhub"), settings.digest)

@@ -1,0 +1,126 @@
+"""Compares a complete listing with what is bound and repairs what the streams missed; absence is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from connectors.base import Cursor, Gone, NativeRecord
+from connectors.errors import ConnectorError
+from hub.audit.event import Event
+from hub.core.guards import guard_listing
+from hub.store import records
+from hub.sync.engine import Link, RunContext
+from hub.sync.push import learn_versions
+from hub.sync.stage import Stream, stage
+
+CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Is what a complete listing of one object showed against what is bound there.
+
+    `missing` were bound and not listed: `gone` are proven deleted, `unseen` only out of sight. `extra` were
+    listed and unknown, `moved` carry another version. `stopped` says why the listing is not believed.
+    """
+
+    system: str
+    object: str
+    known: int
+    listed: int
+    missing: int = 0
+    gone: int = 0
+    unseen: int = 0
+    extra: int = 0
+    moved: int = 0
+    stopped: str | None = None
+
+
+def reconcile(run: RunContext) -> tuple[Difference, ...]:
+    """Reconciles every object of every system and stages what differs; the next cycle takes it in."""
+    found: list[Difference] = []
+    for system in run.systems():
+        link = run.links[system]
+        try:
+            found += [_reconcile_object(run, link, object_) for object_ in link.objects]
+        except ConnectorError as error:
+            run.block(system, error)
+    with run.store.begin(run.held) as work:
+        for item in found:
+            counts = {"known": item.known, "listed": item.listed, "missing": item.missing, "extra": item.extra}
+            work.audit(
+                Event(
+                    "reconcile",
+                    run.entity,
+                    item.object,
+                    connection=item.system,
+                    counts={**counts, "moved": item.moved, "gone": item.gone},
+                    reason=item.stopped,
+                    corr=run.run_id,
+                )
+            )
+    return tuple(found)
+
+
+def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
+    with run.store.begin(run.held) as work:
+        records.begin_sweep(work, link.system, object_)
+    listed = extra = moved = 0
+    strangers: list[str] = []
+    for ids in _listing(run, link, object_):
+        listed += len(ids)
+        with run.store.begin(run.held) as work:
+            unknown, newer = records.sweep(work, link.system, object_, dict(ids))
+        strangers += [*unknown, *newer]
+        extra, moved = extra + len(unknown), moved + len(newer)
+        while len(strangers) >= CHUNK:
+            _look(run, link, object_, strangers[:CHUNK])
+            del strangers[:CHUNK]
+        run.progress("reconcile", link.system, len(ids))
+    if strangers:
+        _look(run, link, object_, strangers)
+    with run.store.read() as conn:
+        known, missing = records.swept(conn, link.system, object_)
+    stopped = guard_listing(known, listed, len(missing), run.rules.limits)
+    if stopped is not None:
+        run.tally.add("listing_refused")
+        return Difference(link.system, object_, known, listed, len(missing), 0, 0, extra, moved, stopped)
+    gone, unseen = _prove(run, link, object_, missing)
+    return Difference(link.system, object_, known, listed, len(missing), gone, unseen, extra, moved)
+
+
+def _listing(run: RunContext, link: Link, object_: str) -> Iterator[Sequence[tuple[str, str | None]]]:
+    cursor: Cursor | None = None
+    while True:
+        page = link.connector.list_ids(object_, cursor, link.can(object_).page_size)
+        yield page.ids
+        if page.complete or run.stop.is_set():
+            return
+        cursor = page.next_cursor
+
+
+def _look(run: RunContext, link: Link, object_: str, ids: Sequence[str]) -> None:
+    learn_versions(run, link, object_, link.connector.fetch(object_, ids, link.native_fields(object_)))
+
+
+def _prove(run: RunContext, link: Link, object_: str, missing: Sequence[str]) -> tuple[int, int]:
+    """Reads every missing record directly; only a positive answer counts as gone."""
+    gone = unseen = 0
+    for start in range(0, len(missing), CHUNK):
+        ids = missing[start : start + CHUNK]
+        found = link.connector.fetch(object_, ids, link.native_fields(object_))
+        proven: list[NativeRecord] = []
+        for native_id in ids:
+            answer = found[native_id]
+            if isinstance(answer, Gone):
+                merged = answer.merged_into
+                proven.append(NativeRecord(object_, native_id, {}, deleted=True, merged_into=merged))
+            elif isinstance(answer, NativeRecord):
+                proven.append(answer)
+            else:
+                unseen += 1
+        gone += sum(1 for record in proven if record.deleted)
+        stage(run, link, Stream(object_, "reconcile", None), proven, strong=True)
+    run.tally.add("unseen", unseen)
+    return gone, unseen
