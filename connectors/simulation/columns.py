@@ -13,8 +13,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from connectors.simulation import words
 from connectors.simulation.invention import Inventor
-from connectors.simulation.people import CANONICAL_NAMES, World
+from connectors.simulation.people import CANONICAL_NAMES, Person, World
 
 _RULE_KEYS = {"column", "constant", "template", "map", "default", "type", "minus_from"}
 _TYPES = {"text", "integer", "list"}
@@ -52,14 +53,15 @@ def load_csv(path: str | Path, columns_file: str | Path, seed: int = 1) -> Itera
 
 def table_world(rows: list[dict[str, Any]], seed: int, system_kind: str) -> World:
     """Returns the world of loaded rows: everybody lives in the one system they were loaded into."""
-    from connectors.simulation.people import Person
-
     field_of = {canonical: name for name, canonical in CANONICAL_NAMES.items()}
+    places = {region[0]: region for region in words.REGIONS}
     people = []
     for row in rows:
         fields = {field_of.get(name, name): value for name, value in row.items()}
         fields.setdefault("kind", "individual")
         fields["tags"] = tuple(fields.get("tags", ()))
+        if region := places.get(str(fields.get("region_code"))):
+            fields |= {"province": region[1], "city": region[2], "district": region[3]}
         people.append(Person(**fields))
     homes: Mapping[str, tuple[str, ...]] = {person.person_id: (system_kind,) for person in people}
     return World(tuple(people), seed, homes, {}, frozenset())

@@ -87,7 +87,10 @@ class FaultPlan:
 
     def replace(self, rules: list[dict[str, Any]]) -> None:
         """Takes a new list of rules in place of the old; raises ValueError for a wrong rule."""
-        self.rules = [_read_rule(position, rule) for position, rule in enumerate(rules)]
+        try:
+            self.rules = [_read_rule(position, rule) for position, rule in enumerate(rules)]
+        except re.error as broken:
+            raise ValueError(f"path_regex: {broken}") from broken
 
     def strike(self, method: str, path: str) -> dict[str, Any] | None:
         """Returns the fault for this call as {action, …details}, or None."""

@@ -71,7 +71,7 @@ class ZohoSettings(BaseModel):
     deleted_window_rows: int = Field(2000, ge=200)
 
     overlap: float = Field(120.0, ge=0)
-    visibility_lag: float = Field(10.0, ge=0)
+    visibility_lag: float = Field(2.0, ge=0)
     if_modified_since_inclusive: bool = True
     conditional_updates: Literal["batch_read_before_write", "single_row_if_unmodified_since"] = (
         "batch_read_before_write"

@@ -26,7 +26,10 @@ _RESTARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Is where a list walk stands: `token` continues it under the same `shape`, `last_id` where it was sorted by id."""
+    """Is where a list walk stands: `token` continues it under the same `shape`, `last_id` where it was sorted by id.
+
+    `begun` is the server's clock at the first page; `settled` the instant up to which no page can have missed a row.
+    """
 
     begun: float | None = None
     token: str | None = None
@@ -36,6 +39,7 @@ class Place:
     keyset: bool = False
     since: int = 0
     high: int = 0
+    settled: float | None = None
     deep: bool = False
     restarts: int = 0
 
@@ -131,7 +135,8 @@ class Streams:
             raise violation(
                 self._context.system, object, "a listing by id does not move forward", "按 id 的列表没有向前推进"
             )
-        return replace(place, token=page.token, last_id=last, rows=place.rows + len(page.rows))
+        rows = place.rows + len(page.rows)
+        return replace(place, token=page.token, keyset=page.token is None, last_id=last, rows=rows)
 
     # --- walks over changes ---------------------------------------------------------------------------------------
 
@@ -139,7 +144,7 @@ class Streams:
         shape = self._shape(fields, limit)
         if place.begun is None:
             place = self._begin(place, bounds)
-        elif place.shape != shape or place.rows >= self._settings.token_window_rows:
+        elif place.token is None or place.shape != shape or place.rows >= self._settings.token_window_rows:
             place = self._resume(object, place)
         order = {"sort_by": "Modified_Time"}
         answer = self._ask(object, fields, order, place.token, place.since, limit)
@@ -149,18 +154,26 @@ class Streams:
         page = self._reader.rows_of(answer, object, "list changes")
         self._check_token(object, page, place.token)
         records = self._reader.records(object, self._reader.widen(object, page.rows, fields), fields)
-        times = [math.floor(record.modified_at) for record in records if record.modified_at is not None]
-        place = replace(
-            place,
-            begun=place.begun if place.begun is not None else page.at,
-            token=page.token,
-            shape=shape,
-            rows=place.rows + len(page.rows),
-            high=max([place.high, *times]),
-        )
+        place = self._walked(replace(place, shape=shape), page, records)
         if page.more:
             return Page(records, self._cursor(object, WALKING, place, bounds), False)
         return Page(records, self._cursor(object, WALKING, Place(), self._next(place, bounds)), True)
+
+    def _walked(self, place: Place, page: Rows, records: Sequence[NativeRecord]) -> Place:
+        last = max((math.floor(r.modified_at) for r in records if r.modified_at is not None), default=place.since - 1)
+        settled = page.at - self._settings.visibility_lag
+        bound = place.settled
+        if not page.more or last > settled:
+            # Rows up to this page's last time may still have been on their way when it was read.
+            bound = settled if bound is None else min(settled, bound)
+        return replace(
+            place,
+            begun=page.at if place.begun is None else place.begun,
+            token=page.token,
+            rows=place.rows + len(page.rows),
+            high=max(place.high, last),
+            settled=bound,
+        )
 
     def _begin(self, place: Place, bounds: Bounds) -> Place:
         passed = self._context.clock.now() - bounds.deep_at
@@ -170,8 +183,8 @@ class Streams:
 
     def _resume(self, object: str, place: Place) -> Place:
         """Starts a walk anew where the lost one stood; its rows came in the order of their times."""
-        assert place.begun is not None
-        since = max(place.since, min(place.high, math.floor(place.begun - self._settings.visibility_lag)))
+        reached = place.high if place.settled is None else min(place.high, math.floor(place.settled))
+        since = max(place.since, reached)
         restarts = place.restarts + 1 if since == place.since else 0
         if restarts >= _RESTARTS or (since == place.since and place.rows >= self._settings.token_window_rows):
             raise self._expired(object)
@@ -179,12 +192,13 @@ class Streams:
 
     def _next(self, place: Place, bounds: Bounds) -> Bounds:
         assert place.begun is not None
-        settled = math.floor(place.begun - self._settings.visibility_lag)
+        assert place.settled is not None
         seen = place.high + 1
-        start = max(bounds.start, min(seen, settled))
+        start = max(bounds.start, min(seen, math.floor(place.settled)))
         if not place.deep:
             return replace(bounds, start=start)
-        deep = max(bounds.deep, min(seen, math.floor(settled - self._settings.overlap)))
+        reach = self._settings.visibility_lag + self._settings.overlap
+        deep = max(bounds.deep, min(seen, math.floor(place.begun - reach)))
         return Bounds(start, deep, self._context.clock.now())
 
     # --- both -----------------------------------------------------------------------------------------------------
@@ -208,13 +222,8 @@ class Streams:
         return place.token is not None and answer.status == 400 and answer.code in WALK_LOST
 
     def _check_token(self, object: str, page: Rows, used: str | None) -> None:
-        if page.more and (page.token is None or page.token == used):
-            raise violation(
-                self._context.system,
-                object,
-                "a page says that more follows but gives no new page token",
-                "返回页称还有更多记录，却没有新的翻页令牌",
-            )
+        if page.more and page.token is not None and page.token == used:
+            raise violation(self._context.system, object, "the same page token came twice", "同一翻页令牌出现两次")
 
     def _shape(self, fields: Sequence[str], limit: int) -> int:
         return crc32("|".join([str(min(limit, self._settings.page_size)), *fields]).encode())

@@ -29,8 +29,9 @@ def adopt_new(
         subject_id=subject_id,
     )
     base: Base | None = None
-    if len(shown) < len(readable) or not writable <= readable:
-        base = {name: BaseField(value, value) for name, value in shown.items()}
+    if len(shown) < len(readable):
+        unwritten = {name: BaseField(None, None) for name in writable - readable}
+        base = {**unwritten, **{name: BaseField(value, value) for name, value in shown.items()}}
     return RecordPlan(golden, (), (SidePlan(_bound(binding, observation), base, NO_DEBT),), (), ())
 
 

@@ -64,7 +64,11 @@ def rebase(
         elif (changed & side.mapped) <= moved.keys() and all(_stands(b, after.fields.get(n)) for n, b in moved.items()):
             # The side moved along with the golden record: nothing to materialise.
             return None
-    return collapse(settle_base(base, before, side.mapped, moved), after, side.mapped)
+    full = dict(settle_base(base, before, side.mapped, moved))
+    # A field that is only written and is empty in the golden record was never anything else there.
+    unwritten = ((name, after.fields.get(name)) for name in side.writable - side.readable if name not in full)
+    full.update({name: BaseField(None, None) for name, value in unwritten if value is None})
+    return collapse(full, after, side.mapped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,7 @@ def _decide(snapshot: Snapshot, rule: FieldRule, seats: Sequence[_Seat], prefer:
     if winner is None:
         return _Decision(asked=asked, conflict=Conflict(name, rule.policy, asked))
     value = candidates[winner]
-    shaped = all(origin in claims.shaped for origin, other in asked if other == value)
+    shaped = bool(claims.shaped) and all(origin in claims.shaped for origin, other in asked if other == value)
     return _Decision(value, winner, asked, _losers(asked, value), shaped=shaped)
 
 
@@ -230,6 +230,8 @@ def _claims(snapshot: Snapshot, name: str, seats: Sequence[_Seat]) -> _Claims:
 
 def _winner(rule: FieldRule, golden: GoldenRecord, claims: _Claims, prefer: Sequence[str]) -> str | None:
     candidates = claims.found
+    if len(candidates) == 1:
+        return next(iter(candidates))
     if len(set(candidates.values())) == 1:
         return preferred(candidates, prefer)
     if rule.policy == "append":
@@ -242,7 +244,7 @@ def _winner(rule: FieldRule, golden: GoldenRecord, claims: _Claims, prefer: Sequ
 
 
 def _losers(asked: tuple[tuple[str, Value], ...], winner: Value) -> tuple[tuple[str, Value], ...]:
-    return tuple((origin, value) for origin, value in asked if value != winner)
+    return tuple([(origin, value) for origin, value in asked if value != winner])
 
 
 def _united(snapshot: Snapshot, name: str, seats: Sequence[_Seat]) -> Value:

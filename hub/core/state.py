@@ -21,17 +21,12 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from hub.canonical.values import Value
 
 Fields = Mapping[str, Value]
-EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
-
-
-def _nothing() -> Mapping[Any, Any]:
-    return EMPTY
-
+EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
 
 HUB: Final = "hub"
 """The origin of an edit made by a person in the hub itself: the third writer."""

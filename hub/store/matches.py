@@ -40,6 +40,17 @@ def put_keys(
         work.conn.execute(blind_index.insert(), rows)
 
 
+def keys_of(conn: sa.Connection, owners: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    """Returns the stored keys of inbox rows: owner -> rule -> digest."""
+    found: dict[str, dict[str, bytes]] = {owner: {} for owner in owners}
+    rows = conn.execute(
+        sa.select(blind_index.c.owner, blind_index.c.rule, blind_index.c.digest).where(blind_index.c.owner.in_(owners))
+    )
+    for owner, rule, digest in rows:
+        found[owner][rule] = bytes(digest)
+    return found
+
+
 def take_over(work: UnitOfWork, owners: Sequence[str]) -> None:
     """Makes the keys of inbox rows those of the golden records that were made from them under the same id."""
     if owners:

@@ -13,7 +13,6 @@ from connectors.errors import ConnectorError
 from hub.canonical.schema import Entity, MatchRule
 from hub.canonical.values import Value, match_domain, normalise_for_match
 from hub.core.guards import Limits
-from hub.core.match import key_values
 from hub.core.plan import EntityPolicy
 from hub.core.state import Fields, GoldenRecord
 from hub.kernel.clock import Clock
@@ -90,6 +89,17 @@ class EntityRules:
     limits: Limits
     match_rules: tuple[MatchRule, ...]
     oscillation_window: float = 86_400.0
+    evidence: tuple[tuple[str, str], ...] = attribute(init=False)
+    """(field, match domain) of every field that a match rule names"""
+    key_plan: tuple[tuple[str, str, tuple[str, ...]], ...] = attribute(init=False)
+    """(index domain, rule, fields) of every match rule"""
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(name for rule in self.match_rules for name in rule.fields)
+        evidence = tuple((name, match_domain(self.entity.fields[name])) for name in names)
+        plan = tuple((f"{self.entity.name}.{rule.name}", rule.name, rule.fields) for rule in self.match_rules)
+        object.__setattr__(self, "evidence", evidence)
+        object.__setattr__(self, "key_plan", plan)
 
     @property
     def name(self) -> str:
@@ -105,23 +115,22 @@ class EntityRules:
 
     def keys(self, ring: Keyring, fields: Fields) -> dict[str, bytes]:
         """Returns the blind match keys of a record: rule -> digest."""
+        shapes = {
+            name: shape
+            for name, domain in self.evidence
+            if (value := fields.get(name)) is not None and (shape := normalise_for_match(domain, value))
+        }
         found = {}
-        for rule in self.match_rules:
-            values = key_values(fields, rule)
-            if values is None:
+        for domain, rule, names in self.key_plan:
+            try:
+                found[rule] = ring.blind(domain, "\x1f".join([shapes[name] for name in names]))
+            except KeyError:
                 continue
-            parts = [
-                normalise_for_match(match_domain(self.entity.fields[name]), value) or ""
-                for name, value in zip(rule.fields, values, strict=True)
-            ]
-            if all(parts):
-                found[rule.name] = ring.blind(f"{self.entity.name}.{rule.name}", "\x1f".join(parts))
         return found
 
     def keyed(self, before: GoldenRecord, after: GoldenRecord) -> bool:
         """Tells whether a change touched a field of evidence."""
-        names = {name for rule in self.match_rules for name in rule.fields}
-        return any(before.fields.get(name) != after.fields.get(name) for name in names)
+        return any(before.fields.get(name) != after.fields.get(name) for name, _ in self.evidence)
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ class Identity:
 
 def identify(run: RunContext, conn: sa.Connection, system: str, found: Sequence[Observation]) -> list[Identity]:
     """Judges a batch of unbound observations of one system: a fixed number of queries, whatever its size."""
-    keys = {item.obs_id: run.rules.keys(run.ring, item.fields) for item in found}
+    keys = matches.keys_of(conn, [item.obs_id for item in found])
     shared = matches.share(conn, run.entity, [digest for by_rule in keys.values() for digest in by_rule.values()])
     stamps = records.load_golden(conn, run.ring, [item.stamp for item in found if item.stamp])
     names = sorted({hub for entry in shared.values() for hub in entry.golden if len(entry.golden) <= COMMON})

@@ -280,13 +280,12 @@ def _settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome]
 def _note_decisions(run: RunContext, work: UnitOfWork, identities: Sequence[Identity]) -> None:
     rows = []
     for item in identities:
-        if item.hub_id is None:
+        if item.hub_id is None or item.certainty == "new":
             continue
         seen = item.observation
         if item.certainty == "answered":
             matches.close(work, seen.system, seen.object, seen.native_id)
-        if item.certainty != "new":
-            work.audit(linked_event(run, item.hub_id, seen.system, item.certainty, item.rule))
+        work.audit(linked_event(run, item.hub_id, seen.system, item.certainty, item.rule))
         rows.append(
             {
                 "entity": run.entity,

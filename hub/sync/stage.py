@@ -16,6 +16,8 @@ from hub.kernel.failpoints import hit
 from hub.store import inbox, matches, quarantine, records, runs
 from hub.store.inbox import Queued
 from hub.store.quarantine import INBOUND, Fault
+from hub.store.unit_of_work import UnitOfWork
+from hub.sync.adopt import adopt
 from hub.sync.engine import Link, RunContext
 
 _ABSENT = {"absent": True}
@@ -41,6 +43,7 @@ class _Known:
 class _Batch:
     rows: list[dict[str, Any]] = attribute(default_factory=list)
     keys: dict[str, dict[str, bytes]] = attribute(default_factory=dict)
+    strangers: list[Observation] = attribute(default_factory=list)
     faults: list[Fault] = attribute(default_factory=list)
     forget: list[str] = attribute(default_factory=list)
     cured: list[str] = attribute(default_factory=list)
@@ -60,8 +63,28 @@ def stage(run: RunContext, link: Link, stream: Stream, found: Sequence[NativeRec
     if not strong:
         changed = _confirm(run, link, stream.object, changed, known)
     _translate(run, link, stream.object, changed, known, batch)
-    _commit(run, link, stream, batch, len(found))
-    return len(batch.rows)
+    new = _lone(run, batch)
+    _commit(run, link, stream, batch, new, len(found))
+    return len(batch.rows) + len(new)
+
+
+def _lone(run: RunContext, batch: _Batch) -> list[Observation]:
+    """Returns the strangers that share no evidence with anyone: they can be nobody but themselves.
+
+    The others wait in the inbox until everybody is known, because uniqueness is judged over both systems.
+    """
+    if not batch.strangers:
+        return []
+    digests = [digest for keys in batch.keys.values() for digest in keys.values()]
+    with run.store.read() as conn:
+        shared = matches.share(conn, run.entity, digests)
+    lone: list[Observation] = []
+    for item in batch.strangers:
+        if item.stamp is None and shared.keys().isdisjoint(batch.keys[item.obs_id].values()):
+            lone.append(item)
+        else:
+            batch.rows.append(inbox.seal_row(run.ring, item, None, None, run.run_id, run.clock.now()))
+    return lone
 
 
 def _look_up(run: RunContext, link: Link, object_: str, ids: list[str]) -> _Known:
@@ -182,10 +205,11 @@ def _translate(
         if isinstance(made, Fault):
             batch.faults.append(made)
             continue
-        row = inbox.seal_row(run.ring, made, hub_id, subject, run.run_id, run.clock.now())
-        batch.rows.append(row)
         if hub_id is None:
             batch.keys[made.obs_id] = run.rules.keys(run.ring, made.fields)
+            batch.strangers.append(made)
+        else:
+            batch.rows.append(inbox.seal_row(run.ring, made, hub_id, subject, run.run_id, run.clock.now()))
 
 
 def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:
@@ -249,19 +273,20 @@ def _observe(run: RunContext, link: Link, record: NativeRecord, digest: bytes) -
     )
 
 
-def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, read: int) -> None:
+def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, new: Sequence[Observation], read: int) -> None:
     tally = run.tally
     tally.add("read", read)
     tally.add("unchanged", batch.unchanged)
     tally.add("stale", batch.stale)
-    news = bool(batch.rows or batch.faults or batch.forget or batch.cured)
+    news = bool(batch.rows or new or batch.faults or batch.forget or batch.cured)
     if not news and stream.cursor is None:
         return
     with run.store.begin(run.held) as work:
         matches.drop_keys(work, batch.forget)
         inbox.consume(work, batch.forget)
         inbox.stage(work, batch.rows)
-        matches.put_keys(work, run.entity, link.system, batch.keys, fresh=True)
+        _put_keys(run, work, link, batch, new)
+        adopt(run, work, link, new)
         quarantine.clear(work, link.system, stream.object, batch.cured, INBOUND)
         for native_id in batch.vanished:
             matches.close(work, link.system, stream.object, native_id)
@@ -272,7 +297,15 @@ def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, read: in
                 work, run.entity, link.system, stream.object, stream.name, scope, stream.cursor, run.run_id
             )
         if news:
-            counts = {"read": read, "changed": len(batch.rows), "quarantined": len(batch.faults)}
+            counts = {"read": read, "changed": len(batch.rows) + len(new), "quarantined": len(batch.faults)}
             work.audit(Event("record.read", stream.object, connection=link.system, counts=counts, corr=run.run_id))
     hit("page_staged")
-    tally.add("changed", len(batch.rows))
+    tally.add("changed", len(batch.rows) + len(new))
+
+
+def _put_keys(run: RunContext, work: UnitOfWork, link: Link, batch: _Batch, new: Sequence[Observation]) -> None:
+    lone = {item.obs_id for item in new}
+    waiting = {owner: keys for owner, keys in batch.keys.items() if owner not in lone}
+    known = {owner: keys for owner, keys in batch.keys.items() if owner in lone}
+    matches.put_keys(work, run.entity, link.system, waiting, fresh=True)
+    matches.put_keys(work, run.entity, matches.GOLDEN, known, fresh=True)

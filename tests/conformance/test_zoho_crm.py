@@ -53,7 +53,6 @@ WAYS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
             "duplicate_details": "duplicate_record",
             "deleted_none_status": 304,
             "throttle_status": 200,
-            "unlisted_picklist": "reject",
         },
         {"visibility_lag": 0.0, "conditional_updates": "single_row_if_unmodified_since", "listing": "coql"},
     ),

@@ -35,6 +35,7 @@ class ZohoAdmin:
             "restore": self._restore,
             "merge": self._merge,
             "hide": self._hide,
+            "hide_field": self._hide_field,
             "lock": self._lock,
             "rules": self._rules,
             "lag": self._lag,
@@ -127,6 +128,15 @@ class ZohoAdmin:
         _, row = self._live(request)
         row.hidden = bool(request.get("hidden", True))
         return {"id": row.record_id, "hidden": row.hidden}
+
+    def _hide_field(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Takes a field out of the token user's sight, or gives it back with `hidden` false."""
+        store, name = self._store(request.get("object")), str(request.get("field"))
+        if name not in store.spec.fields:
+            raise AdminRefused(f"unknown field {name}")
+        change = store.hidden_fields.add if request.get("hidden", True) else store.hidden_fields.discard
+        change(name)
+        return {"hidden": sorted(store.hidden_fields)}
 
     def _lock(self, request: Mapping[str, Any]) -> dict[str, Any]:
         _, row = self._live(request)

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from connectors.simulation.admin import admin_routes
+from connectors.simulation.admin import admin_routes, change_fields
 from connectors.simulation.calls import CallLayer, notes_of
 from connectors.simulation.clock import SimClock
 from connectors.simulation.columns import load_csv, table_world
@@ -205,7 +205,7 @@ class Simulator:
         if kind == "insert":
             return writing.insert(self.org, store, rows, write)
         if kind == "upsert":
-            write.check_fields = call.body.get("duplicate_check_fields")
+            write.check_fields = writing.read_check_fields(store, call.body)
             return writing.upsert(self.org, store, rows, write)
         if len(call.parts) == 2:
             if len(rows) != 1 or not isinstance(rows[0], dict):
@@ -286,13 +286,15 @@ def make_world(options: SimulatorOptions) -> World:
 
 
 def make_app(options: SimulatorOptions) -> ASGIApp:
-    """Builds the application with its people; raises ValueError for a wrong option file."""
+    """Builds the application with its people.
+
+    Raises ValueError for a wrong option file and AdminRefused for a wrong setting.
+    """
     settings = Settings().for_limits(options.limits)
     settings.latency_ms = options.latency_ms
     faults = FaultPlan.from_file(Path(options.faults)) if options.faults else FaultPlan()
     clock, ledger, world = SimClock(), Ledger(), make_world(options)
-    for name, value in options.settings:
-        setattr(settings, name, type(getattr(settings, name))(value))
+    change_fields(settings, dict(options.settings))
     org = Org(clock, settings)
     if not options.empty:
         seed_org(org, world)

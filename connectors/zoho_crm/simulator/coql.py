@@ -244,7 +244,7 @@ def _check_columns(org: Org, store: ModuleStore, query: Query) -> None:
 
     for column in (*query.columns, *used(query.where), *(name for name, _ in query.order)):
         head, _, tail = column.partition(".")
-        spec = store.spec.fields.get(head)
+        spec = store.visible(head)
         target = org.modules.get(spec.lookup) if spec and spec.lookup else None
         if spec is None or (tail and tail != "id" and (target is None or tail not in target.spec.fields)):
             details = {"column_name": column, "reason": "column given seems to be invalid"}

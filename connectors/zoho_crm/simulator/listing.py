@@ -107,7 +107,7 @@ def list_records(org: Org, store: ModuleStore, tokens: PageTokens, call: ListCal
         information |= {"sort_by": sort_by, "sort_order": "desc" if descending else "asc"}
         served = (token.rows if token else (page - 1) * per_page) + len(found)
         information |= _next(org, store, tokens, call, found[-1][1], page, served, more)
-    show = _shower(org, names)
+    show = _shower(org, store, names)
     return answer({"data": [show(row) for row, _ in found], "info": information}), len(found)
 
 
@@ -150,7 +150,7 @@ def _read_fields(store: ModuleStore, call: ListCall) -> list[str] | None:
     if len(names) > MAX_FIELDS and not call.old:
         details = {"limit": str(MAX_FIELDS), "param_name": "fields"}
         raise Failure(400, "LIMIT_EXCEEDED", "The limit for the fields parameter is exceeded", details)
-    return [name for name in names if name in store.spec.fields or name.startswith("$")]
+    return [name for name in names if store.visible(name) or name.startswith("$")]
 
 
 def _read_sort(call: ListCall) -> tuple[int, str, bool]:
@@ -251,10 +251,10 @@ _VIRTUAL = {"$approval_state": "approved", "$approved": True, "$editable": True,
             "$review": None, "$has_more": {}, "$taxable": None}  # fmt: skip
 
 
-def _shower(org: Org, names: list[str] | None) -> Callable[[Row], dict[str, Any]]:
+def _shower(org: Org, store: ModuleStore, names: list[str] | None) -> Callable[[Row], dict[str, Any]]:
     """Returns how a list shows a row: the fields asked for, and always the id."""
     if names is None:
-        return lambda row: whole_record(org, row, "v2")
+        return lambda row: whole_record(store, row, "v2")
     plain = list(dict.fromkeys([name for name in names if name[0] != "$"] + ["id"]))
     extra = {name: _VIRTUAL.get(name) for name in names if name[0] == "$"}
     rich = [name for name in org.settings.rich_text_fields.split(",") if name in plain]
@@ -272,12 +272,15 @@ def _shower(org: Org, names: list[str] | None) -> Callable[[Row], dict[str, Any]
     return show
 
 
-def whole_record(org: Org, row: Row, version: str) -> dict[str, Any]:
+def whole_record(store: ModuleStore, row: Row, version: str) -> dict[str, Any]:
     """Returns a record with every field, as the single GET shows it."""
+    fields = row.fields
+    if store.hidden_fields:
+        fields = {name: value for name, value in fields.items() if name not in store.hidden_fields}
     if version in ("v2", "v2.1"):
         approval = {"delegate": False, "approve": False, "reject": False, "resubmit": False}
-        return {**row.fields, "$approved": True, "$approval": approval, "$editable": True, "$currency_symbol": "¥"}
-    return {**row.fields, **_VIRTUAL}
+        return {**fields, "$approved": True, "$approval": approval, "$editable": True, "$currency_symbol": "¥"}
+    return {**fields, **_VIRTUAL}
 
 
 def get_record(org: Org, store: ModuleStore, record_id: str, call: ListCall) -> tuple[Response, int]:
@@ -293,7 +296,7 @@ def get_record(org: Org, store: ModuleStore, record_id: str, call: ListCall) -> 
         raise Failure(403, "NO_PERMISSION", "permission denied to read", {"permissions": [], "id": record_id})
     if call.since is not None and row.modified < call.since:
         return empty(304), 0
-    return answer({"data": [whole_record(org, row, call.version)]}), 1
+    return answer({"data": [whole_record(store, row, call.version)]}), 1
 
 
 def list_deleted(org: Org, store: ModuleStore, call: ListCall) -> tuple[Response, int]:

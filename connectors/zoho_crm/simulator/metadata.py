@@ -46,11 +46,12 @@ def _store_of(org: Org, name: str | None) -> str:
 
 def fields(org: Org, params: Mapping[str, str], version: str) -> Response:
     """Answers GET /settings/fields?module=."""
-    spec = org.modules[_store_of(org, params.get("module"))].spec
+    store = org.modules[_store_of(org, params.get("module"))]
     if params.get("type") == "unused":
         return empty(204)
     # The old versions do not describe the record id; zcrmsdk would refuse its own ids if they did.
-    shown = [one for one in spec.fields.values() if one.api_name != "id" or version not in _OLD]
+    seen = [one for one in store.spec.fields.values() if store.visible(one.api_name)]
+    shown = [one for one in seen if one.api_name != "id" or version not in _OLD]
     return answer({"fields": [_field(org, one, version) for one in shown]})
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from connectors.simulation.clock import SimClock
-from connectors.zoho_crm.simulator.schema import API_USER, ModuleSpec, User, org_modules, org_users
+from connectors.zoho_crm.simulator.schema import API_USER, FieldSpec, ModuleSpec, User, org_modules, org_users
 from connectors.zoho_crm.simulator.settings import Settings
 
 _FIRST_NEW_ID = 5_843_104_000_900_000_000
@@ -46,10 +46,15 @@ class ModuleStore:
         self.spec = spec
         self.rows: dict[str, Row] = {}
         self.gone: dict[str, Row] = {}
+        self.hidden_fields: set[str] = set()
         self.by_id: list[int] = []
         self.by_modified: list[tuple[int, int]] = []
         self.by_created: list[tuple[int, int]] = []
         self.index: dict[str, dict[str, set[str]]] = {name: {} for name in spec.indexed}
+
+    def visible(self, name: str) -> FieldSpec | None:
+        """Returns a field that the token user may see."""
+        return None if name in self.hidden_fields else self.spec.fields.get(name)
 
     def live(self, record_id: str) -> Row | None:
         """Returns a record that is not deleted."""
@@ -119,7 +124,10 @@ class Org:
         self.clock = clock
         self.settings = settings
         self.users: dict[str, User] = org_users()
-        self.modules = {name: ModuleStore(spec) for name, spec in org_modules(settings.custom_fields).items()}
+        self.modules = {
+            name: ModuleStore(spec)
+            for name, spec in org_modules(settings.custom_fields, settings.hub_id_unique).items()
+        }
         self.tags: dict[str, dict[str, Any]] = {}
         self.triggers: Counter[str] = Counter()
         self.refusals: list[dict[str, Any]] = []

@@ -142,8 +142,8 @@ def org_users() -> dict[str, User]:
     return users
 
 
-def org_modules(custom_fields: bool = True) -> dict[str, ModuleSpec]:
-    """Returns the org's modules, with or without the custom fields of the full mapping."""
+def org_modules(custom_fields: bool = True, hub_id_unique: bool = True) -> dict[str, ModuleSpec]:
+    """Returns the org's modules, with or without the custom fields, with a hub id that is unique or not."""
     modules: dict[str, ModuleSpec] = {}
     for order, (name, text) in enumerate(_MODULES.items(), start=1):
         fields: dict[str, FieldSpec] = {}
@@ -151,15 +151,16 @@ def org_modules(custom_fields: bool = True) -> dict[str, ModuleSpec]:
             spec = _read_field(part.split()) if part.strip() else None
             if spec and (custom_fields or not spec.custom):
                 field_id = f"58431040000000{order:02d}{len(fields) + 1:03d}"
-                fields[spec.api_name] = replace(spec, field_id=field_id)
-        unique = [spec.api_name for spec in fields.values() if spec.unique]
+                unique = spec.unique and hub_id_unique
+                fields[spec.api_name] = replace(spec, field_id=field_id, unique=unique)
+        indexed = [one for one in ("Hub_Id", DUPLICATE_FIELDS[name]) if one in fields]
         modules[name] = ModuleSpec(
             name,
             f"584310400000000{2170 + order}",
             fields,
             DUPLICATE_FIELDS[name],
             NAME_FIELDS[name],
-            tuple(dict.fromkeys([*unique, DUPLICATE_FIELDS[name]])),
+            tuple(indexed),
         )
     return modules
 

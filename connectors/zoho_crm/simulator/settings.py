@@ -60,7 +60,9 @@ class Settings:
     restore_bumps_modified: bool = True
     merge_lists_loser: bool = True
     error_style: str = "top"  # or "data": the published documents wrap request errors in data[]
-    custom_fields: bool = True  # read at start only
+    # How the administrator set the org up; read at start only.
+    custom_fields: bool = True
+    hub_id_unique: bool = True
 
     def for_limits(self, limits: str) -> Settings:
         """Returns itself with the vendor's numbers, or with raised limits and shorter lags for `fast`."""

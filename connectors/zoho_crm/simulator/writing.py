@@ -53,6 +53,16 @@ def read_call(org: Org, body: Any, user: User, operation: str, module: str) -> W
     return WriteCall(user, workflows=trigger is None or "workflow" in trigger, operation=operation)
 
 
+def read_check_fields(store: ModuleStore, body: Any) -> list[str] | None:
+    """Reads `duplicate_check_fields`; only unique fields and the vendor's own duplicate field are allowed."""
+    listed = body.get("duplicate_check_fields")
+    if listed is None:
+        return None
+    if not isinstance(listed, list) or any(name not in store.index for name in listed):
+        raise invalid("invalid data", api_name="duplicate_check_fields")
+    return listed
+
+
 def read_unmodified_since(org: Org, header: str | None, version: str) -> int | None:
     """Reads If-Unmodified-Since in whole seconds; v2 ignores it unless switched on."""
     if header is None or (version == "v2" and not org.settings.conditional_v2):
@@ -80,6 +90,8 @@ def update(org: Org, store: ModuleStore, rows: list[Any], call: WriteCall) -> Re
 def upsert(org: Org, store: ModuleStore, rows: list[Any], call: WriteCall) -> Response:
     """Answers POST /{module}/upsert."""
     results = _each(rows, call, lambda row, place: _upsert(org, store, row, place, call))
+    if len(rows) == 1 and results[0]["code"] == "ALREADY_MODIFIED":
+        raise Failure(412, "ALREADY_MODIFIED", _ALREADY, results[0]["details"])
     inserted = all(result.get("action") == "insert" for result in results)
     return _finish(org, results, org.settings.upsert_inserted_status if inserted else 200)
 
@@ -163,7 +175,7 @@ def _upsert(org: Org, store: ModuleStore, payload: Any, place: int, call: WriteC
         payload = {**payload, "id": matched}
     row = store.live(str(payload["id"]))
     if row is not None and _is_changed(org, row, call):
-        raise Failure(412, "ALREADY_MODIFIED", _ALREADY, _versions(org, row))
+        raise RowRefused("ALREADY_MODIFIED", _ALREADY, _versions(org, row))
     return {**update_row(org, store, payload, place, call), "action": "update", "duplicate_field": name}
 
 
@@ -227,7 +239,7 @@ def _check(org: Org, store: ModuleStore, payload: Any, place: int, row: Row | No
         raise RowRefused("INVALID_DATA", "invalid data", {"json_path": f"$.data[{place}]"})
     values: dict[str, Any] = {}
     for name, raw in payload.items():
-        spec = store.spec.fields.get(name)
+        spec = store.visible(name)
         if spec is None and name != "Layout" and not name.startswith("$") and org.settings.unknown_field == "reject":
             raise RowRefused("INVALID_DATA", "invalid data", _where(name, place))
         if spec is not None and not spec.read_only:

@@ -147,6 +147,14 @@ def test_csv_rows_become_customers(tmp_path: Path) -> None:
     assert world.appears_in("zoho_crm")[0].canonical() == {k: v for k, v in rows[0].items() if k != "person_id"}
 
 
+def test_a_loaded_region_code_is_spelled_out(tmp_path: Path) -> None:
+    columns = "columns: {full_name: {column: name}, address_region: {column: code}}"
+    rows = load(tmp_path, "name,code\n甲,330106\n乙,999999\n", columns)
+    first, second = table_world(rows, 2, "zoho_crm").people
+    assert (first.province, first.city, first.district) == ("浙江省", "杭州市", "西湖区")
+    assert (second.province, second.city, second.district) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("rows", "place"),
     [

@@ -139,6 +139,17 @@ def test_ids_are_fetched_together_and_hidden_records_are_not(zoho: ZohoClient) -
     assert row_codes(zoho.write("PUT", "Contacts", {"id": first, "Title": "x"})) == ["NO_PERMISSION"]
 
 
+def test_a_hidden_field_is_absent_everywhere(zoho: ZohoClient) -> None:
+    record_id = zoho.insert(Email="a@bank.example", Title="经理")
+    zoho.admin.post("hide_field", {"object": "Contacts", "field": "Email"})
+    assert "Email" not in zoho.list().json()["data"][0]
+    assert "Email" not in zoho.get(f"Contacts/{record_id}").json()["data"][0]
+    assert "Email" not in {one["api_name"] for one in zoho.get("settings/fields", module="Contacts").json()["fields"]}
+    assert code(zoho.coql("select Email from Contacts where id is not null")) == (400, "INVALID_QUERY")
+    assert zoho.write("PUT", f"Contacts/{record_id}", {"Email": "b@bank.example"}).status_code == 200
+    assert zoho.admin.records("Contacts")[0]["Email"] == "a@bank.example"
+
+
 def test_results_keep_the_order_of_rows_and_the_status_tells_the_mix(zoho: ZohoClient) -> None:
     good, bad = {"Last_Name": "好"}, {"First_Name": "缺姓"}
     assert zoho.write("POST", "Contacts", good, good).status_code == 201
@@ -249,6 +260,21 @@ def test_upsert_matches_listed_and_unique_fields(zoho: ZohoClient) -> None:
     assert zoho.write("POST", "Contacts/upsert", twin).json()["data"][0]["duplicate_field"] == "Email"
 
 
+def test_upsert_only_matches_fields_that_are_unique(zoho: ZohoClient) -> None:
+    row = {"Last_Name": "甲", "Mobile": "13800000000"}
+    assert code(zoho.write("POST", "Contacts/upsert", row, duplicate_check_fields=["Mobile"])) == (400, "INVALID_DATA")
+
+
+def test_conditional_upsert_fails_when_the_record_moved_on(zoho: ZohoClient) -> None:
+    zoho.insert(Hub_Id="h1")
+    header = {"If-Unmodified-Since": "2020-01-01T00:00:00+08:00"}
+    row = {"Last_Name": "甲", "Hub_Id": "h1"}
+    more = {"duplicate_check_fields": ["Hub_Id"], "headers": header}
+    assert code(zoho.write("POST", "Contacts/upsert", row, **more)) == (412, "ALREADY_MODIFIED")
+    both = zoho.write("POST", "Contacts/upsert", row, {"Last_Name": "乙", "Hub_Id": "h2"}, **more)
+    assert (both.status_code, row_codes(both)) == (207, ["ALREADY_MODIFIED", "SUCCESS"])
+
+
 def test_conditional_update_fails_when_the_record_moved_on(zoho: ZohoClient) -> None:
     zoho.admin.post("clock", {"freeze": True})
     record_id, other = zoho.insert(), zoho.insert()
@@ -330,71 +356,6 @@ def test_merge_deletes_the_loser_and_keeps_the_chosen_values(zoho: ZohoClient) -
     assert zoho.get(f"Contacts/{master}").json()["data"][0]["Mobile"] == "13900000000"
     assert [row["id"] for row in zoho.get("Contacts/deleted").json()["data"]] == [loser]
     assert zoho.get(f"Contacts/{loser}").status_code == 204
-
-
-def test_coql_finds_at_once_what_search_finds_later(zoho: ZohoClient) -> None:
-    record_id = zoho.insert(Hub_Id="h1", Email="find@bank.example")
-    assert zoho.get("Contacts/search", email="find@bank.example").status_code == 204
-    found = zoho.coql("select id, Hub_Id, Owner, Owner.id from Contacts where Hub_Id in ('h1', 'h9')").json()
-    assert found["data"] == [
-        {"id": record_id, "Hub_Id": "h1", "Owner": {"id": "5843104000000301000"}, "Owner.id": "5843104000000301000"}
-    ]
-    zoho.admin.advance(31)
-    assert zoho.get("Contacts/search", criteria="(Email:equals:find@bank.example)").json()["data"][0]["id"] == record_id
-    zoho.write("PUT", "Contacts", {"id": record_id, "Email": "new@bank.example"})
-    assert zoho.get("Contacts/search", email="find@bank.example").status_code == 200
-    assert zoho.get("Contacts/search", email="new@bank.example").status_code == 204
-
-
-def test_coql_conditions_order_and_pages(reader: ZohoClient) -> None:
-    def ids(where: str) -> list[str]:
-        answer = reader.coql(f"select id from Contacts where {where} limit 2000")
-        return [row["id"] for row in answer.json()["data"]] if answer.status_code == 200 else []
-
-    everybody = ids("id is not null")
-    assert len(everybody) == reader.get("Contacts/actions/count").json()["count"]
-    tiers = [ids(f"Customer_Tier = '{tier}'") for tier in ("私人银行", "贵宾", "金卡", "普通")]
-    assert sum(map(len, tiers)) == len(everybody)
-    assert ids("Customer_Tier in ('贵宾', '金卡')") == sorted(tiers[1] + tiers[2], key=int)
-    assert ids("((Customer_Tier = '贵宾' or Customer_Tier = '金卡') and Email is null)") == [
-        one for one in ids("Email is null") if one in {*tiers[1], *tiers[2]}
-    ]
-    assert len(ids("Email like '%@qq.com'")) + len(ids("Email not like '%@qq.com'")) == len(ids("Email is not null"))
-    middle = everybody[len(everybody) // 2]
-    assert ids(f"id > '{middle}'") == everybody[len(everybody) // 2 + 1 :]
-    page = reader.coql(
-        "select Modified_Time from Contacts where id is not null order by Modified_Time desc limit 7 offset 3"
-    )
-    times = [row["Modified_Time"] for row in page.json()["data"]]
-    assert len(times) == 7
-    assert times == sorted(times, reverse=True)
-    since = reader.coql(f"select id from Contacts where Modified_Time >= '{times[0]}' limit 2000").json()
-    assert since["info"] == {"count": len(since["data"]), "more_records": False}
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("select id from Contacts", "SYNTAX_ERROR"),
-        ("select id from Contacts where id > 1 and id > 2 and id > 3", "SYNTAX_ERROR"),
-        ("select Nothing from Contacts where id is not null", "INVALID_QUERY"),
-        ("select id from Nothing where id is not null", "INVALID_QUERY"),
-        ("select id from Contacts where id is not null limit 2001", "LIMIT_EXCEEDED"),
-        ("select id from Contacts where id is not null limit 2000 offset 98001", "LIMIT_EXCEEDED"),
-        (f"select id from Contacts where Hub_Id in ({','.join(['1'] * 51)})", "LIMIT_EXCEEDED"),
-        ("select id, id from Contacts where id is not null", "DUPLICATE_DATA"),
-    ],
-)
-def test_coql_refuses(reader: ZohoClient, query: str, expected: str) -> None:
-    assert code(reader.coql(query)) == (400, expected)
-
-
-def test_external_id_is_a_switch(zoho: ZohoClient) -> None:
-    record_id = zoho.insert(Hub_Id="h1")
-    header = {"X-EXTERNAL": "Contacts.Hub_Id"}
-    assert code(zoho.get("Contacts/h1", headers=header)) == (400, "INVALID_DATA")
-    zoho.admin.settings(external_field="Hub_Id")
-    assert zoho.get("Contacts/h1", headers=header).json()["data"][0]["id"] == record_id
 
 
 def test_admin_edits_act_as_a_person(zoho: ZohoClient) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,25 @@ def test_wrong_settings_and_faults_are_refused(zoho: ZohoClient) -> None:
         zoho.admin.settings(concurrency="many")
     with pytest.raises(RuntimeError, match="action must be one of"):
         zoho.admin.faults([{"action": "explode"}])
+    with pytest.raises(RuntimeError, match="path_regex"):
+        zoho.admin.faults([{"action": "slow", "match": {"path_regex": "("}}])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--set", "no_such=1"], "unknown setting no_such"),
+        (["--set", "concurrency=many"], "Expecting value"),
+        (["--load", "rows.csv"], "--load needs --columns"),
+        (["--faults", "absent.yaml"], "absent.yaml"),
+    ],
+)
+def test_wrong_options_end_with_the_reason(arguments: list[str], reason: str) -> None:
+    command = [sys.executable, "-m", "connectors.zoho_crm.simulator", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert reason in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def _overlay(document: dict[str, Any]) -> dict[str, Any]:

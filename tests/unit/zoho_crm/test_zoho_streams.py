@@ -45,6 +45,19 @@ def test_an_edit_is_delivered_by_the_next_poll(org: Any) -> None:
     assert [r.fields["Mobile"] for r in polled.records] == ["+8613900000001"]
 
 
+def test_a_vendor_whose_since_is_exclusive_is_asked_from_a_second_earlier(org: Any) -> None:
+    native_id = org.create()
+    org.advance(600)
+    zoho = org.connect(if_modified_since_inclusive=False)
+    cursor = org.drain(zoho=zoho).cursor
+    org.edit(native_id, Mobile="+8613900000001")
+    org.advance(60)
+    first = org.drain(cursor, zoho=zoho)
+    org.advance(60)
+    again = org.drain(first.cursor, zoho=zoho)
+    assert first.ids == again.ids == [native_id]
+
+
 def test_a_burst_is_read_again_once_and_then_never(org: Any) -> None:
     for n in range(5):
         org.create(f"王{n}")
@@ -181,6 +194,26 @@ def test_a_repeated_page_token_is_a_violation(org: Any) -> None:
     org.fault("GET", "/Contacts$", "vendor_error", status=200, body=body)
     with pytest.raises(ProtocolViolation):
         org.zoho.changes("Contacts", ("Mobile",), first.next_cursor, 2)
+
+
+def test_a_page_without_a_token_is_gone_on_from_by_id_or_time(org: Any) -> None:
+    ids = [org.create(f"王{n}") for n in range(5)]
+    listed = {r.native_id: r for r in org.drain().records}
+
+    def page(*shown: str) -> dict[str, Any]:
+        rows = [{"id": one, "Modified_Time": listed[one].version.replace("Z", "+00:00")} for one in shown]
+        return {"data": rows, "info": {"more_records": True, "next_page_token": None}}
+
+    org.fault("GET", "/Contacts$", "vendor_error", status=200, body=page(*ids[:2]))
+    assert sorted(org.drain(limit=2).ids) == sorted(ids)
+    org.advance(600)
+    cursor = org.drain().cursor
+    for native_id in ids:
+        org.edit(native_id, Mobile="+8613900000001")
+        org.advance(2)
+    listed = {r.native_id: r for r in org.drain(cursor).records}
+    org.fault("GET", "/Contacts$", "vendor_error", status=200, body=page(*ids[:2]))
+    assert set(org.drain(cursor, limit=2).ids) == set(ids)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""Makes golden records of strangers in the commit that read them: no question can be asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.core.adoption import adopt_new
+from hub.core.state import Binding, BindingState, Observation
+from hub.store import records
+from hub.store.records import Write, binding_id
+from hub.store.unit_of_work import UnitOfWork
+from hub.sync.engine import Link, RunContext
+from hub.sync.trail import created_event
+
+
+def adopt(run: RunContext, work: UnitOfWork, link: Link, new: Sequence[Observation]) -> None:
+    """Writes one golden record and one binding per stranger, and what the other systems are owed by that."""
+    if not new:
+        return
+    version = link.mapping.version
+    writes = []
+    for seen in new:
+        scope = link.scope(seen.object)
+        bound = Binding(
+            binding_id(seen.obs_id, link.system),
+            seen.obs_id,
+            run.entity,
+            link.system,
+            seen.object,
+            seen.native_id,
+            BindingState.ACTIVE,
+            mapping_version=version,
+            agreed_revision=1,
+        )
+        plan = adopt_new(seen, bound, scope.readable, scope.writable, subject_id=seen.obs_id)
+        side = plan.sides[0]
+        facets = run.rules.facets(plan.golden.fields)
+        writes.append(Write(None, plan.golden, (side.binding,), {bound.binding_id: side.base}, facets))
+        work.audit(created_event(run, plan.golden))
+    records.write(work, writes)
+    records.place_new(work, run.entity, run.systems())
+    run.tally.add("created", len(writes))
