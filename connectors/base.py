@@ -82,7 +82,7 @@ Fetched = NativeRecord | Gone | NotVisible
 class WriteRequest:
     """Is one remote write. `fields` are native fields and values, only those that change.
 
-    `expected_version` is what the hub last saw; None (on an update) means that the hub knows no version and accepts any.
+    `expected_version` is what the hub last saw; None on an update says that it knows no version and accepts any.
     `hub_id` goes into the external key field on every create and update (already part of `fields`).
     """
 
@@ -149,7 +149,7 @@ class Deletes(StrEnum):
 class Capabilities:
     """Declares what one object of a system can do. A capability may be absent; it may not be wrong.
 
-    Times in seconds. `conditional_write`: `expected_version` is honoured, by the vendor or by a read just before the write.
+    Times in seconds. `conditional_write`: `expected_version` is honoured, by the vendor or by a read just before.
     `external_key_unique`: the vendor refuses a second record with the same hub id.
     `strong_read_by_key`: `find` by hub id sees every committed record at once.
     """
@@ -180,7 +180,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """Is one field of an object as the system describes it. `options` maps stored value to label; length in characters."""
+    """Is one field as the system describes it. `options` maps stored value to label; length in characters."""
 
     api_name: str
     label: str
@@ -273,7 +273,7 @@ class ConnectorContext(Protocol):
         """Returns a fresh random identifier, 32 hex digits."""
 
     def secret(self, name: str) -> str:
-        """Resolves a credential by the name under which the settings reference it. Raises SettingsInvalid when absent."""
+        """Resolves a credential by its name in the settings. Raises SettingsInvalid when absent."""
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Admits one holder per name over all threads and processes of the installation (single flight)."""
@@ -298,8 +298,8 @@ class Connector(Protocol):
     def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the change stream; cursor None starts with a complete listing.
 
-        Delivers every record visible since the cursor at least once; duplicates are expected. The cursor never passes the
-        server's time less the visibility lag. Raises CursorExpired.
+        Delivers every record visible since the cursor at least once; duplicates are expected. The cursor never passes
+        the server's time less the visibility lag. Raises CursorExpired.
         """
 
     def deletions(self, object: str, cursor: Cursor | None, limit: int) -> Page:
@@ -309,7 +309,7 @@ class Connector(Protocol):
         """Reads records strongly by native id; answers for every id asked."""
 
     def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> Sequence[NativeRecord]:
-        """Finds records whose `field` equals one of `values` (hub ids, for recovery); several per value are all returned."""
+        """Finds records whose `field` equals one of `values` (hub ids, for recovery); returns all of them."""
 
     def list_ids(self, object: str, cursor: Cursor | None, limit: int) -> IdPage:
         """Enumerates every visible record of the object."""

@@ -39,7 +39,7 @@ class RateLimited(RetryLater):
 
 
 class QuotaExhausted(ConnectorError):
-    """Is raised when the day's calls are used up; `resets_at` is epoch seconds, or None when the vendor does not say."""
+    """Is raised when the day's calls are used up; `resets_at` is epoch seconds, None when the vendor is silent."""
 
     code = "HUB-QUOTA-001"
 

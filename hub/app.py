@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import orjson
-import sqlalchemy as sa
 
 from connectors.base import Connector
 from hub.audit.event import Actor, Origin, Source
@@ -35,7 +34,7 @@ from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
 from hub.outbound import Outbound
-from hub.store.database import open_engine
+from hub.store.database import Engine, open_engine
 from hub.store.migrate import migrate, require_current
 from hub.store.unit_of_work import Store
 from hub.store.vault import SealedTokens, load_keys, read_meta, save_keys, write_meta
@@ -224,7 +223,7 @@ def _provider(settings: Settings, *, create: bool = False) -> KeyProvider:
     return FileKeyProvider(path, forbidden=(settings.var,))
 
 
-def _open_ring(settings: Settings, engine: sa.Engine, seal: SealMode) -> Keyring:
+def _open_ring(settings: Settings, engine: Engine, seal: SealMode) -> Keyring:
     tenant = read_meta(engine, "tenant") or settings.installation.id
     if tenant != settings.installation.id:
         raise ConfigInvalid(

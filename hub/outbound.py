@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import re
+import runpy
+import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +22,7 @@ from connectors.errors import SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy
 from connectors.registry import allowed_hosts, find
 from hub.kernel.clock import Clock
+from hub.kernel.errors import NotFound
 from hub.kernel.ids import NewId
 from hub.kernel.secrets import SecretMissing, resolve_secret
 from hub.kernel.settings import Settings, SystemSettings
@@ -191,3 +195,17 @@ class Outbound:
         client = HttpClient(policy, self._clock, system=system)
         self._clients.setdefault(system, []).append(client)
         return client
+
+
+def run_simulator(kind: str, options: Sequence[str]) -> None:
+    """Serves the simulator that ships with a kind's connector until it is stopped. Raises NotFound, SettingsInvalid."""
+    package = str(find(kind).__module__).rpartition(".")[0]
+    module = f"{package}.simulator"
+    if importlib.util.find_spec(module) is None or importlib.util.find_spec(f"{module}.__main__") is None:
+        raise NotFound(f"{kind} ships no simulator", f"{kind} 未提供模拟器")
+    before = sys.argv
+    sys.argv = [f"crmhub simulate {kind}", *options]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=False)
+    finally:
+        sys.argv = before

@@ -50,7 +50,10 @@ HOMES = {
 }
 # The hub reaches a system through the contract; only outbound.py knows how a connector is made and sends.
 CONTRACT = ("connectors.base", "connectors.errors")
-DOORS = {"hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget")}
+DOORS = {
+    "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
+    "hub/cli/demo_lab.py": ("connectors.simulation",),
+}
 NOW = re.compile(r"(datetime|date)\.(now|utcnow|today)|os\.urandom|time\.(time|time_ns|monotonic|sleep)")
 VENDORS = re.compile(r"zoho|fxiaoke|sharecrm|纷享", re.IGNORECASE)
 

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from hub.canonical.schema_file import NAME, EntitySpec, EnumSpec, FieldSpec
-from hub.canonical.yaml_file import line_of, load_yaml, schema_problems
 from hub.kernel.errors import ConfigInvalid, Problem, Text, problem
+from hub.kernel.yaml_file import line_of, load_yaml, schema_problems
 
 
 class Kind(StrEnum):

@@ -63,6 +63,7 @@ entities:
     systems: [zoho, fxiaoke]
     prefer: [zoho, fxiaoke]
     on_delete: detach
+    guards: {{max_changes: {{count: 100000, percent: 100.0}}}}
 """
 
 

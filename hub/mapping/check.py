@@ -45,7 +45,7 @@ def check_mapping(
         found += _check_pairs(route, entity, tables, place)
         found += _check_cover(route, entity, place)
         if describe is not None:
-            found += _check_object(route, entity, tables, describe.get(route.object), place)
+            found += _check_object(route, entity, schema, tables, describe.get(route.object), place)
     return found
 
 
@@ -193,7 +193,7 @@ def _check_cover(route: RouteSpec, entity: Entity, place: _Place) -> Iterator[Pr
 
 
 def _check_object(
-    route: RouteSpec, entity: Entity, tables: Tables, shape: ObjectShape | None, place: _Place
+    route: RouteSpec, entity: Entity, schema: Schema, tables: Tables, shape: ObjectShape | None, place: _Place
 ) -> Iterator[Problem]:
     if shape is None:
         en, zh = f"the system has no object `{route.object}`", f"系统中没有对象 `{route.object}`"
@@ -220,6 +220,7 @@ def _check_object(
                 yield from _check_native(pair, fields, shape.fields[native], here)
                 values = _native_values(pair, native, tables, here.mapping.spec.system_kind)
                 yield from _check_options(pair, values, shape.fields[native], here)
+                yield from _check_labels(pair, schema, fields, shape.fields[native], here)
     for name, each in shape.fields.items():
         if each.required and each.writable and name not in written:
             en = f"`{route.object}.{name}` is required by the system and nothing is written to it"
@@ -272,3 +273,20 @@ def _check_options(pair: PairSpec, mapped: set[str], shape: FieldShape, here: _P
             en = f"option `{value}` of `{shape.api_name}` has no canonical value; it will not be read"
             zh = f"`{shape.api_name}` 的选项 `{value}` 没有对应的标准取值，含该值的字段将无法读取"
             yield here.say("HUB-MAP-029", en, zh, "warning")
+
+
+def _check_labels(
+    pair: PairSpec, schema: Schema, fields: tuple[Field, ...], shape: FieldShape, here: _Place
+) -> Iterator[Problem]:
+    """Finds options that are mapped to one canonical value and labelled as another."""
+    values: Mapping[str, str] = pair.params.get("values") or {}
+    if not values or not shape.options or not fields or fields[0].enum is None:
+        return
+    labels = schema.enums[fields[0].enum]
+    named = {text: value for value, label in labels.items() for text in (label.zh, label.en)}
+    for value, native in values.items():
+        other = named.get(shape.options.get(native, ""), value)
+        if other != value:
+            en = f"`{value}` is mapped to option `{native}` of `{shape.api_name}`, whose label says `{other}`"
+            zh = f"`{value}` 映射到 `{shape.api_name}` 的选项 `{native}`，但其标签是 `{other}`"
+            yield here.say("HUB-MAP-031", en, zh, "warning")

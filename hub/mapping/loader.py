@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from hub.canonical.yaml_file import load_yaml, schema_problems
 from hub.kernel.errors import ConfigInvalid, Problem, problem
+from hub.kernel.yaml_file import load_yaml, schema_problems
 from hub.mapping.model import MappingFile, MappingSpec
 
 _CODE = "HUB-MAP-001"

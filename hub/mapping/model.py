@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from ruamel.yaml.comments import CommentedMap
 
 from hub.canonical.schema_file import MatchSpec, Name, Strict
-from hub.canonical.yaml_file import line_of
+from hub.kernel.yaml_file import line_of
 
 Direction = Literal["both", "in", "out"]
 Native = Annotated[str, StringConstraints(pattern=r"^[$A-Za-z][A-Za-z0-9_.$]{0,99}$")]

@@ -17,6 +17,10 @@ from hub.kernel.errors import StoreUnavailable
 
 WRITE = "crmhub_write"
 
+Connection = sa.Connection
+Engine = sa.Engine
+"""What rooms above the store may hold, without speaking SQL themselves."""
+
 
 def open_engine(url: str) -> sa.Engine:
     """Returns an engine for `sqlite:///FILE`, `sqlite://` (memory) or `postgresql+psycopg://…`."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hub.core.state import Kind, Observation
 from hub.keys.keyring import Keyring
 from hub.store.codec import fields_in
-from hub.store.tables import observation
+from hub.store.tables import binding, observation
 from hub.store.unit_of_work import UnitOfWork
 
 
@@ -21,7 +21,6 @@ class Wait(StrEnum):
 
     NEW = "new"
     WAITING = "waiting"
-    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +152,12 @@ def consume(work: UnitOfWork, obs_ids: Iterable[str]) -> None:
         work.conn.execute(observation.delete().where(observation.c.obs_id.in_(ids)))
 
 
-def put_off(work: UnitOfWork, waits: Mapping[str, tuple[Wait, str | None]]) -> None:
-    """Marks rows as waiting, with the hub id they belong to where it is known."""
-    if waits:
-        statement = (
-            observation.update()
-            .where(observation.c.obs_id == sa.bindparam("key"))
-            .values(state=sa.bindparam("wait"), hub_id=sa.func.coalesce(sa.bindparam("hub"), observation.c.hub_id))
+def put_off(work: UnitOfWork, obs_ids: Sequence[str]) -> None:
+    """Marks rows whose identity is asked about as waiting."""
+    if obs_ids:
+        work.conn.execute(
+            observation.update().where(observation.c.obs_id.in_(obs_ids)).values(state=Wait.WAITING.value)
         )
-        rows = [{"key": key, "wait": wait.value, "hub": hub} for key, (wait, hub) in waits.items()]
-        work.conn.execute(statement, rows)
 
 
 def wake(work: UnitOfWork, hub_ids: Sequence[str]) -> None:
@@ -183,11 +178,23 @@ def wake_native(work: UnitOfWork, system: str, object_: str, native_id: str) -> 
 
 
 def load_of(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
-    """Returns per system how many bound records arrived changed and how many arrived gone."""
+    """Returns per system how many bound records arrived changed and how many arrived gone.
+
+    A record that we wrote and have not seen since is expected to look different: that is our own echo.
+    """
+    seen, bound = observation.c, binding.c
     rows = conn.execute(
-        sa.select(observation.c.system, observation.c.kind, sa.func.count())
-        .where(observation.c.entity == entity, observation.c.state == Wait.NEW.value, observation.c.hub_id.isnot(None))
-        .group_by(observation.c.system, observation.c.kind)
+        sa.select(seen.system, seen.kind, sa.func.count())
+        .join(
+            binding,
+            sa.and_(bound.system == seen.system, bound.object == seen.object, bound.native_id == seen.native_id),
+        )
+        .where(
+            seen.entity == entity,
+            seen.state == Wait.NEW.value,
+            sa.or_(bound.obs_digest.isnot(None), seen.kind != Kind.UPSERT.value),
+        )
+        .group_by(seen.system, seen.kind)
     )
     counts: dict[str, dict[str, int]] = {}
     for system, kind, number in rows:

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from hub.store.tables import binding, blind_index, match_candidate, match_decision, match_question
+from hub.store.review_tables import match_candidate, match_decision, match_question
+from hub.store.tables import binding, blind_index
 from hub.store.unit_of_work import UnitOfWork
 
 GOLDEN = ""

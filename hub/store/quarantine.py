@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.keys.keyring import Keyring
-from hub.store.tables import quarantine
+from hub.store.review_tables import quarantine
 from hub.store.unit_of_work import UnitOfWork
 
 INBOUND, OUTBOUND = "in", "out"

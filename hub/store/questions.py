@@ -18,7 +18,7 @@ from hub.canonical.values import Value
 from hub.core.state import Conflict, GoldenRecord, Hold, Resolution
 from hub.keys.keyring import Keyring
 from hub.store.codec import value_in
-from hub.store.tables import conflict, hold
+from hub.store.review_tables import conflict, hold
 from hub.store.unit_of_work import UnitOfWork
 
 _TABLES = {"conflict": (conflict, conflict.c.conflict_id), "hold": (hold, hold.c.hold_id)}

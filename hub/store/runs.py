@@ -10,7 +10,8 @@ import orjson
 import sqlalchemy as sa
 
 from hub.core.guards import Trip
-from hub.store.tables import checkpoint, guard_trip, run, schema_snapshot
+from hub.store.review_tables import guard_trip
+from hub.store.tables import checkpoint, run, schema_snapshot
 from hub.store.unit_of_work import UnitOfWork
 
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import sqlalchemy as sa
-
 from hub.audit.event import Event
 from hub.core.guards import Load, Trip, guard_intake, guard_writes
 from hub.kernel.errors import HubError, Text
 from hub.store import inbox, intents, matches, quarantine, questions, records, runs
+from hub.store.database import Connection
 from hub.store.runs import GuardRow
 from hub.sync.engine import RunContext
 from hub.sync.intake import take_in
@@ -116,7 +115,7 @@ def _guard_writes(run: RunContext) -> list[str]:
     return [] if _stop(run, trips, known, WRITE_GUARDS) else list(run.systems())
 
 
-def _loads(run: RunContext, conn: sa.Connection) -> list[Load]:
+def _loads(run: RunContext, conn: Connection) -> list[Load]:
     owed, arrived = records.tally(conn, run.entity), inbox.load_of(conn, run.entity)
     released = {(row.system, row.guard) for row in runs.guards(conn, run.entity) if row.state == "released"}
     loads = []
@@ -185,7 +184,7 @@ def standing(run: RunContext) -> Standing:
         return read_standing(conn, run.entity)
 
 
-def read_standing(conn: sa.Connection, entity: str) -> Standing:
+def read_standing(conn: Connection, entity: str) -> Standing:
     open_intents = intents.count(conn, entity)
     depth = inbox.depth(conn, entity)
     return Standing(

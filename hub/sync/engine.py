@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 
 from connectors.base import Capabilities, Connector
@@ -65,6 +65,10 @@ class Link:
         if found is None:
             found = self._capabilities[object_] = self.connector.capabilities(object_)
         return found
+
+    def shows_empty(self, object_: str | None) -> bool:
+        """Tells whether an empty field is shown as empty, so that an absent one is hidden and not empty."""
+        return object_ is not None and object_ in self._scopes and self.can(object_).returns_nulls
 
     def stream_scope(self, object_: str) -> str:
         """Returns what a cursor is good for: a changed account or projection starts the listing over."""
@@ -170,6 +174,12 @@ class RunContext:
     @property
     def entity(self) -> str:
         return self.rules.name
+
+    @property
+    def policy(self) -> EntityPolicy:
+        """Returns the entity's policy with what these systems can do."""
+        able = (n for n, link in self.links.items() if any(link.can(o).can_restore for o in link.objects))
+        return replace(self.rules.policy, restorable=frozenset(able))
 
     def systems(self) -> Sequence[str]:
         """Returns the systems in the configured order of preference, the others after them."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from hub.core.match import Candidate, Certainty, judge
 from hub.core.state import GoldenRecord, Observation
 from hub.store import matches, records
+from hub.store.database import Connection
 from hub.store.matches import Shared
 from hub.sync.engine import RunContext
 
@@ -30,7 +29,7 @@ class Identity:
     asked: Mapping[str, tuple[str, ...]]
 
 
-def identify(run: RunContext, conn: sa.Connection, system: str, found: Sequence[Observation]) -> list[Identity]:
+def identify(run: RunContext, conn: Connection, system: str, found: Sequence[Observation]) -> list[Identity]:
     """Judges a batch of unbound observations of one system: a fixed number of queries, whatever its size."""
     keys = matches.keys_of(conn, [item.obs_id for item in found])
     shared = matches.share(conn, run.entity, [digest for by_rule in keys.values() for digest in by_rule.values()])
@@ -51,7 +50,7 @@ def identify(run: RunContext, conn: sa.Connection, system: str, found: Sequence[
     return identities
 
 
-def _answers(conn: sa.Connection, system: str, found: Sequence[Observation]) -> dict[tuple[str, str], tuple[str, str]]:
+def _answers(conn: Connection, system: str, found: Sequence[Observation]) -> dict[tuple[str, str], tuple[str, str]]:
     replies: dict[tuple[str, str], tuple[str, str]] = {}
     for object_ in {item.object for item in found}:
         ids = [item.native_id for item in found if item.object == object_]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-
-import sqlalchemy as sa
+from typing import Any
 
 from hub.canonical.values import Value
-from hub.core.plan import Act, RecordPlan, plan_record
+from hub.core.plan import Act, RecordPlan, narrowed, plan_record
 from hub.core.state import (
     HUB,
+    Base,
     Binding,
     BindingState,
     Fields,
@@ -25,6 +25,7 @@ from hub.core.state import (
 from hub.kernel.clock import iso
 from hub.kernel.failpoints import hit
 from hub.store import history, inbox, matches, questions, records
+from hub.store.database import Connection
 from hub.store.inbox import Queued, Wait
 from hub.store.questions import Question
 from hub.store.records import Stored, Write, binding_id
@@ -97,7 +98,7 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
     return len(outcomes)
 
 
-def _load(run: RunContext, conn: sa.Connection, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> _Loaded:
+def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> _Loaded:
     loaded = _Loaded()
     unbound = [inbox.open_row(run.ring, row) for row in rows if row.hub_id is None]
     if unbound:
@@ -109,7 +110,7 @@ def _load(run: RunContext, conn: sa.Connection, system: str, rows: Sequence[Queu
     queued = inbox.by_hub(conn, known) if known else {}
     for hub_id in hub_ids:
         rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed]
-        seen = [inbox.open_row(run.ring, row) for row in rows_of]
+        seen = [_reopen(run, row) for row in rows_of]
         if hub_id in linked:
             seen.append(linked[hub_id].observation)
         loaded.seen[hub_id] = seen
@@ -123,7 +124,13 @@ def _load(run: RunContext, conn: sa.Connection, system: str, rows: Sequence[Queu
     return loaded
 
 
-def _survivors(conn: sa.Connection, seen: Mapping[str, Sequence[Observation]]) -> dict[tuple[str, str, str], str]:
+def _reopen(run: RunContext, row: Queued) -> Observation:
+    """Opens an inbox row; one that waited says nothing of the version any more, since we may have written since."""
+    found = inbox.open_row(run.ring, row)
+    return replace(found, version=None) if row.state is Wait.WAITING else found
+
+
+def _survivors(conn: Connection, seen: Mapping[str, Sequence[Observation]]) -> dict[tuple[str, str, str], str]:
     merged = [item for items in seen.values() for item in items if item.kind is Kind.MERGED and item.survivor]
     found: dict[tuple[str, str, str], str] = {}
     for system, object_ in {(item.system, item.object) for item in merged}:
@@ -148,7 +155,7 @@ def _plan(run: RunContext, loaded: _Loaded, hub_id: str) -> _Outcome:
         answers,
         _returns(run, loaded, hub_id, observations),
     )
-    policy = run.rules.policy
+    policy = run.policy
     if loaded.survivors:
         policy = replace(policy, survivors=loaded.survivors)
     return _Outcome(snapshot, stored, plan_record(snapshot, policy, iso(run.clock.now())), observations, identity)
@@ -199,9 +206,10 @@ def _sides(
         yield _side(run, bound, {}, fresh)
 
 
-def _side(run: RunContext, found: Binding, base: Mapping[str, object] | None, seen: Observation | None) -> Side:
-    scope = run.links[found.system].scope(found.object)
-    return Side(found, base, seen, scope.readable, scope.writable, scope.clearable)  # type: ignore[arg-type]
+def _side(run: RunContext, found: Binding, base: Base | None, seen: Observation | None) -> Side:
+    link = run.links[found.system]
+    scope = link.scope(found.object)
+    return Side(found, base, seen, scope.readable, scope.writable, scope.clearable, link.shows_empty(found.object))
 
 
 def _write_of(run: RunContext, outcome: _Outcome) -> Write:
@@ -229,33 +237,34 @@ def _settle_questions(
 
 
 def _settle_inbox(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome], loaded: _Loaded) -> None:
+    """Drops what was taken in. What waits for a person keeps only the fields that are asked about."""
     done: list[str] = []
-    waits: dict[str, tuple[Wait, str | None]] = {}
+    kept: list[dict[str, Any]] = []
     for outcome in outcomes:
-        waiting = _waiting(outcome)
+        golden, plan = outcome.plan.golden, outcome.plan
+        frozen = frozenset([c.field for c in plan.conflicts] + [h.field for h in plan.holds])
+        waiting = _waiting(outcome, frozen)
         for item in outcome.observations:
+            done.append(item.obs_id)
             if item.obs_id in waiting:
-                waits[item.obs_id] = (Wait.WAITING, outcome.plan.golden.hub_id)
-            else:
-                done.append(item.obs_id)
-    for identity in loaded.identities:
-        if identity.hub_id is None:
-            waits[identity.observation.obs_id] = (Wait.WAITING, None)
+                left = narrowed(item, frozen)
+                row = inbox.seal_row(run.ring, left, golden.hub_id, golden.subject_id, run.run_id, work.now)
+                kept.append({**row, "state": Wait.WAITING.value})
+    asked = [identity.observation.obs_id for identity in loaded.identities if identity.hub_id is None]
     inbox.consume(work, done)
-    inbox.put_off(work, waits)
+    inbox.stage(work, kept)
+    inbox.put_off(work, asked)
 
 
-def _waiting(outcome: _Outcome) -> set[str]:
+def _waiting(outcome: _Outcome, frozen: frozenset[str]) -> set[str]:
     """Returns the observations that must stay, because a question about them is open."""
     waiting = {
         side.observation.obs_id
         for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True)
         if side.observation is not None and not planned.consumed
     }
-    frozen = {item.field for item in outcome.plan.conflicts} | {item.field for item in outcome.plan.holds}
-    return waiting | {
-        item.obs_id for item in outcome.observations if item.kind is Kind.EDIT and frozen & item.fields.keys()
-    }
+    edits = {item.obs_id for item in outcome.observations if item.kind is Kind.EDIT and frozen & item.fields.keys()}
+    return waiting | edits
 
 
 def _settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome]) -> None:

@@ -134,7 +134,7 @@ def confirm(
     if intent.op == Op.CREATE:
         empty = {n: BaseField(None, None) for n in scope.readable | scope.writable if golden.fields.get(n) is None}
         before = {**empty, **moved}
-    side = Side(active, None, None, scope.readable, scope.writable, scope.clearable)
+    side = Side(active, None, None, scope.readable, scope.writable, scope.clearable, link.shows_empty(intent.object))
     base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
     left = debts(golden, side, base, frozen.get(golden.hub_id, frozenset()))
     active = replace(active, dirty=bool(left.fields), agreed_revision=golden.revision)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from hub.core.merge import debts
 from hub.core.plan import Act, Action
 from hub.core.state import BindingState
 from hub.store import questions, records
+from hub.store.database import Connection
 from hub.sync.engine import RunContext
 from hub.sync.push import side_of
 
@@ -18,7 +17,7 @@ _ACTS = (
 )
 
 
-def owed_actions(conn: sa.Connection, run: RunContext, system: str, limit: int) -> list[tuple[str, Action]]:
+def owed_actions(conn: Connection, run: RunContext, system: str, limit: int) -> list[tuple[str, Action]]:
     """Returns (hub id, action) of what is owed to a system, for a dry run; fields are named, values are not."""
     link = run.links[system]
     found: list[tuple[str, Action]] = []

@@ -252,7 +252,7 @@ def _fault(
 
 def side_of(link: Link, binding: Binding, base: Base | None) -> Side:
     scope = link.scope(binding.object)
-    return Side(binding, base, None, scope.readable, scope.writable, scope.clearable)
+    return Side(binding, base, None, scope.readable, scope.writable, scope.clearable, link.shows_empty(binding.object))
 
 
 def _close_page(run: RunContext, page: _Page) -> None:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from hub.store.tables import metadata
+from hub.store.review_tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 with context.begin_transaction():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from core_records import PREFER, RULES, agreed, answer, known, side, snapshot
+from tests.unit.core.core_records import PREFER, RULES, agreed, answer, known, side, snapshot
 
 from hub.core.merge import debts, merge
 from hub.core.state import HUB, UNSET, BaseField, Conflict, FieldChange, Hold

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from core_records import FIELDS, NOW, agreed, answer, golden, known, observation, policy, side, snapshot
+from tests.unit.core.core_records import FIELDS, NOW, agreed, answer, golden, known, observation, policy, side, snapshot
 
 from hub.core.derive import Derivation
 from hub.core.plan import Act, OnDelete, RecordPlan, narrowed, order_entities, plan_record

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connectors.fxiaoke.simulator.objects import build_objects
 from hub.kernel.errors import ConfigInvalid, Problem
 from hub.mapping.check import check_authorities, check_mapping
 from hub.mapping.loader import load_mapping, mapping_path
@@ -193,6 +194,34 @@ def test_a_system_that_fits_has_no_problem() -> None:
 )
 def test_drift_is_found_against_the_description(changes: dict[str, FieldSeen | None], code: str, severity: str) -> None:
     assert codes(described(**changes)) == {code: severity}
+
+
+def test_an_option_labelled_as_another_value_is_doubted() -> None:
+    labels = {"1": "私人银行", "2": "金卡", "3": "贵宾", "4": "普通"}
+    seen = described(account_level=FieldSeen("account_level", "select_one", options=labels))
+    found = check_mapping(mapping_of("fxiaoke", "core"), SCHEMA, TABLES, seen)
+    assert [(p.code, p.severity, p.en.split("`")[1]) for p in found] == [
+        ("HUB-MAP-031", "warning", "vip"),
+        ("HUB-MAP-031", "warning", "gold"),
+    ]
+
+
+@pytest.mark.parametrize("chosen", ["core", "full"])
+def test_the_shipped_mappings_fit_the_shipped_simulators(chosen: str) -> None:
+    described_fields = {
+        name: FieldSeen(
+            name,
+            field.type,
+            field.length,
+            field.required,
+            not field.computed,
+            field.unique,
+            {choice.value: choice.label for choice in field.choices} or None,
+        )
+        for name, field in build_objects()["AccountObj"].fields.items()
+    }
+    found = check_mapping(mapping_of("fxiaoke", chosen), SCHEMA, TABLES, {"AccountObj": ObjectSeen(described_fields)})
+    assert {(p.code, p.severity) for p in found} <= {("HUB-MAP-027", "warning")}, [p.en for p in found]
 
 
 def test_an_absent_object_is_named() -> None:

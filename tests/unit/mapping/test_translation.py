@@ -125,6 +125,21 @@ def test_only_the_named_fields_are_written() -> None:
     assert ZOHO.to_native("Contacts", {"loyalty_points": 5, "industry": "J"}).fields == {}
 
 
+def test_fxiaoke_forms_on_the_way_out() -> None:
+    fields = {"birth_date": "1980-02-03", "next_follow_up_at": "2026-03-01T01:00:00.000Z", "satisfaction_score": 4}
+    more = {"branch_code": "B0301", "industry": "J", "mobile_phone": "+8613800138000", "customer_source": "other"}
+    assert FX.to_native("AccountObj", {**fields, **more}).fields == {
+        "birth_date__c": 318355200000,
+        "next_follow_up_at__c": 1772326800000,
+        "satisfaction_score__c": "4",
+        "data_own_department": ["2031"],
+        "industry_level1": "10",
+        "industry_level2": None,
+        "tel": "+8613800138000",
+        "account_source": "other",
+    }
+
+
 def test_values_that_the_system_holds_are_left_out() -> None:
     current = {"customer_tier": "vip", "address_region": "440305"}
     patch = FX.to_native("AccountObj", {"customer_tier": "vip", "address_region": "440305", "remark": "x"}, current)
@@ -157,6 +172,8 @@ def test_only_fields_that_may_be_cleared_are_cleared() -> None:
         "Mailing_District": None,
     }
     assert patch.kept == ("full_name",)
+    held = FX.to_native("AccountObj", {"contact_consent": None, "customer_kind": None})
+    assert (held.fields, held.kept) == ({}, ("contact_consent", "customer_kind"))
     assert "remark" in ZOHO.clearable("Contacts")
     assert {"full_name", "family_name", "contact_consent"}.isdisjoint(ZOHO.clearable("Contacts"))
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from hub.store import tables
+from hub.store import review_tables, tables
 
 revision = "0001"
 down_revision = None
@@ -15,7 +15,7 @@ TRIPWIRE = "the audit log is append-only"
 
 def upgrade() -> None:
     connection = op.get_bind()
-    tables.metadata.create_all(connection)
+    review_tables.metadata.create_all(connection)
     connection.execute(tables.audit_head.insert().values(id=1, epoch=1, seq=-1))
     if connection.dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):

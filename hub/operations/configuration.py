@@ -1,0 +1,146 @@
+"""Checks everything that people write: settings, canonical schema, mappings, tables; finds all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from connectors.base import ObjectDescription
+from connectors.errors import ConnectorError
+from hub.canonical.schema import Schema, load_schema
+from hub.kernel.clock import SystemClock
+from hub.kernel.errors import ConfigInvalid, Problem, problem
+from hub.kernel.ids import Uuid7
+from hub.kernel.secrets import SecretMissing, resolve_secret
+from hub.kernel.settings import FILE, Settings, line_in_settings, load_settings
+from hub.mapping.check import check_authorities, check_mapping
+from hub.mapping.loader import mapping_path, read_mapping
+from hub.mapping.model import MappingFile
+from hub.mapping.tables import Tables, load_tables
+from hub.outbound import Outbound
+
+T = TypeVar("T")
+Describe = Callable[[str, str], ObjectDescription]
+"""Describes an object (second) of a system (first)."""
+
+
+def check_configuration(home: Path) -> list[Problem]:
+    """Returns every problem of a hub folder without opening its store or calling a system.
+
+    A credential that is not set here is a warning: the service may run under another environment.
+    """
+    found: list[Problem] = []
+    settings = _collect(found, lambda: load_settings(home))
+    schema = _collect(found, lambda: load_schema((settings.mappings if settings else home / "mappings") / "canonical"))
+    if settings is None:
+        return found
+    found += _check_systems(settings)
+    found += _check_credentials(settings)
+    if schema is not None:
+        found += check_mappings(settings, schema)
+    return found
+
+
+def _collect(found: list[Problem], act: Callable[[], T]) -> T | None:
+    try:
+        return act()
+    except ConfigInvalid as invalid:
+        found += invalid.problems
+        return None
+
+
+def check_mappings(settings: Settings, schema: Schema, describe: Describe | None = None) -> list[Problem]:
+    """Returns every problem of the mappings in use; with `describe` also against what the systems say of themselves."""
+    found: list[Problem] = []
+    tables = _collect(found, lambda: load_tables(settings.mappings / "tables"))
+    if tables is None:
+        return found
+    for entity, configured in settings.entities.items():
+        if entity not in schema.entities:
+            known = ", ".join(schema.entities)
+            found.append(
+                problem(
+                    settings.home / FILE,
+                    line_in_settings(settings, "entities", entity),
+                    "HUB-CONF-001",
+                    f"`entities.{entity}` is not in mappings/canonical; known: {known}",
+                    f"`entities.{entity}` 不在 mappings/canonical 中；已有：{known}",
+                )
+            )
+            continue
+        mappings: dict[str, MappingFile] = {}
+        for system in configured.systems:
+            mapping = _read(settings, entity, system, found)
+            if mapping is not None:
+                mappings[system] = mapping
+                found += _check_one(mapping, schema, tables, system, describe)
+        found += check_authorities(mappings, schema)
+    return list(dict.fromkeys(found))
+
+
+def _read(settings: Settings, entity: str, system: str, found: list[Problem]) -> MappingFile | None:
+    configured = settings.systems[system]
+    path = _collect(found, lambda: mapping_path(settings.mappings, configured.kind, entity, configured.mapping_set))
+    return None if path is None else read_mapping(path, found)
+
+
+def _check_one(
+    mapping: MappingFile, schema: Schema, tables: Tables, system: str, describe: Describe | None
+) -> list[Problem]:
+    if describe is None:
+        return check_mapping(mapping, schema, tables)
+    shapes: dict[str, ObjectDescription] = {}
+    found: list[Problem] = []
+    for number, route in enumerate(mapping.spec.routes):
+        try:
+            shapes[route.object] = describe(system, route.object)
+        except ConnectorError as error:
+            line = mapping.line("routes", number)
+            found.append(problem(mapping.file, line, error.code, f"{system}: {error.en}", f"{system}：{error.zh}"))
+    return found or check_mapping(mapping, schema, tables, shapes)
+
+
+class _NoTokens:
+    """Keeps nothing: settings are checked without a store."""
+
+    def get(self, system: str, name: str) -> bytes | None:
+        return None
+
+    def put(self, system: str, name: str, value: bytes) -> None:
+        return None
+
+
+def _check_systems(settings: Settings) -> Iterator[Problem]:
+    clock = SystemClock()
+    with Outbound(settings, clock=clock, new_id=Uuid7(clock), tokens=_NoTokens()) as outbound:
+        for system in settings.systems:
+            try:
+                outbound.open(system)
+            except ConnectorError as error:
+                line = line_in_settings(settings, "systems", system)
+                en, zh = f"systems.{system}: {error.en}", f"systems.{system}：{error.zh}"
+                yield problem(settings.home / FILE, line, error.code, en, zh)
+
+
+def _check_credentials(settings: Settings) -> Iterator[Problem]:
+    for place, reference in credentials(settings).items():
+        try:
+            resolve_secret(reference, settings.home)
+        except SecretMissing as missing:
+            line = line_in_settings(settings, *place)
+            key = ".".join(place)
+            en, zh = f"`{key}`: {missing.en}", f"`{key}`：{missing.zh}"
+            yield Problem(str(settings.home / FILE), line, missing.code, en, zh, "warning")
+
+
+def credentials(settings: Settings) -> Mapping[tuple[str, ...], str]:
+    """Returns every secret that the settings name by reference: place -> reference."""
+    found: dict[tuple[str, ...], str] = {
+        ("systems", system, "credentials", name): reference
+        for system, configured in settings.systems.items()
+        for name, reference in configured.credentials.items()
+    }
+    if settings.store.password is not None:
+        found["store", "password"] = settings.store.password
+    return found

@@ -1,0 +1,204 @@
+"""Runs cycles for a person: a dry run with what it would write, one cycle, or cycles until nothing is owed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from connectors.errors import ConnectorError
+from hub.audit.event import Event
+from hub.core.plan import Act
+from hub.kernel.errors import Text
+from hub.operations.choice import no_record, person
+from hub.operations.installation import Installation
+from hub.operations.reasons import Advice, explain
+from hub.store import inbox, records
+from hub.sync.cycle import Outcome, Report, run_cycle
+from hub.sync.engine import RunContext
+from hub.sync.preview import owed_actions
+from hub.sync.push import learn_versions
+from hub.sync.reconcile import Difference, reconcile
+from hub.telemetry import bound
+
+RUN_NOTE = "run "
+"""Begins the note that carries the run id of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Is one write that is owed; fields are named, values are not."""
+
+    hub_id: str
+    act: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Is what a sync would write now. `calls` are the write calls it needs at least, without reads."""
+
+    run_id: str
+    entity: str
+    owed: Mapping[str, Mapping[str, int]]
+    actions: Mapping[str, tuple[Planned, ...]]
+    calls: Mapping[str, int]
+    advice: tuple[Advice, ...]
+    blocked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Is what one cycle, or the last of several, came to. `blocked` holds the codes of systems that stopped."""
+
+    run_id: str
+    entity: str
+    outcome: str
+    stopped: bool
+    cycles: int
+    counts: Mapping[str, int]
+    owed: Mapping[str, Mapping[str, int]]
+    advice: tuple[Advice, ...]
+    blocked: tuple[str, ...]
+    calls: Mapping[str, Mapping[str, int]]
+
+
+@contextmanager
+def _run(hub: Installation, entity: str, stop: threading.Event | None = None) -> Iterator[RunContext]:
+    with hub.run(entity) as opened:
+        run = opened if stop is None else replace(opened, stop=stop)
+        try:
+            with bound(run_id=run.run_id, entity=entity):
+                yield run
+        except Exception as error:
+            error.add_note(f"{RUN_NOTE}{run.run_id}")
+            raise
+
+
+def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event | None = None) -> Preview:
+    """Pulls and merges, writes to no system, and returns the writes that are owed. Raises Busy."""
+    with _run(hub, entity, stop) as run:
+        report = run_cycle(run, write=False)
+        advice = _advice(report, run.tally.blocked)
+        actions: dict[str, tuple[Planned, ...]] = {}
+        calls: dict[str, int] = {}
+        for system in run.systems():
+            with hub.store.read() as conn:
+                found = owed_actions(conn, run, system, limit)
+            actions[system] = tuple(Planned(hub_id, action.act.value, action.fields) for hub_id, action in found)
+            if not run.blocked(system):
+                calls[system] = _calls(run, system, report.standing.owed.get(system, {}))
+    return Preview(run.run_id, entity, report.standing.owed, actions, calls, advice, _blocked(report))
+
+
+def _calls(run: RunContext, system: str, owed: Mapping[str, int]) -> int:
+    link = run.links[system]
+    try:
+        size = max(1, min((link.can(name).batch_size for name in link.objects), default=1))
+    except ConnectorError:
+        size = 1
+    return sum(-(-owed.get(kind, 0) // size) for kind in ("creates", "updates", "deletes"))
+
+
+def sync(
+    hub: Installation,
+    entity: str,
+    *,
+    until_converged: bool = False,
+    max_cycles: int = 10,
+    stop: threading.Event | None = None,
+    told: Callable[[int, Report], None] = lambda number, report: None,
+) -> Synced:
+    """Runs one cycle, or cycles until nothing is owed or nothing moves any more. Raises Busy.
+
+    `stop`, once set, ends the run between two pages or batches. `told` hears of each cycle.
+    """
+    stop = stop or threading.Event()
+    cycle = 0
+    while True:
+        cycle += 1
+        with _run(hub, entity, stop) as run:
+            report = run_cycle(run)
+            advice = _advice(report, run.tally.blocked)
+        told(cycle, report)
+        if stop.is_set() or not until_converged or cycle >= max_cycles or not _goes_on(report):
+            break
+    outcome = str(report.outcome)
+    if stop.is_set() and report.outcome is Outcome.CONVERGED:
+        # A run that was stopped did not look at everything.
+        outcome = Outcome.PROGRESSED.value
+    return Synced(
+        report.run_id,
+        entity,
+        outcome,
+        stop.is_set(),
+        cycle,
+        report.counts,
+        report.standing.owed,
+        advice,
+        _blocked(report),
+        hub.calls(),
+    )
+
+
+_MOVES = ("created", "recovered", "stale_writes", "relisted", *(f"written:{act}" for act in Act))
+
+
+def _goes_on(report: Report) -> bool:
+    """Tells whether another cycle could bring the entity further by itself."""
+    if report.outcome is Outcome.CONVERGED or report.problems:
+        return False
+    return report.outcome is Outcome.PROGRESSED or any(report.counts.get(name) for name in _MOVES)
+
+
+def _advice(report: Report, blocked: Mapping[str, ConnectorError]) -> tuple[Advice, ...]:
+    said = {f"system:{system}:{error.code}": Text(error.en, error.zh) for system, error in blocked.items()}
+    return tuple(explain(reason, said.get(reason)) for reason in report.reasons)
+
+
+def _blocked(report: Report) -> tuple[str, ...]:
+    return tuple(reason.rpartition(":")[2] for reason in report.reasons if reason.startswith("system:"))
+
+
+def reconcile_entity(
+    hub: Installation, entity: str, stop: threading.Event | None = None
+) -> tuple[tuple[Difference, ...], tuple[tuple[str, str, Text], ...]]:
+    """Compares complete listings with what is bound; returns the differences and the systems that failed."""
+    with _run(hub, entity, stop) as run:
+        found = reconcile(run)
+        failed = tuple(
+            (system, error.code, Text(error.en, error.zh)) for system, error in sorted(run.tally.blocked.items())
+        )
+    return found, failed
+
+
+def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
+    """Reads a record strongly wherever it is bound; the next cycle takes in what moved. Returns system -> seen."""
+    with hub.store.read() as conn:
+        stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
+    if stored is None:
+        raise no_record(hub_id)
+    seen: dict[str, bool] = {}
+    with _run(hub, stored.golden.entity) as run:
+        for found in stored.bindings:
+            if found.native_id is None or found.object is None or found.system not in run.links:
+                continue
+            link = run.links[found.system]
+            shown = link.connector.fetch(found.object, [found.native_id], link.native_fields(found.object))
+            learn_versions(run, link, found.object, shown)
+            seen[found.system] = hasattr(shown[found.native_id], "fields")
+        with hub.store.begin() as work:
+            work.audit(Event("record.resync", stored.golden.entity, hub_id, reason=person(hub), corr=run.run_id))
+    return seen
+
+
+def expected(hub: Installation, entity: str, phase: str, system: str) -> int | None:
+    """Returns how many records a phase of the running cycle has before it, where anybody can know."""
+    with hub.store.read() as conn:
+        if phase == "merge":
+            return inbox.depth(conn, entity).get("new", 0)
+        if phase == "push":
+            owed = records.tally(conn, entity).get(system, {})
+            return sum(owed.get(kind, 0) for kind in ("creates", "updates", "deletes"))
+    return None

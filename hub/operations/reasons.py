@@ -1,0 +1,65 @@
+"""Says in words what keeps an entity from being converged, and which command comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.kernel.errors import Text
+
+_WAITING = {
+    "conflicts": (Text("conflicts wait for a decision", "条冲突待处理"), "crmhub conflict list"),
+    "holds": (Text("held changes wait for a decision", "项暂缓变更待处理"), "crmhub hold list"),
+    "match_questions": (Text("records wait for a match decision", "条记录待确认匹配"), "crmhub match list"),
+    "asked_writes": (
+        Text("writes whose outcome nobody can prove wait for a look", "条写入结果无法确认，待人工核实"),
+        "crmhub quarantine list",
+    ),
+    "uncertain_writes": (
+        Text("writes are uncertain; the next cycle looks them up", "条写入结果待查，下一批次自动核查"),
+        "crmhub sync",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Is one thing that blocks or is owed, in words, with the command that comes next."""
+
+    reason: str
+    en: str
+    zh: str
+    command: str
+
+
+def explain(reason: str, problem: Text | None = None) -> Advice:
+    """Turns one stable reason of a run (`conflicts=3`, `guard:mass_delete:NAME=40`, `system:NAME:CODE`) into words.
+
+    `problem` is what the system's error said, where it is known.
+    """
+    parts, _, number = reason.partition("=")
+    kind, *rest = parts.split(":")
+    if kind == "guard":
+        return _guard(reason, rest, number)
+    if kind == "quarantine":
+        code, system = (*rest, "", "")[:2]
+        en = f"{number} quarantined in {system} ({code}); correct the cause, then retry"
+        zh = f"{system} 有 {number} 条异常记录（{code}）；请排除原因后重新处理"
+        return Advice(reason, en, zh, "crmhub quarantine list")
+    if kind == "system":
+        system, code = (*rest, "", "")[:2]
+        said = problem or Text(f"{system} stopped this run", f"{system} 使本批次停止")
+        return Advice(reason, f"{code} {said.en}", f"{code} {said.zh}", f"crmhub check {system}")
+    text, command = _WAITING.get(kind, (Text(kind, kind), "crmhub status"))
+    return Advice(reason, f"{number} {text.en}", f"{number} {text.zh}", command)
+
+
+def _guard(reason: str, rest: list[str], number: str) -> Advice:
+    guard, system = (*rest, "", "")[:2]
+    command = f"crmhub guard release {guard} --system {system} --reason TEXT"
+    if guard == "first_sync":
+        en = f"the first sync would write {number} records to {system}; read `crmhub plan`, then release it"
+        zh = f"首次同步将向 {system} 写入 {number} 条；请先查看 `crmhub plan`，再放行"
+        return Advice(reason, en, zh, "crmhub guard release first_sync --reason TEXT")
+    en = f"guard {guard} stopped {number} changes of {system}; make sure they are meant, then release it"
+    zh = f"批量变更保护 {guard} 拦下 {system} 的 {number} 项变更；请核实后放行"
+    return Advice(reason, en, zh, command)

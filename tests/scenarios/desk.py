@@ -1,0 +1,114 @@
+"""What people do at the hub: edit a record, answer its questions, release its guards. Their answers are honest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from hub.core.state import HUB, Kind, Observation
+from hub.store import inbox, intents, matches, quarantine, questions, records, runs
+from hub.store.intents import IntentState
+from hub.store.questions import Question
+from tests.scenarios.world import ENTITY, KEY_FIELDS, World
+
+Choose = Callable[[Question], Any]
+
+
+def edit(world: World, hub_id: str, **fields: Any) -> None:
+    """Edits a golden record as a person in the hub would; joins an edit that still waits."""
+    store = world.hub.store
+    with store.begin() as work:
+        subject = records.load_subjects(work.conn, store.ring, [hub_id])[hub_id]
+        waiting = inbox.by_native(work.conn, HUB, ENTITY, [hub_id]).get(hub_id)
+        before = inbox.open_row(store.ring, waiting).fields if waiting else {}
+        if waiting:
+            inbox.consume(work, [waiting.obs_id])
+        made = Observation(work.new_id(), ENTITY, HUB, ENTITY, hub_id, Kind.EDIT, {**before, **fields})
+        inbox.stage(work, [inbox.seal_row(store.ring, made, hub_id, subject, "", work.now)])
+        inbox.wake(work, [hub_id])
+
+
+def asked(world: World, kind: str) -> list[Question]:
+    """Returns the open conflicts or holds."""
+    store = world.hub.store
+    with store.read() as conn:
+        hub_ids = questions.subjects(conn, kind, ("open",))
+        records.load_subjects(conn, store.ring, hub_ids)
+        return questions.load(conn, store.ring, kind, hub_ids=hub_ids, states=("open",))
+
+
+def answer(world: World, question: Question, value: Any) -> None:
+    with world.hub.store.begin() as work:
+        questions.answer(work, question, value, "person")
+        inbox.wake(work, [question.hub_id])
+
+
+def answer_questions(world: World, choose: Choose, kinds: tuple[str, ...] = ("conflict", "hold")) -> int:
+    """Answers every open conflict and hold; returns how many."""
+    found = [question for kind in kinds for question in asked(world, kind)]
+    for question in found:
+        answer(world, question, choose(question))
+    return len(found)
+
+
+def any_candidate(rng: Random) -> Choose:
+    """Picks one of the values that compete; a question about a delete is answered by keeping or letting go."""
+
+    def choose(question: Question) -> Any:
+        if question.field == "*":
+            return rng.choice(("restore", "detach"))
+        return rng.choice([value for _, value in question.candidates])
+
+    return choose
+
+
+def answer_matches(world: World) -> int:
+    """Says truthfully whose record each unbound record is."""
+    store = world.hub.store
+    with store.read() as conn:
+        found = [item for item in matches.questions(conn, ENTITY) if item.state == "open"]
+    for item in found:
+        native = world.systems[item.system].current(item.object, item.native_id)
+        who = world.identity(item.system, item.native_id, native.fields)
+        with store.read() as conn:
+            taken = matches.placed(conn, list(item.candidates), item.system)
+        same = [hub for hub in item.candidates if world.same(world.who_is(hub), who) and hub not in taken]
+        with store.begin() as work:
+            matches.answer(work, item.question_id, same[0] if same else "new", "person")
+            inbox.wake_native(work, item.system, item.object, item.native_id)
+    return len(found)
+
+
+def look_into_writes(world: World) -> int:
+    """Looks up every write that waits for a person, in the system itself, and says what came of it."""
+    store = world.hub.store
+    with store.read() as conn:
+        rows = intents.asked(conn, ENTITY)
+    for row in rows:
+        key = KEY_FIELDS[world.spec(row.system).kind]
+        there = [n for n, (_, fields) in world.live(row.system).items() if fields.get(key) == row.hub_id]
+        said = (IntentState.UNCERTAIN, "looked") if there else (IntentState.SETTLED, "absent")
+        with store.begin() as work:
+            intents.settle(work, {row.intent_id: said})
+    return len(rows)
+
+
+def retry_quarantine(world: World) -> int:
+    store = world.hub.store
+    with store.read() as conn:
+        rows = quarantine.listing(conn, ENTITY)
+    with store.begin() as work:
+        for row in rows:
+            quarantine.retry(work, row.quarantine_id)
+    return len(rows)
+
+
+def release_guards(world: World) -> int:
+    store = world.hub.store
+    with store.read() as conn:
+        rows = [row for row in runs.guards(conn, ENTITY) if row.state == "tripped"]
+    with store.begin() as work:
+        for row in rows:
+            runs.release(work, row, "person", "seen and meant")
+    return len(rows)

@@ -1,0 +1,517 @@
+"""A bank in miniature: memory systems with seeded clocks, one real store, one hub that can be killed and started again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.base import Capabilities, Cursor, Fetched, NativeRecord, Op, Page, WriteRequest, WriteResult
+from connectors.errors import AuthRejected, ConnectorError, QuotaExhausted, RateLimited
+from connectors.memory import FULL, Killed, MemoryConnector, MemorySystem, worlds
+from hub.app import rules_of
+from hub.audit.event import Actor, Origin, Source
+from hub.audit.tree import Appender
+from hub.canonical.schema import Schema, load_schema
+from hub.crypto.provider import KeyProvider
+from hub.crypto.wrapping import KeyWrap
+from hub.kernel.ids import Uuid7
+from hub.kernel.settings import EntitySettings, Guards, Oscillation, Threshold
+from hub.keys.keyring import Keyring
+from hub.mapping.loader import load_mapping
+from hub.mapping.tables import load_tables
+from hub.mapping.translate import CompiledMapping, compile_mapping
+from hub.store import runs
+from hub.store.database import open_engine
+from hub.store.lease import hold
+from hub.store.migrate import migrate
+from hub.store.unit_of_work import Lease, Store, UnitOfWork
+from hub.store.vault import load_keys, save_keys, write_meta
+from hub.sync.cycle import Report, run_cycle
+from hub.sync.engine import EntityRules, Link, RunContext
+from hub.sync.reconcile import Difference, reconcile
+
+SCHEMA = Path(__file__).parent / "schema"
+ENTITY = "client"
+TENANT = "world"
+START = 1_790_000_000.0
+OBJECTS = {"alpha": ("Client",), "beta": ("Person", "Company")}
+KEY_FIELDS = {"alpha": "hub_id", "beta": "HubId"}
+BYSTANDERS = ("who", "own")
+"""Native fields that no mapping names: who the record really is, and a remark of the system's own."""
+OPEN = Guards(
+    max_deletes=Threshold(count=10_000, percent=100.0),
+    max_changes=Threshold(count=10_000, percent=100.0),
+    max_creates=Threshold(count=10_000, percent=100.0),
+    max_shrink_percent=100.0,
+    first_sync_needs_release=False,
+)
+
+
+class Time:
+    """Is the one time of a world; the clocks of hub and vendors differ from it by their skew."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def pass_(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@dataclass(slots=True)
+class SkewedClock:
+    time: Time
+    skew: float = 0.0
+
+    def now(self) -> float:
+        return self.time.at + self.skew
+
+    def sleep(self, seconds: float) -> None:
+        self.time.pass_(seconds)
+
+
+class TestKeys:
+    """Wraps keys under a fixed key, so that a store can be copied from one world to the next."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._wrap = KeyWrap(b"k" * 32)
+
+    def kek_id(self) -> str:
+        return "test:1"
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        return self._wrap.wrap(key, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        return self._wrap.unwrap(wrapped, context)
+
+
+class Mortality:
+    """Counts the boundaries a hub passes (around calls and commits) and kills it at the chosen one."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.at: int | None = None
+
+    def boundary(self, name: str) -> None:
+        self.passed += 1
+        if self.at is not None and self.passed >= self.at:
+            self.at = None
+            raise Killed(name)
+
+    def kill_after(self, boundaries: int | None) -> None:
+        """Kills at the given boundary from now, counted from 1 on; None takes it back."""
+        self.passed, self.at = 0, boundaries
+
+
+@dataclass(frozen=True)
+class MortalStore(Store):
+    """Dies on demand before a transaction begins, just before it commits, and just after."""
+
+    mortality: Mortality = field(default_factory=Mortality)
+
+    @contextmanager
+    def begin(self, held: Lease | None = None) -> Iterator[UnitOfWork]:
+        self.mortality.boundary("before_begin")
+        with Store.begin(self, held) as work:
+            yield work
+            self.mortality.boundary("before_commit")
+        self.mortality.boundary("after_commit")
+
+
+@dataclass(slots=True)
+class Context:
+    """Is what a memory connector gets; it reaches no network and keeps no token."""
+
+    system: str
+    clock: SkewedClock
+    http: Any = None
+    tokens: Any = None
+
+    def new_id(self) -> str:
+        raise AssertionError("a memory connector makes no ids")
+
+    def secret(self, name: str) -> str:
+        raise AssertionError("a memory connector has no secrets here")
+
+    def lock(self, name: str) -> Any:
+        raise AssertionError("a memory connector takes no locks")
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Notes what the hub asked of one system: searches and creates in order, and calls after it was told to stop."""
+
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    stopped_in: int | None = None
+    late_calls: list[str] = field(default_factory=list)
+    spent: Counter[str] = field(default_factory=Counter)
+
+
+class WatchedConnector(MemoryConnector):
+    """Passes every call through the hub's mortality and notes it in the ledger of its system."""
+
+    def __init__(self, settings: Mapping[str, Any], context: Context, ledger: Ledger, hub: Hub) -> None:
+        super().__init__(settings, context)
+        self.ledger, self.hub = ledger, hub
+
+    def _call(self, operation: str, act: Any, *, cursor: Cursor | None = None) -> Any:
+        self.hub.mortality.boundary(f"before_{operation}")
+        if self.ledger.stopped_in == self.hub.runs:
+            self.ledger.late_calls.append(operation)
+        self.ledger.spent[operation] += 1
+        try:
+            result = super()._call(operation, act, cursor=cursor)
+        except (RateLimited, QuotaExhausted, AuthRejected):
+            self.ledger.stopped_in = self.hub.runs
+            raise
+        self.hub.mortality.boundary(f"after_{operation}")
+        return result
+
+    def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> Sequence[NativeRecord]:
+        found = super().find(object, field, values, fields)
+        self.ledger.asked += [("find", value) for value in values]
+        return found
+
+    def write(self, requests: Sequence[WriteRequest]) -> Sequence[WriteResult]:
+        self.ledger.asked += [("create", item.hub_id) for item in requests if item.op is Op.CREATE]
+        results = super().write(requests)
+        for item, result in zip(requests, results, strict=True):
+            if item.op is Op.CREATE and type(result).__name__ != "Unknown":
+                self.ledger.asked.append(("known", item.hub_id))
+        return results
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSpec:
+    """Says what one system of a world is like."""
+
+    name: str
+    kind: str = "alpha"
+    can: Capabilities = FULL
+    skew: float = 0.0
+    shows_written: bool = True
+
+
+@cache
+def schema() -> Schema:
+    return load_schema(SCHEMA / "canonical")
+
+
+@cache
+def mapping_of(kind: str, folder: Path = SCHEMA) -> CompiledMapping:
+    return compile_mapping(load_mapping(folder / kind / "client.core.yaml"), schema(), load_tables(folder / "tables"))
+
+
+@cache
+def _template() -> sqlite3.Connection:
+    """Migrates one store and keeps it as the model of all others."""
+    engine = open_engine("sqlite://")
+    migrate(engine)
+    ids = iter(range(1, 100))
+    provider: KeyProvider = TestKeys()  # type: ignore[assignment]
+    save_keys(engine, Keyring.bootstrap(provider, TENANT, lambda: next(ids), START))
+    write_meta(engine, {"tenant": TENANT, "profile": "lab"})
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    raw = engine.raw_connection()
+    raw.driver_connection.backup(copy)  # type: ignore[union-attr]
+    raw.close()
+    engine.dispose()
+    return copy
+
+
+def fresh_engine() -> sa.Engine:
+    """Returns an in-memory store, migrated and with keys."""
+    engine = open_engine("sqlite://")
+    raw = engine.raw_connection()
+    _template().backup(raw.driver_connection)  # type: ignore[arg-type]
+    raw.close()
+    return engine
+
+
+def entity_rules(settings: EntitySettings) -> EntityRules:
+    return rules_of(schema().entity(ENTITY), settings)
+
+
+class Hub:
+    """Is one hub process over the store of a world: start it anew after a kill."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.mortality = Mortality()
+        self.runs = 0
+        self.new_id = Uuid7(world.clock, world.entropy)
+        ring = Keyring.load(TestKeys(), TENANT, load_keys(world.engine))  # type: ignore[arg-type]
+        origin = Origin(Actor("local", "test"), Source("cli"), "0")
+        appender = Appender(world.clock, self.new_id, origin)
+        self.store = MortalStore(world.engine, ring, world.clock, self.new_id, appender, self.mortality)
+        self.links = {spec.name: self._link(spec) for spec in world.specs}
+
+    def _link(self, spec: SystemSpec) -> Link:
+        name = spec.name
+        context = Context(name, SkewedClock(self.world.time, spec.skew))
+        settings = {"world": self.world.systems[name].name}
+        connector = WatchedConnector(settings, context, self.world.ledgers[name], self)
+        return Link(name, connector, self.world.mapping(spec.kind), account=name)
+
+    @contextmanager
+    def run(self) -> Iterator[RunContext]:
+        """Takes the lease and yields one run in this thread."""
+        self.runs = self.world.next_run()
+        with hold(self.store, ENTITY, "test") as held:
+            yield self.context(held)
+
+    def context(self, held: Lease) -> RunContext:
+        return RunContext(
+            self.world.rules,
+            self.links,
+            self.store,
+            self.world.clock,
+            self.new_id,
+            held,
+            self.new_id(),
+            "test",
+            threads=False,
+            page=self.world.page,
+        )
+
+    def cycle(self, *, write: bool = True) -> Report:
+        with self.run() as run:
+            return run_cycle(run, write=write)
+
+    def reconcile(self) -> tuple[Difference, ...]:
+        with self.run() as run:
+            return reconcile(run)
+
+
+class World:
+    """Holds the systems, the time and the store of one history."""
+
+    _made = 0
+
+    def __init__(
+        self,
+        specs: Sequence[SystemSpec],
+        *,
+        seed: int = 0,
+        on_delete: str = "detach",
+        prefer: Sequence[str] = (),
+        guards: Guards = OPEN,
+        oscillation: int = 1000,
+        page: int = 200,
+        folder: Path = SCHEMA,
+    ) -> None:
+        World._made += 1
+        self.specs, self.seed, self.page, self.folder = tuple(specs), seed, page, folder
+        self.time = Time()
+        self.clock = SkewedClock(self.time)
+        self.entropy = Random(f"ids:{seed}").randbytes
+        names = tuple(spec.name for spec in specs)
+        self.settings = EntitySettings(
+            systems=names,
+            prefer=tuple(prefer) or names,
+            on_delete=on_delete,  # type: ignore[arg-type]
+            guards=guards,
+            oscillation=Oscillation(times=oscillation),
+        )
+        self.rules = entity_rules(self.settings)
+        self.systems: dict[str, MemorySystem] = {}
+        self.ledgers = {name: Ledger() for name in names}
+        for number, spec in enumerate(specs):
+            self._add(spec, number)
+        self.engine = fresh_engine()
+        self._runs = 0
+        self._joined: dict[str, str] = {}
+        self.hub = Hub(self)
+
+    def _add(self, spec: SystemSpec, number: int) -> None:
+        clock = SkewedClock(self.time, spec.skew)
+        system = MemorySystem(clock, spec.name, seed=self.seed + number, shows_written=spec.shows_written)
+        for object_ in OBJECTS[spec.kind]:
+            fields = [*self.mapping(spec.kind).native_fields(object_)[1:], *BYSTANDERS]
+            system.add_object(object_, fields, spec.can, key_field=KEY_FIELDS[spec.kind])
+        self.systems[spec.name] = system
+        worlds[spec.name] = system
+
+    def mapping(self, kind: str) -> CompiledMapping:
+        return mapping_of(kind, self.folder)
+
+    def spec(self, name: str) -> SystemSpec:
+        return next(spec for spec in self.specs if spec.name == name)
+
+    def next_run(self) -> int:
+        self._runs += 1
+        return self._runs
+
+    def restart(self) -> Hub:
+        """Starts the hub anew, as after a crash: nothing is kept but the store."""
+        self.hub = Hub(self)
+        return self.hub
+
+    def lose_store(self) -> Hub:
+        """Puts an empty store in the place of the old one."""
+        self.engine.dispose()
+        self.engine = fresh_engine()
+        return self.restart()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # What people do in the systems, in canonical terms.
+
+    def create(self, system: str, fields: Mapping[str, Any], who: str = "", *, native_id: str | None = None) -> str:
+        """Creates a record as a person would and returns its native id."""
+        spec = self.spec(system)
+        mapping = self.mapping(spec.kind)
+        object_ = mapping.route(fields) or OBJECTS[spec.kind][0]
+        patch = mapping.to_native(object_, fields, create=True)
+        assert not patch.refusals, patch.refusals
+        native = {**patch.fields, "who": who or str(fields.get("full_name")), "own": f"own:{who}"}
+        return self.systems[system].create(object_, native, native_id=native_id)
+
+    def edit(self, system: str, native_id: str, **fields: Any) -> None:
+        object_ = self.object_of(system, native_id)
+        mapping = self.mapping(self.spec(system).kind)
+        patch = mapping.to_native(object_, fields)
+        self.systems[system].edit(object_, native_id, {**patch.fields, **_cleared(mapping, object_, fields)})
+
+    def delete(self, system: str, native_id: str) -> None:
+        self.systems[system].delete(self.object_of(system, native_id), native_id)
+
+    def merge(self, system: str, loser: str, survivor: str) -> None:
+        self.systems[system].merge(self.object_of(system, loser), loser, survivor)
+
+    def same(self, one: str, other: str) -> bool:
+        """Tells whether two identities are one: equal, or merged by people."""
+        return self._root(one) == self._root(other)
+
+    def join(self, one: str, other: str) -> None:
+        self._joined[self._root(one)] = self._root(other)
+
+    def _root(self, who: str) -> str:
+        while who in self._joined and self._joined[who] != who:
+            who = self._joined[who]
+        return who
+
+    def object_of(self, system: str, native_id: str) -> str:
+        for object_, table in self.systems[system].tables.items():
+            if native_id in table.rows:
+                return object_
+        raise KeyError(native_id)
+
+    def shows(self, system: str, native_id: str) -> dict[str, Any]:
+        """Returns the true canonical fields of a live record."""
+        object_ = self.object_of(system, native_id)
+        native = self.systems[system].records(object_)[native_id]
+        mapping = self.mapping(self.spec(system).kind)
+        return canonical(mapping, object_, native)
+
+    def live(self, system: str) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Returns the live records of a system: native id -> (object, native fields)."""
+        found = {}
+        for object_ in self.systems[system].tables:
+            for native_id, fields in self.systems[system].records(object_).items():
+                found[native_id] = (object_, fields)
+        return found
+
+    def find(self, system: str, who: str) -> list[str]:
+        """Returns the live records of one real person in a system."""
+        return [key for key, (_, fields) in self.live(system).items() if self.identity(system, key, fields) == who]
+
+    def identity(self, system: str, native_id: str, fields: Mapping[str, Any]) -> str:
+        """Returns who a record really is; records that the hub created are known by their hub id."""
+        if fields.get("who"):
+            return str(fields["who"])
+        return self.who_is(str(fields.get(KEY_FIELDS[self.spec(system).kind])))
+
+    def who_is(self, hub_id: str) -> str:
+        """Returns whom a golden record stands for: the identity of any record made by a person that carries its id."""
+        with self.engine.connect() as conn:
+            rows = conn.execute(
+                sa.text("SELECT system, object, native_id FROM binding WHERE hub_id = :h"), {"h": hub_id}
+            ).all()
+        for system, object_, native_id in rows:
+            versions = self.systems[system].tables[object_].rows.get(native_id) if object_ else None
+            if versions and versions[0].fields.get("who"):
+                return str(versions[0].fields["who"])
+        return ""
+
+    def writes(self) -> list[tuple[str, Any]]:
+        """Returns every remote write that took effect, with its system."""
+        return [(name, commit) for name, system in self.systems.items() for commit in system.writes]
+
+    # The hub.
+
+    def cycle(self, *, write: bool = True) -> Report:
+        return self.hub.cycle(write=write)
+
+    def settle(self, most: int = 12, *, step: float = 60.0) -> Report:
+        """Runs cycles until one changes nothing more; fails after `most`."""
+        for _ in range(most):
+            self.time.pass_(step)
+            before = len(self.writes())
+            report = self.cycle()
+            quiet = not report.counts.get("changed") and not report.counts.get("recovered")
+            if quiet and len(self.writes()) == before and not report.standing.queued and not waiting_intents(report):
+                return report
+        raise AssertionError(f"inv 3: not quiet after {most} cycles: {report.counts} {report.standing}")
+
+    def drop_cursors(self, *systems: str) -> None:
+        """Makes the next cycle list everything again."""
+        with self.hub.store.begin() as work:
+            for name in systems or self.systems:
+                for object_ in self.systems[name].tables:
+                    for stream in ("changes", "deletions"):
+                        runs.drop_cursor(work, ENTITY, name, object_, stream)
+
+
+def waiting_intents(report: Report) -> int:
+    return report.standing.waiting.get("uncertain_writes", 0)
+
+
+def _cleared(mapping: CompiledMapping, object_: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns native nulls for canonical fields set to None, also where the hub itself may not clear them."""
+    nulls: dict[str, Any] = {}
+    for name, value in fields.items():
+        if value is None:
+            nulls.update(dict.fromkeys(natives_of(mapping, object_, name)))
+    return nulls
+
+
+def natives_of(mapping: CompiledMapping, object_: str, name: str) -> tuple[str, ...]:
+    writer = mapping._plans[object_].writers.get(name)
+    return writer.natives if writer is not None else ()
+
+
+def canonical(mapping: CompiledMapping, object_: str, native: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns all mapped canonical fields of a native record, absent ones as None; unreadable ones are left out."""
+    shown = {name: native.get(name) for name in mapping.native_fields(object_)}
+    return dict(mapping.to_canonical(object_, shown).fields)
+
+
+Step = Callable[[World, Random], None]
+
+__all__ = [
+    "ENTITY",
+    "FULL",
+    "OPEN",
+    "ConnectorError",
+    "Fetched",
+    "Killed",
+    "Page",
+    "SystemSpec",
+    "World",
+    "canonical",
+    "natives_of",
+    "replace",
+]
