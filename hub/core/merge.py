@@ -234,13 +234,16 @@ def _winner(rule: FieldRule, golden: GoldenRecord, claims: _Claims, prefer: Sequ
         return next(iter(candidates))
     if len(set(candidates.values())) == 1:
         return preferred(candidates, prefer)
-    if rule.policy == "append":
-        now = golden.fields.get(rule.name)
-        return preferred({o: v for o, v in candidates.items() if v == now} or candidates, prefer)
-    winner = settle(rule, candidates, prefer)
+    winner = _kept(rule, golden, candidates, prefer) if rule.policy == "append" else settle(rule, candidates, prefer)
     if winner is not None and candidates[winner] is None and claims.strangers:
         return preferred({o: v for o, v in candidates.items() if v is not None}, prefer)
     return winner
+
+
+def _kept(rule: FieldRule, golden: GoldenRecord, candidates: Mapping[str, Value], prefer: Sequence[str]) -> str:
+    """Returns the entry that stands, for entries are immutable, or the first of several new ones."""
+    now = golden.fields.get(rule.name)
+    return preferred({o: v for o, v in candidates.items() if v == now} or candidates, prefer)
 
 
 def _losers(asked: tuple[tuple[str, Value], ...], winner: Value) -> tuple[tuple[str, Value], ...]:

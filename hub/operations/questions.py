@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from typing import Any
 
 from hub.access.masking import mask, show
 from hub.audit.event import Event, FieldNote
@@ -21,6 +22,9 @@ from hub.store.questions import Question
 from hub.store.unit_of_work import UnitOfWork
 
 WORDS = {"conflict": Text("conflict", "冲突"), "hold": Text("hold", "暂缓变更")}
+Choose = Callable[[Question, Value], Value]
+"""Returns the answer to a question, given the golden value now."""
+CHUNK = 500
 RECORD = "*"
 """Stands for the field of a question about the whole record: was it deleted on purpose?"""
 
@@ -90,10 +94,10 @@ def resolve_conflict(
             return _candidate(item, take)
         return parse(_field(hub, item), str(value))
 
-    return _resolve(hub, "conflict", question_id, choose_word(take, value), choose)
+    return _resolve(hub, "conflict", question_id, _word(take, value), choose)
 
 
-def choose_word(take: str | None, value: str | None) -> str:
+def _word(take: str | None, value: str | None) -> str:
     return f"take:{take}" if take is not None else "value" if value is not None else "keep"
 
 
@@ -108,7 +112,7 @@ def resolve_hold(hub: Installation, question_id: str, *, accept: bool) -> Asked:
     return _resolve(hub, "hold", question_id, "accept" if accept else "reject", choose)
 
 
-def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: _Choose) -> Asked:
+def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: Choose) -> Asked:
     with hub.store.begin() as work:
         item = _find(hub, work.conn, kind, question_id)
         if item.state not in questions.LIVE:
@@ -140,18 +144,22 @@ def _notes(hub: Installation, item: Question, before: Value, after: Value) -> tu
     return (FieldNote(item.field, _field(hub, item).klass, shown[0], shown[1]),)
 
 
-def _find(hub: Installation, conn: _Conn, kind: str, question_id: str) -> Question:
-    # The subject of the record must be in the ring before the question is opened; which record it is, the list says.
-    hub_ids = questions.subjects(conn, kind, states=(), limit=1_000_000)
-    records.load_subjects(conn, hub.store.ring, hub_ids)
-    found = questions.load(conn, hub.store.ring, kind, question_id=question_id, states=())
-    if not found:
-        word = WORDS[kind]
-        raise NotFound(
-            f"there is no {word.en} {question_id}; see `crmhub {kind} list`",
-            f"没有{word.zh} {question_id}；请查看 `crmhub {kind} list`",
-        )
-    return found[0]
+def _find(hub: Installation, conn: Any, kind: str, question_id: str) -> Question:
+    # A question opens only with its record's key in the ring, and only the list says which record that is.
+    found: list[Question] = []
+    for states in (questions.LIVE, ()):
+        hub_ids = questions.subjects(conn, kind, states=states, limit=1_000_000)
+        for start in range(0, len(hub_ids), CHUNK):
+            chunk = hub_ids[start : start + CHUNK]
+            records.load_subjects(conn, hub.store.ring, chunk)
+            found = questions.load(conn, hub.store.ring, kind, hub_ids=chunk, question_id=question_id, states=states)
+            if found:
+                return found[0]
+    word = WORDS[kind]
+    raise NotFound(
+        f"there is no {word.en} {question_id}; see `crmhub {kind} list`",
+        f"没有{word.zh} {question_id}；请查看 `crmhub {kind} list`",
+    )
 
 
 def _moved(hub: Installation, work: UnitOfWork, item: Question) -> Declined:
@@ -229,7 +237,3 @@ def parse(field: Field, text: str) -> Value:
     if value is None and field.required:
         raise Declined(f"{field.name} is required and cannot be cleared", f"{field.name} 为必填，不能清空")
     return value
-
-
-def names(fields: Sequence[str]) -> str:
-    return ", ".join(fields)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.core.guards import Trip
 from hub.store.review_tables import guard_trip
-from hub.store.tables import checkpoint, run, schema_snapshot
+from hub.store.tables import checkpoint, mapping_version, run, schema_snapshot
 from hub.store.unit_of_work import UnitOfWork
 
 
@@ -178,18 +178,38 @@ def _guard(entity: str, system: str, guard: str) -> sa.ColumnElement[bool]:
     return sa.and_(guard_trip.c.entity == entity, guard_trip.c.system == system, guard_trip.c.guard == guard)
 
 
-def schema_digest(conn: sa.Connection, system: str, object_: str) -> tuple[str, str] | None:
-    """Returns (digest, body) of the schema last accepted."""
-    query = sa.select(schema_snapshot.c.digest, schema_snapshot.c.body)
-    row = conn.execute(
-        query.where(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
-    ).one_or_none()
-    return None if row is None else (row.digest, row.body)
+def use_mapping(work: UnitOfWork, system: str, object_: str, version: str, fields: Sequence[str]) -> None:
+    """Notes the canonical fields that a mapping maps, so that a base agreed under it can be read later."""
+    row = {"system": system, "object": object_, "version": version, "used_at": work.now}
+    table = mapping_version.c
+    known = sa.select(table.version).where(table.system == system, table.object == object_, table.version == version)
+    if work.conn.execute(known).scalar_one_or_none() is None:
+        work.conn.execute(mapping_version.insert().values(**row, fields=orjson.dumps(sorted(fields)).decode()))
 
 
-def accept_schema(work: UnitOfWork, system: str, object_: str, digest: str, body: str) -> None:
+def mapped_fields(conn: sa.Connection, system: str) -> dict[tuple[str, str], frozenset[str]]:
+    """Returns what every mapping ever used with a system mapped: (object, version) -> canonical fields."""
+    rows = conn.execute(sa.select(mapping_version).where(mapping_version.c.system == system))
+    return {(row.object, row.version): frozenset(orjson.loads(row.fields)) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedSchema:
+    """Is what a system's object looked like when it was last accepted: mapped native field -> kind, None if absent."""
+
+    shape: dict[str, str | None]
+    mapping_version: str
+    taken_at: float
+
+
+def accepted_schema(conn: sa.Connection, system: str, object_: str) -> AcceptedSchema | None:
+    here = sa.and_(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
+    row = conn.execute(sa.select(schema_snapshot).where(here)).one_or_none()
+    return None if row is None else AcceptedSchema(orjson.loads(row.body), row.mapping_version, row.taken_at)
+
+
+def accept_schema(work: UnitOfWork, system: str, object_: str, digest: str, body: str, mapping: str) -> None:
     here = sa.and_(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
     work.conn.execute(schema_snapshot.delete().where(here))
-    work.conn.execute(
-        schema_snapshot.insert().values(system=system, object=object_, digest=digest, body=body, taken_at=work.now)
-    )
+    row = {"system": system, "object": object_, "digest": digest, "body": body, "mapping_version": mapping}
+    work.conn.execute(schema_snapshot.insert().values(**row, taken_at=work.now))

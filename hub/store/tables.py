@@ -246,12 +246,23 @@ secret = Table(
     Column("stored_at", Double, nullable=False),
 )
 
+mapping_version = Table(
+    "mapping_version",
+    metadata,
+    Column("system", String(64), primary_key=True),
+    Column("object", String(120), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("fields", Text, nullable=False),
+    Column("used_at", Double, nullable=False),
+)
+
 schema_snapshot = Table(
     "schema_snapshot",
     metadata,
     Column("system", String(64), primary_key=True),
     Column("object", String(120), primary_key=True),
     Column("digest", String(64), nullable=False),
+    Column("mapping_version", String(64), nullable=False),
     Column("body", Text, nullable=False),
     Column("taken_at", Double, nullable=False),
 )

@@ -12,6 +12,7 @@ from hub.kernel.errors import HubError, Text
 from hub.store import inbox, intents, matches, quarantine, questions, records, runs
 from hub.store.database import Connection
 from hub.store.runs import GuardRow
+from hub.sync.drift import watch
 from hub.sync.engine import RunContext
 from hub.sync.intake import take_in
 from hub.sync.pull import pull
@@ -79,6 +80,7 @@ def run_cycle(run: RunContext, *, write: bool = True) -> Report:
 
 
 def _go(run: RunContext, *, write: bool) -> None:
+    watch(run)
     if write:
         recover(run)
     pull(run)

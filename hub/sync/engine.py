@@ -14,7 +14,7 @@ from hub.canonical.schema import Entity, MatchRule
 from hub.canonical.values import Value, match_domain, normalise_for_match
 from hub.core.guards import Limits
 from hub.core.plan import EntityPolicy
-from hub.core.state import Fields, GoldenRecord
+from hub.core.state import Base, BaseField, Binding, Fields, GoldenRecord
 from hub.kernel.clock import Clock
 from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
@@ -52,6 +52,8 @@ class Link:
         self._native = {name: self._with_hub_id(name) for name in self.objects}
         self._scopes = {name: self._scope(name) for name in self.objects}
         self._capabilities: dict[str, Capabilities] = {}
+        self.former: Mapping[tuple[str, str], frozenset[str]] = {}
+        """(object, mapping version) -> fields that it mapped, for bases agreed under an earlier mapping"""
 
     def native_fields(self, object_: str) -> tuple[str, ...]:
         return self._native[object_]
@@ -65,6 +67,13 @@ class Link:
         if found is None:
             found = self._capabilities[object_] = self.connector.capabilities(object_)
         return found
+
+    def base_of(self, binding: Binding, golden: GoldenRecord, base: Base | None) -> Base | None:
+        """Returns a binding's base; what was agreed under an earlier mapping stands for its fields only."""
+        if base is not None or binding.mapping_version in (None, self.mapping.version):
+            return base
+        fields = self.former.get((binding.object or "", str(binding.mapping_version)), frozenset())
+        return {name: BaseField(value, value) for name in fields for value in (golden.fields.get(name),)}
 
     def shows_empty(self, object_: str | None) -> bool:
         """Tells whether an empty field is shown as empty, so that an absent one is hidden and not empty."""

@@ -190,7 +190,10 @@ def _sides(
         if fresh is not None and found.system == fresh.system:
             continue
         seen = place.get((found.system, found.object or "", found.native_id or ""))
-        yield _side(run, found, stored.bases.get(found.binding_id) if stored else None, seen)
+        base = stored.bases.get(found.binding_id) if stored else None
+        if stored is not None:
+            base = run.links[found.system].base_of(found, stored.golden, base)
+        yield _side(run, found, base, seen)
     if fresh is not None:
         bound = Binding(
             binding_id(hub_id, fresh.system),
@@ -214,7 +217,14 @@ def _side(run: RunContext, found: Binding, base: Base | None, seen: Observation 
 
 def _write_of(run: RunContext, outcome: _Outcome) -> Write:
     plan = outcome.plan
-    bindings = tuple(replace(side.binding, agreed_revision=plan.golden.revision) for side in plan.sides)
+    bindings = tuple(
+        replace(
+            planned.binding,
+            agreed_revision=plan.golden.revision,
+            mapping_version=_mapped_by(run, side, planned.binding.mapping_version),
+        )
+        for side, planned in zip(outcome.snapshot.sides, plan.sides, strict=True)
+    )
     untouched = outcome.before.bindings if outcome.before else ()
     moved = {item.binding_id for item in bindings}
     others = tuple(item for item in untouched if item.binding_id not in moved)
@@ -222,6 +232,12 @@ def _write_of(run: RunContext, outcome: _Outcome) -> Write:
     if outcome.before:
         bases |= {item.binding_id: outcome.before.bases.get(item.binding_id) for item in others}
     return Write(outcome.before, plan.golden, bindings + others, bases, run.rules.facets(plan.golden.fields))
+
+
+def _mapped_by(run: RunContext, side: Side, before: str | None) -> str | None:
+    """Returns the mapping under which a base stands: the present one as soon as the record was seen through it."""
+    seen = side.observation
+    return run.links[side.system].mapping.version if seen is not None and seen.kind is Kind.UPSERT else before
 
 
 def _settle_questions(

@@ -130,7 +130,7 @@ def confirm(
     )
     scope = link.scope(intent.object)
     moved = {name: _field(agreed, sent, seen.get(name, UNSET)) for name, (agreed, sent) in intent.sent.items()}
-    before: Base | None = stored.bases.get(binding.binding_id)
+    before: Base | None = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     if intent.op == Op.CREATE:
         empty = {n: BaseField(None, None) for n in scope.readable | scope.writable if golden.fields.get(n) is None}
         before = {**empty, **moved}

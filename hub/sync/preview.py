@@ -29,6 +29,7 @@ def owed_actions(conn: Connection, run: RunContext, system: str, limit: int) -> 
             fields: tuple[str, ...] = ()
             if state is BindingState.ACTIVE:
                 base = stored[item.hub_id].bases.get(item.binding_id)
+                base = link.base_of(item, stored[item.hub_id].golden, base)
                 kept = frozen.get(item.hub_id, frozenset())
                 debt = debts(stored[item.hub_id].golden, side_of(link, item, base), base, kept)
                 fields = tuple(debt.fields)

@@ -124,13 +124,17 @@ def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Store
         return
     placed = replace(binding, object=object_, mapping_version=link.mapping.version)
     frozen = known.frozen.get(golden.hub_id, frozenset())
+    if frozen & _required(run):
+        run.tally.add("waiting_question")
+        return
     debt = debts(golden, side_of(link, placed, {}), {}, frozen)
     wanted = _allowed(run, golden, debt.fields, known)
     _request(run, link, placed, stored, {}, wanted, Op.CREATE, known, page)
 
 
 def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Stored, known: _Known, page: _Page) -> None:
-    golden, base = stored.golden, stored.bases.get(binding.binding_id)
+    golden = stored.golden
+    base = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     frozen = known.frozen.get(golden.hub_id, frozenset())
     debt: Debt = debts(golden, side_of(link, binding, base), base, frozen)
     if not debt.fields:

@@ -141,7 +141,7 @@ def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetch
         return rewrite(stored, replace(binding, version=None)), "absent"
     golden = stored.golden
     side = side_of(link, binding, None)
-    before: Base | None = stored.bases.get(binding.binding_id)
+    before: Base | None = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
     dirty = bool(debts(golden, side, base, frozenset()).fields)
     return rewrite(stored, replace(binding, version=None, dirty=dirty), base), "written"

@@ -201,7 +201,10 @@ def _translate(
         if record.deleted and hub_id is None:
             batch.vanished.append(record.native_id)
             continue
-        made = _observe(run, link, record, digest)
+        made = _observe(run, link, record, digest, hub_id)
+        if made is None:
+            run.tally.add("filtered")
+            continue
         if isinstance(made, Fault):
             batch.faults.append(made)
             continue
@@ -220,7 +223,10 @@ def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:
         return records.load_subjects(conn, run.ring, hub_ids)
 
 
-def _observe(run: RunContext, link: Link, record: NativeRecord, digest: bytes) -> Observation | Fault:
+def _observe(
+    run: RunContext, link: Link, record: NativeRecord, digest: bytes, hub_id: str | None
+) -> Observation | Fault | None:
+    """Returns what a record shows in canonical form, why it cannot be read, or None outside the mapping's filter."""
     kind = Kind.UPSERT
     if record.deleted:
         kind = Kind.MERGED if record.merged_into else Kind.GONE
@@ -257,6 +263,8 @@ def _observe(run: RunContext, link: Link, record: NativeRecord, digest: bytes) -
             digest,
             payload=payload,
         )
+    if not link.mapping.admits(translated.fields):
+        return None if hub_id is None else _outside(link, record, digest)
     stamp = record.fields.get(link.mapping.hub_id_field(record.object))
     return Observation(
         obs_id,
@@ -269,6 +277,21 @@ def _observe(run: RunContext, link: Link, record: NativeRecord, digest: bytes) -
         record.version,
         stamp if isinstance(stamp, str) and stamp else None,
         None,
+        digest,
+    )
+
+
+def _outside(link: Link, record: NativeRecord, digest: bytes) -> Fault:
+    """Holds out a bound record that left the mapping's filter: it asks to be unbound, it is never deleted."""
+    return Fault(
+        link.system,
+        record.object,
+        record.native_id,
+        INBOUND,
+        "",
+        "HUB-FILTER-001",
+        f"the record left the filter of the mapping of {link.system}; widen the filter, or detach the record",
+        f"该记录已不符合 {link.system} 映射的筛选条件；请放宽筛选，或解除绑定",
         digest,
     )
 

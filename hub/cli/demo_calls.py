@@ -1,0 +1,121 @@
+"""What the calls of a sync should cost at least: a calculation of its own, from what the simulators counted.
+
+Counted per cycle and object, so that no saving of one pays for the waste of another:
+- a poll is one call, or as many pages as the rows that are new since the last cycle fill;
+- creates and updates go in batches as large as the vendor takes (Zoho 100 rows, Fxiaoke one);
+- every change of a record is preceded by one read of its version (Zoho 100 rows a call, Fxiaoke one).
+A sign-in per system comes on top. Feeds of deleted records and descriptions keep intervals of their own: counted apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.cli.demo_lab import FXIAOKE, OBJECTS, ZOHO, Lab
+
+PAGE = {ZOHO: 200, FXIAOKE: 100}
+BATCH = {ZOHO: 100, FXIAOKE: 1}
+CREATES = {ZOHO: "insert", FXIAOKE: "create"}
+SEPARATE = {FXIAOKE: ("changeOwner",)}
+"""Writes that the vendor takes by a call of their own."""
+APART = ("deleted ", "describe ", "fields ", "modules ")
+
+
+@dataclass(slots=True)
+class Account:
+    """Counts the calls of one system: used, needed at least, and those that keep an interval of their own."""
+
+    used: int = 0
+    minimum: int = 0
+    apart: int = 0
+    polls: int = 0
+    writes: int = 0
+    parts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ratio(self) -> float:
+        return self.used / self.minimum if self.minimum else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Is one cycle as the simulators saw it, per system: calls and rows by operation."""
+
+    calls: Mapping[str, Mapping[str, int]]
+    rows: Mapping[str, Mapping[str, int]]
+
+
+class CallBook:
+    """Keeps the simulators' ledgers cycle by cycle; `expect` says how many rows people changed in between."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._fresh: Counter[tuple[str, str]] = Counter()
+        self.accounts = {system: Account(minimum=1) for system in OBJECTS}
+        self.accounts[ZOHO].parts["sign-in"] = self.accounts[FXIAOKE].parts["sign-in"] = 1
+        for system, objects in OBJECTS.items():
+            for object_ in objects:
+                self.expect(system, object_, len(lab.records(system, object_)))
+        self._reset()
+
+    def expect(self, system: str, object: str, rows: int = 1) -> None:
+        self._fresh[system, object] += rows
+
+    def close_cycle(self) -> Cycle:
+        """Books what was called since the last cycle, beside what it needed at least."""
+        calls, rows = {}, {}
+        for system, simulator in self._lab.simulators.items():
+            ledger = simulator.admin.calls()
+            calls[system], rows[system] = ledger["calls"], ledger["rows"]
+        cycle = Cycle(calls, rows)
+        for system in OBJECTS:
+            self._book(system, cycle)
+        self._reset()
+        return cycle
+
+    def _reset(self) -> None:
+        for simulator in self._lab.simulators.values():
+            simulator.admin.reset_calls()
+
+    def _book(self, system: str, cycle: Cycle) -> None:
+        account, calls, rows = self.accounts[system], cycle.calls[system], cycle.rows[system]
+        apart = sum(number for name, number in calls.items() if name.startswith(APART))
+        account.apart += apart
+        account.used += sum(calls.values()) - apart
+        for object_ in OBJECTS[system]:
+            created = rows.get(f"{CREATES[system]} {object_}", 0)
+            updated = rows.get(f"update {object_}", 0)
+            parts = {
+                "poll": max(1, _batches(self._fresh[system, object_], PAGE[system])),
+                "create": _batches(created, BATCH[system]),
+                "read before write": _batches(updated, BATCH[system]),
+                "update": _batches(updated, BATCH[system]),
+            }
+            parts |= {name: calls.get(f"{name} {object_}", 0) for name in SEPARATE.get(system, ())}
+            account.parts.update(parts)
+            account.minimum += sum(parts.values())
+            account.writes += created + updated
+            # What was written now comes back with the next poll.
+            self._fresh[system, object_] = created + updated
+
+
+def polls(cycle: Cycle) -> dict[str, int]:
+    """Returns how many change polls a cycle made per system and object."""
+    wanted = {ZOHO: "list {}", FXIAOKE: "query {}"}
+    return {
+        f"{system}.{object_}": cycle.calls[system].get(wanted[system].format(object_), 0)
+        for system, objects in OBJECTS.items()
+        for object_ in objects
+    }
+
+
+def written(cycle: Cycle) -> int:
+    """Returns how many rows a cycle wrote."""
+    reads = ("list ", "query ", "get ", "token", "coql ", *APART)
+    return sum(n for rows in cycle.rows.values() for name, n in rows.items() if not name.startswith(reads))
+
+
+def _batches(rows: int, size: int) -> int:
+    return -(-rows // size)

@@ -1,0 +1,76 @@
+"""Keeps the suite honest: every patch beside this file breaks one safeguard, and the test it names must notice.
+
+A patch begins with `Breaks:` (what is taken away) and `Turns red:` (the one test, as pytest names it); the diff follows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
+PARTS = ("hub", "connectors", "mappings", "config", "tests")
+SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".hypothesis", ".pytest_cache")
+TARGET = re.compile(r"^Turns red: (tests/\S+::\S+)$", re.MULTILINE)
+
+pytestmark = pytest.mark.slow
+
+
+def named_test(patch: Path) -> str:
+    header = patch.read_text(encoding="utf-8").split("\ndiff ", 1)[0]
+    found = TARGET.search(header)
+    assert found is not None, f"{patch.name} names no test: its header needs a line `Turns red: tests/...::test_...`"
+    return found.group(1)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for part in PARTS:
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=SKIPPED)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run_tests(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """Runs tests of a copy, against the copy's own code, with fixed random choices."""
+    options = ["-q", "-x", "--tb=line", "-p", "no:cacheprovider", "--hypothesis-seed=1"]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTEST_ADDOPTS", None)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *names],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_named_tests_pass_on_an_unpatched_copy(copy: Path) -> None:
+    done = run_tests(copy, *sorted({named_test(patch) for patch in PATCHES}))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_mutation_turns_its_test_red(patch: Path, copy: Path) -> None:
+    applied = subprocess.run(
+        ["git", "apply", "-p1", str(patch)],
+        cwd=copy,
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert applied.returncode == 0, f"{patch.name} no longer applies, renew it: {applied.stderr}"
+    done = run_tests(copy, named_test(patch))
+    # 1: tests ran and some failed; anything else (an import error, no such test) proves nothing.
+    assert done.returncode == 1, f"{patch.name} was not noticed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+    assert "1 failed" in done.stdout

@@ -1,0 +1,482 @@
+"""One random history of a world: seed -> systems, steps, faults and kills, then calm, then every invariant.
+
+Each step draws from a random stream of its own, so that a step can be left out and the others stay what they were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.base import Capabilities, Deletes
+from connectors.memory import FULL, FaultKind, Killed
+from hub.sync.cycle import Report
+from tests.scenarios import desk
+from tests.scenarios.invariants import check_always, check_quiet
+from tests.scenarios.world import ENTITY, OBJECTS, SystemSpec, World, waiting_intents
+
+NOTES = ("red", "green", "blue", "grey")
+CITIES = ("Xian", "Wuhan", "Lhasa")
+TAGS = ("vip", "loan", "card")
+STAGES = ("lead", "active", "closed")
+CONSENTS = ("granted", "unknown", "withdrawn")
+DAYS = ("1980-02-29", "1990-07-01", "2001-12-31")
+MOMENTS = ("2026-01-01T00:00:00Z", "2026-03-29T01:30:00+08:00", "2026-06-30T23:59:59.750Z")
+MOST_CYCLES = 14
+Outcome = Callable[["History", Random], None]
+
+
+@dataclass(slots=True)
+class History:
+    """Is one history under way. `notes` says what happened, for whoever reads a failure."""
+
+    world: World
+    seed: int
+    notes: list[str] = field(default_factory=list)
+    people: int = 0
+    relist: bool = False
+    checkpoints: list[list[Any]] = field(default_factory=list)
+    edits: list[tuple[str, str, Any]] = field(default_factory=list)
+    answers: list[tuple[str, str, Any]] = field(default_factory=list)
+    kills: int = 0
+    cycles: int = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def make_world(seed: int) -> World:
+    """Draws two to four systems, two of one kind among most of them, and what each of them can do."""
+    rng = Random(f"world:{seed}")
+    names = rng.choice(
+        (
+            [("a1", "alpha"), ("a2", "alpha")],
+            [("a1", "alpha"), ("b1", "beta")],
+            [("a1", "alpha"), ("a2", "alpha"), ("b1", "beta")],
+            [("a1", "alpha"), ("a2", "alpha"), ("b1", "beta"), ("b2", "beta")],
+        )
+    )
+    specs = [
+        SystemSpec(name, kind, draw_capabilities(rng), rng.choice((0.0, 0.0, -7.0, 400.0)), rng.random() < 0.7)
+        for name, kind in names
+    ]
+    prefer = [name for name, _ in names]
+    rng.shuffle(prefer)
+    on_delete = rng.choice(("detach", "detach", "propagate", "archive", "ask"))
+    oscillation = rng.choice((1000, 1000, 1000, 3))
+    world = World(specs, seed=seed, prefer=prefer, on_delete=on_delete, oscillation=oscillation, page=rng.choice((3, 200)))
+    for name, kind in names:
+        if rng.random() < 0.25:
+            _rewrite(world, name, kind, rng.choice(("note", "city", "full_name")))
+    return world
+
+
+def draw_capabilities(rng: Random) -> Capabilities:
+    deletes = rng.choice((Deletes.FEED, Deletes.FEED, Deletes.FLAG, Deletes.NONE))
+    return replace(
+        FULL,
+        incremental=rng.random() < 0.9,
+        sorted_by_cursor=rng.random() < 0.7,
+        cursor_resolution=rng.choice((1.0, 1.0, 60.0)),
+        visibility_lag=rng.choice((0.0, 0.0, 10.0, 30.0)),
+        deletes=deletes,
+        merge_feed=deletes is not Deletes.NONE and rng.random() < 0.7,
+        external_key_unique=rng.random() < 0.7,
+        strong_read_by_key=rng.random() < 0.7,
+        can_clear=rng.random() < 0.9,
+        returns_nulls=rng.random() < 0.8,
+        ordered_versions=rng.random() < 0.7,
+        batch_size=rng.choice((1, 2, 100)),
+        page_size=rng.choice((2, 5, 200)),
+    )
+
+
+def _rewrite(world: World, name: str, kind: str, canonical: str) -> None:
+    native = {"note": ("note", "Remark"), "city": ("city", "Town"), "full_name": ("name", "FullName")}[canonical]
+    for object_ in OBJECTS[kind]:
+        world.systems[name].rewrite(object_, native[kind == "beta"], _shout)
+
+
+def _shout(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def person(history: History, rng: Random) -> dict[str, Any]:
+    """Draws a new real person or firm."""
+    history.people += 1
+    number = history.people
+    fields: dict[str, Any] = {
+        "customer_kind": rng.choice(("individual", "individual", "organization")),
+        "full_name": f"Person {number:02d}",
+    }
+    if rng.random() < 0.8:
+        fields["mobile"] = f"+861380000{number:04d}"
+    if rng.random() < 0.4:
+        fields["code"] = f"ID{number:05d}"
+    return fields | draw_fields(rng, rng.randint(0, 4))
+
+
+def draw_fields(rng: Random, count: int) -> dict[str, Any]:
+    values: dict[str, tuple[Any, ...]] = {
+        "note": NOTES,
+        "city": CITIES,
+        "consent": CONSENTS,
+        "stage": STAGES,
+        "birth_date": DAYS,
+        "met_at": MOMENTS,
+        "tags": (("vip",), ("loan",), ("card", "vip"), ("card", "loan")),
+    }
+    return {name: rng.choice(values[name]) for name in rng.sample(sorted(values), count)}
+
+
+def populate(history: History, rng: Random) -> None:
+    """Makes the bases: people who stand in several systems already, with small differences."""
+    world = history.world
+    for _ in range(rng.randint(1, 3)):
+        base = person(history, rng)
+        who = base["full_name"]
+        for name in world.systems:
+            if rng.random() < 0.6:
+                fields = {**base, **(draw_fields(rng, 1) if rng.random() < 0.4 else {})}
+                world.create(name, fields, who)
+        history.note(f"base {who}")
+
+
+def pick(history: History, rng: Random) -> tuple[str, str] | None:
+    """Returns a live record (system, native id)."""
+    found = [(name, key) for name in history.world.systems for key in sorted(history.world.live(name))]
+    return rng.choice(found) if found else None
+
+
+def do_edit(history: History, rng: Random) -> None:
+    found = pick(history, rng)
+    if found is None:
+        return
+    system, native_id = found
+    fields: dict[str, Any] = draw_fields(rng, rng.choice((1, 1, 1, 2, 3)))
+    if rng.random() < 0.15:
+        history.people += 1
+        fields["mobile"] = f"+861390000{history.people:04d}"
+    if rng.random() < 0.1:
+        history.people += 1
+        fields["full_name"] = f"Renamed {history.people:02d}"
+    if rng.random() < 0.15:
+        fields[rng.choice(("note", "birth_date", "tags", "city"))] = None
+    mapped = history.world.mapping(history.world.spec(system).kind).out_fields(history.world.object_of(system, native_id))
+    fields = {name: value for name, value in fields.items() if name in mapped}
+    if fields:
+        history.world.edit(system, native_id, **fields)
+        history.note(f"edit {system} {native_id} {fields}")
+
+
+def do_create(history: History, rng: Random) -> None:
+    world = history.world
+    system = rng.choice(sorted(world.systems))
+    fields = person(history, rng)
+    native_id = world.create(system, fields, fields["full_name"])
+    history.note(f"create {system} {native_id} {fields}")
+    if rng.random() < 0.3:
+        other = rng.choice(sorted(world.systems))
+        copy = {**fields, **draw_fields(rng, 1)}
+        native_id = world.create(other, copy, fields["full_name"])
+        history.note(f"create {other} {native_id} {copy} (the same person)")
+
+
+def do_delete(history: History, rng: Random) -> None:
+    found = pick(history, rng)
+    if found is not None:
+        history.world.delete(*found)
+        history.note(f"delete {found}")
+
+
+def do_merge(history: History, rng: Random) -> None:
+    world = history.world
+    system = rng.choice(sorted(world.systems))
+    by_object: dict[str, list[str]] = {}
+    for key, (object_, _) in sorted(world.live(system).items()):
+        by_object.setdefault(object_, []).append(key)
+    pairs = [keys for keys in by_object.values() if len(keys) > 1]
+    if not pairs:
+        return
+    loser, survivor = rng.sample(rng.choice(pairs), 2)
+    live = world.live(system)
+    world.join(world.identity(system, loser, live[loser][1]), world.identity(system, survivor, live[survivor][1]))
+    world.merge(system, loser, survivor)
+    history.note(f"merge {system} {loser} -> {survivor}")
+
+
+def do_hide(history: History, rng: Random) -> None:
+    """Takes or gives back permissions on a field or a record."""
+    world = history.world
+    system = rng.choice(sorted(world.systems))
+    table = world.systems[system].table(object_ := rng.choice(OBJECTS[world.spec(system).kind]))
+    history.relist = True
+    if table.hidden_fields or table.hidden_records:
+        _show_all(world, system, object_)
+        history.note(f"show everything of {system} {object_}")
+    elif rng.random() < 0.5 and table.rows:
+        native_id = rng.choice(sorted(table.rows))
+        world.systems[system].hide_record(object_, native_id)
+        history.note(f"hide {system} {native_id}")
+    else:
+        mapping = world.mapping(world.spec(system).kind)
+        name = rng.choice([n for n in mapping.native_fields(object_)[1:] if n not in ("kind", "name", "FullName")])
+        world.systems[system].hide_field(object_, name)
+        history.note(f"hide field {system} {object_} {name}")
+
+
+def _show_all(world: World, system: str, object_: str) -> None:
+    table = world.systems[system].table(object_)
+    table.hidden_fields.clear()
+    table.hidden_records.clear()
+
+
+def do_time(history: History, rng: Random) -> None:
+    history.world.time.pass_(rng.choice((0.2, 1.0, 5.0, 40.0, 90.0)))
+
+
+def do_desk(history: History, rng: Random) -> None:
+    world = history.world
+    act = rng.choice(("edit", "edit", "questions", "matches", "writes", "quarantine"))
+    if act == "edit":
+        with world.engine.connect() as conn:
+            hub_ids = sorted(row[0] for row in conn.execute(sa.text("SELECT hub_id FROM golden")))
+        if hub_ids:
+            hub_id, fields = rng.choice(hub_ids), draw_fields(rng, 1)
+            desk.edit(world, hub_id, **fields)
+            history.edits += [(hub_id, name, value) for name, value in fields.items()]
+            history.note(f"hub edit {hub_id[-6:]} {fields}")
+        return
+    _answer(history, rng, act)
+
+
+def _answer(history: History, rng: Random, act: str) -> int:
+    world = history.world
+    if act == "questions":
+        choose = desk.any_candidate(rng)
+
+        def keep(question: Any) -> Any:
+            value = choose(question)
+            history.answers.append((question.hub_id, question.field, value))
+            history.note(f"answer {question.kind} {question.field} of {question.hub_id[-6:]}: {value}")
+            return value
+
+        return desk.answer_questions(world, keep)
+    acts = {"matches": desk.answer_matches, "writes": desk.look_into_writes, "quarantine": desk.retry_quarantine}
+    done = acts[act](world)
+    if done:
+        history.note(f"{act}: {done} answered")
+    return done
+
+
+def do_fault(history: History, rng: Random) -> None:
+    """Scripts one to three faults for the calls to come, or a storm of page faults."""
+    faults = history.world.systems[rng.choice(sorted(history.world.systems))].faults
+    if rng.random() < 0.3:
+        kinds = (FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.STALE)
+        faults.rates = {kind: 0.4 for kind in kinds}
+        history.note("storm of duplicates, disorder and stale rows")
+        return
+    for _ in range(rng.randint(1, 3)):
+        kind = rng.choice(
+            (
+                FaultKind.BEFORE_EFFECT,
+                FaultKind.AFTER_EFFECT,
+                FaultKind.AFTER_EFFECT,
+                FaultKind.PARTIAL_BATCH,
+                FaultKind.RETRY_LATER,
+                FaultKind.RATE_LIMITED,
+                FaultKind.QUOTA_EXHAUSTED,
+                FaultKind.AUTH_REJECTED,
+                FaultKind.CURSOR_EXPIRED,
+                FaultKind.PROTOCOL,
+                FaultKind.STALE,
+                FaultKind.DUPLICATE,
+                FaultKind.TRUNCATED,
+            )
+        )
+        operation = "write" if rng.random() < 0.5 else "*"
+        faults.inject(kind, operation, nth=rng.randint(1, 4))
+        history.note(f"fault {kind} on {operation}")
+
+
+def do_cycle(history: History, rng: Random) -> None:
+    """Runs a cycle; in one of three it is killed at some boundary and started anew."""
+    history.cycles += 1
+    if rng.random() < 0.4:
+        history.world.hub.mortality.kill_after(rng.randint(1, 60))
+    try:
+        report = history.world.cycle()
+    except Killed as killed:
+        history.kills += 1
+        history.world.restart()
+        history.note(f"killed at {killed}")
+        check_always(history.world)
+        return
+    history.world.hub.mortality.kill_after(None)
+    history.note(f"cycle {report.outcome} {','.join(report.reasons)}")
+
+
+def do_reconcile(history: History, rng: Random) -> None:
+    history.world.hub.reconcile()
+    history.note("reconcile")
+
+
+def do_cursors(history: History, rng: Random) -> None:
+    """Keeps the checkpoints, puts older ones back, drops them, or lets the systems forget them."""
+    world, act = history.world, rng.choice(("keep", "keep", "back", "drop", "expire"))
+    if act == "keep":
+        history.checkpoints.append(_checkpoints(world))
+    elif act == "back" and history.checkpoints:
+        _put_back(world, rng.choice(history.checkpoints))
+    elif act == "drop":
+        world.drop_cursors()
+    elif act == "expire":
+        world.systems[rng.choice(sorted(world.systems))].expire_cursors()
+    history.note(f"cursors: {act}")
+
+
+def _checkpoints(world: World) -> list[Any]:
+    with world.engine.connect() as conn:
+        return [dict(row._mapping) for row in conn.execute(sa.text("SELECT * FROM checkpoint"))]
+
+
+def _put_back(world: World, rows: list[Any]) -> None:
+    with world.engine.connect() as conn, conn.begin():
+        conn.execute(sa.text("DELETE FROM checkpoint"))
+        for row in rows:
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            conn.execute(sa.text(f"INSERT INTO checkpoint ({names}) VALUES ({values})"), row)
+
+
+RULES: tuple[tuple[Outcome, int], ...] = (
+    (do_edit, 30),
+    (do_create, 8),
+    (do_delete, 5),
+    (do_merge, 4),
+    (do_hide, 4),
+    (do_time, 8),
+    (do_desk, 9),
+    (do_fault, 10),
+    (do_cycle, 26),
+    (do_reconcile, 2),
+    (do_cursors, 5),
+)
+
+
+def play(seed: int, only: set[int] | None = None) -> History:
+    """Plays the history of a seed to its end and checks every invariant; `only` keeps just these steps."""
+    world = make_world(seed)
+    history = History(world, seed)
+    try:
+        _play(history, seed, only)
+    except BaseException as failed:
+        failed.add_note("\n".join([f"{world.settings.on_delete=}", *_describe(world), *history.notes]))
+        raise
+    finally:
+        world.close()
+    return history
+
+
+def _describe(world: World) -> list[str]:
+    plain = {name: getattr(FULL, name) for name in FULL.__slots__}
+    lines = []
+    for spec in world.specs:
+        other = {n: str(getattr(spec.can, n)) for n, v in plain.items() if getattr(spec.can, n) != v}
+        rewrites = {o: list(t.rewrites) for o, t in world.systems[spec.name].tables.items() if t.rewrites}
+        lines.append(f"{spec.name} {spec.kind} {json.dumps(other)} skew={spec.skew} rewrites={rewrites}")
+    return lines
+
+
+def _play(history: History, seed: int, only: set[int] | None) -> None:
+    rng = Random(f"history:{seed}")
+    populate(history, rng)
+    if rng.random() < 0.6:
+        do_cycle(history, Random("calm"))
+    functions = [rule for rule, _ in RULES]
+    weights = [weight for _, weight in RULES]
+    for step in range(rng.randint(4, 16)):
+        if only is not None and step not in only:
+            continue
+        own = Random(f"step:{seed}:{step}")
+        rule = own.choices(functions, weights)[0]
+        if own.random() < 0.5:
+            history.world.time.pass_(own.choice((0.0, 0.3, 1.0, 7.0)))
+        history.note(f"-- step {step} {rule.__name__}")
+        rule(history, own)
+    quiesce(history, Random(f"quiesce:{seed}"))
+    check_quiet(history)
+    replay(history, Random(f"replay:{seed}"))
+
+
+def quiesce(history: History, rng: Random) -> None:
+    """Ends faults and edits, then cycles and answers until nothing moves any more."""
+    world = history.world
+    history.note("-- quiesce")
+    for system in world.systems.values():
+        system.faults.off()
+    world.hub.mortality.kill_after(None)
+    keep_hidden = rng.random() < 0.3
+    if history.relist and not keep_hidden:
+        for spec in world.specs:
+            for object_ in OBJECTS[spec.kind]:
+                _show_all(world, spec.name, object_)
+        world.drop_cursors()
+        desk.retry_quarantine(world)
+    looked = False
+    for _ in range(MOST_CYCLES):
+        world.time.pass_(150.0)
+        before = len(world.writes())
+        report = world.cycle()
+        history.cycles += 1
+        history.note(f"cycle {report.outcome} {','.join(report.reasons)}")
+        answered = sum(_answer(history, rng, act) for act in ("questions", "matches", "writes"))
+        if answered or not _quiet(report) or len(world.writes()) != before:
+            continue
+        if needs_reconcile(history) and not looked:
+            looked = True
+            world.hub.reconcile()
+            continue
+        check_always(world)
+        return
+    raise AssertionError(f"inv 3: still moving after {MOST_CYCLES} cycles: {report.counts} {report.reasons}")
+
+
+def _quiet(report: Report) -> bool:
+    return not report.standing.queued and not report.counts.get("changed") and not waiting_intents(report)
+
+
+def needs_reconcile(history: History) -> bool:
+    """Tells whether something happened that no change stream shows: hidden records, deletes that nobody reports."""
+    return history.relist or any(spec.can.deletes is Deletes.NONE for spec in history.world.specs)
+
+
+def replay(history: History, rng: Random) -> None:
+    """Goes back to an earlier checkpoint, or to none: the same pages again must change nothing (17, 1)."""
+    world = history.world
+    writes, golden = len(world.writes()), _golden(world)
+    if history.checkpoints and rng.random() < 0.5:
+        _put_back(world, rng.choice(history.checkpoints))
+    else:
+        world.drop_cursors()
+    for system in world.systems.values():
+        system.faults.rates = {FaultKind.DUPLICATE: 0.3, FaultKind.REORDER: 0.3}
+    world.time.pass_(150.0)
+    report = world.cycle()
+    assert len(world.writes()) == writes, f"inv 1/17: a replay wrote {[w for _, w in world.writes()[writes:]]}"
+    assert _golden(world) == golden, f"inv 17: a replay changed a golden record ({report.counts})"
+
+
+def _golden(world: World) -> list[Any]:
+    with world.engine.connect() as conn:
+        rows = conn.execute(sa.text("SELECT hub_id, revision, state FROM golden ORDER BY hub_id"))
+        return [tuple(row) for row in rows]
+
+
+__all__ = ["ENTITY", "History", "make_world", "play"]

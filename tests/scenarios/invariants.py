@@ -1,0 +1,375 @@
+"""What must hold of a world: at every moment, and once it has come to rest. Numbers are those of the semantics, §14.
+
+The systems' own change logs are the truth against which the hub's store is judged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from connectors.base import Deletes
+from hub.audit.verify import verify
+from hub.core.state import BaseField, Binding, BindingState, GoldenState
+from hub.store import history as past
+from hub.store import quarantine, questions, records
+from hub.store.records import Stored
+from hub.store.vault import audit_rows
+from tests.scenarios.world import BYSTANDERS, ENTITY, KEY_FIELDS, World, natives_of
+
+if TYPE_CHECKING:
+    from tests.scenarios.history import History
+
+HUB_ACTS = {"create": "remote.create", "update": "remote.update", "delete": "remote.delete", "restore": "remote.restore"}
+
+
+def check_always(world: World) -> None:
+    """Checks what must hold at every moment, also right after a crash."""
+    with world.engine.connect() as conn:
+        rows = conn.execute(sa.text("SELECT hub_id, system, object, native_id, state FROM binding")).all()
+        verdict = verify(audit_rows(conn))
+    natives = Counter((row.system, row.object, row.native_id) for row in rows if row.native_id)
+    active = Counter((row.hub_id, row.system) for row in rows if row.state in ("pending", "active", "doomed"))
+    assert not [key for key, number in natives.items() if number > 1], "inv 11: a native record with two hub records"
+    assert not [key for key, number in active.items() if number > 1], "inv 11: two bindings of one record in a system"
+    assert verdict.ok, f"inv 31: the audit log is broken at {verdict.first_bad}"
+    check_creates(world)
+    check_budget(world)
+
+
+def check_creates(world: World) -> None:
+    """At no moment do two live records stand in one system that the hub created for one hub id (10)."""
+    for name, system in world.systems.items():
+        ours: dict[str, set[str]] = defaultdict(set)
+        owner: dict[str, str] = {}
+        for commit in system.log:
+            if commit.hub_id is not None and commit.op == "create":
+                ours[commit.hub_id].add(commit.native_id)
+                owner[commit.native_id] = commit.hub_id
+                assert len(ours[commit.hub_id]) == 1, f"inv 10: {name} got two records of {commit.hub_id}"
+            elif commit.op in ("delete", "merge") and commit.native_id in owner:
+                ours[owner[commit.native_id]].discard(commit.native_id)
+
+
+def check_budget(world: World) -> None:
+    """No create is sent again unless somebody looked, and nothing is called after a system said stop (29)."""
+    for name, ledger in world.ledgers.items():
+        assert not ledger.late_calls, f"inv 29: {name} was called after it said stop: {ledger.late_calls}"
+        open_: set[str] = set()
+        for act, hub_id in ledger.asked:
+            if act == "create":
+                assert hub_id not in open_, f"inv 29: {name} was sent {hub_id} again blindly"
+                open_.add(hub_id)
+            else:
+                open_.discard(hub_id)
+
+
+@dataclass(slots=True)
+class Facts:
+    """Is everything the store says once the world is at rest."""
+
+    stored: dict[str, Stored]
+    frozen: dict[str, frozenset[str]]
+    candidates: dict[tuple[str, str], list[Any]]
+    refused: dict[tuple[str, str], set[str]]
+    unread: set[tuple[str, str]]
+    asked_natives: set[tuple[str, str]]
+    asked_hubs: set[tuple[str, str]]
+    asked_writes: set[tuple[str, str]]
+    past: dict[tuple[str, str], list[Any]]
+    bound: dict[tuple[str, str], Binding] = field(default_factory=dict)
+
+
+def load_facts(world: World) -> Facts:
+    store = world.hub.store
+    with store.read() as conn:
+        hub_ids = [row[0] for row in conn.execute(sa.text("SELECT hub_id FROM golden"))]
+        stored = records.load(conn, store.ring, hub_ids)
+        kept: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for kind in ("conflict", "hold"):
+            for question in questions.load(conn, store.ring, kind, hub_ids=hub_ids, states=(), limit=10_000):
+                kept[question.hub_id, question.field] += [value for _, value in question.candidates]
+        changes: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for hub_id in hub_ids:
+            for change in past.timeline(conn, store.ring, hub_id):
+                values = [change.before, change.after, *(value for _, value in change.losers)]
+                changes[hub_id, change.field] += values
+        held = quarantine.listing(conn, ENTITY, limit=10_000)
+        live = "state IN ('open', 'decided')"
+        asked = conn.execute(sa.text(f"SELECT system, native_id FROM match_question WHERE {live}")).all()
+        hubs = conn.execute(
+            sa.text(f"SELECT system, hub_id FROM match_candidate JOIN match_question q USING (question_id) WHERE q.{live}".replace("c.system", "system").replace("SELECT system", "SELECT q.system"))
+        ).all()
+        writes = conn.execute(sa.text("SELECT system, hub_id FROM intent WHERE state = 'asked'")).all()
+        frozen = questions.frozen_fields(conn, hub_ids)
+    refused: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in held:
+        if row.direction == quarantine.OUTBOUND and row.hub_id:
+            refused[row.system, row.hub_id].add(row.field)
+    facts = Facts(
+        stored,
+        frozen,
+        kept,
+        refused,
+        {(row.system, row.native_id) for row in held if row.direction == quarantine.INBOUND},
+        {(row[0], row[1]) for row in asked},
+        {(row[0], row[1]) for row in hubs},
+        {(row[0], row[1]) for row in writes},
+        changes,
+    )
+    for item in stored.values():
+        for found in item.bindings:
+            if found.native_id is not None:
+                facts.bound[found.system, found.native_id] = found
+    return facts
+
+
+def check_quiet(history: History) -> None:
+    """Checks what must hold once nothing moves any more."""
+    world, facts = history.world, load_facts(history.world)
+    for stored in facts.stored.values():
+        for found in stored.bindings:
+            check_binding(world, facts, stored, found)
+    for name in world.systems:
+        for native_id in world.live(name):
+            check_known(world, facts, name, native_id)
+    check_edits(history, facts)
+    check_bystanders(world)
+    check_deletes(world)
+    check_audit(world)
+
+
+def check_binding(world: World, facts: Facts, stored: Stored, found: Binding) -> None:
+    """Every binding shows the golden record, or says why it does not (2, 16)."""
+    place, golden = f"{found.system} {found.native_id} of {found.hub_id}", stored.golden
+    if golden.state is not GoldenState.LIVE:
+        return
+    spec = world.spec(found.system)
+    if found.state is BindingState.PENDING:
+        explained = (
+            facts.refused.get((found.system, found.hub_id))
+            or (found.system, found.hub_id) in facts.asked_hubs
+            or (found.system, found.hub_id) in facts.asked_writes
+        )
+        assert explained, f"inv 2: {place} was never created and nothing says why"
+        return
+    if found.native_id is None:
+        return
+    table = world.systems[found.system].table(str(found.object))
+    if found.native_id in table.hidden_records:
+        return
+    row = table.rows[found.native_id][-1]
+    if found.state is BindingState.DETACHED:
+        assert row.deleted, f"inv 2: {place} lives there and is detached here"
+        return
+    if row.deleted:
+        unprovable = spec.can.deletes is Deletes.NONE or "*" in facts.frozen.get(found.hub_id, frozenset())
+        assert unprovable, f"inv 16: the delete of {place} was never noticed"
+        return
+    assert found.state is BindingState.ACTIVE, f"inv 2: {place} is {found.state} for good"
+    if (found.system, found.native_id) not in facts.unread:
+        _check_fields(world, facts, stored, found, row.fields)
+
+
+def _check_fields(world: World, facts: Facts, stored: Stored, found: Binding, native: Any) -> None:
+    spec, golden = world.spec(found.system), stored.golden
+    mapping, object_ = world.mapping(spec.kind), str(found.object)
+    table = world.systems[found.system].table(object_)
+    shown = mapping.to_canonical(object_, {n: native.get(n) for n in mapping.native_fields(object_)}).fields
+    refused = facts.refused.get((found.system, found.hub_id), set())
+    frozen = facts.frozen.get(found.hub_id, frozenset())
+    base = stored.bases.get(found.binding_id)
+    for name in sorted(set(mapping.in_fields(object_)) & set(mapping.out_fields(object_))):
+        there, here = shown.get(name), golden.fields.get(name)
+        if there == here or name in frozen or name in refused or "" in refused:
+            continue
+        if set(natives_of(mapping, object_, name)) & table.hidden_fields:
+            continue
+        known: BaseField | None = base.get(name) if base is not None else None
+        if here is None and name not in mapping.clearable(object_):
+            continue  # declared: the system's field is never cleared
+        if there is None and not spec.can.returns_nulls:
+            continue  # declared: the system does not show that a field was emptied
+        rewritten = known is not None and known.agreed == here and known.seen == there
+        assert rewritten, (
+            f"inv 2: {found.system} {found.native_id} shows {name}={there!r}, the golden record {found.hub_id} "
+            f"has {here!r}; base {known and (known.agreed, known.sent, known.seen)} dirty={found.dirty}"
+        )
+
+
+def check_known(world: World, facts: Facts, system: str, native_id: str) -> None:
+    """Every live record is bound, or a person is asked about it, or it is held out (16, 11)."""
+    object_, fields = world.live(system)[native_id]
+    if native_id in world.systems[system].table(object_).hidden_records:
+        return
+    if (system, native_id) in facts.asked_natives or (system, native_id) in facts.unread:
+        return
+    found = facts.bound.get((system, native_id))
+    assert found is not None, f"inv 16: {system} {native_id} was never taken in"
+    who, golden = world.identity(system, native_id, fields), world.who_is(found.hub_id)
+    assert not who or not golden or world.same(who, golden), f"inv 15: {system} {native_id} ({who}) linked to {golden}"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Is one value that a person put into a system, and what happened to the record there afterwards."""
+
+    system: str
+    native_id: str
+    field: str
+    value: Any
+    before: Any
+    overtaken: bool
+
+
+def edits_of(world: World) -> list[Edit]:
+    """Reads from the systems' logs what people changed; `overtaken` says that a person changed it again or deleted it."""
+    found: list[Edit] = []
+    for name, system in world.systems.items():
+        mapping = world.mapping(world.spec(name).kind)
+        states: dict[str, dict[str, Any]] = defaultdict(dict)
+        touched: dict[tuple[str, str], int] = {}
+        ended: dict[str, int] = {}
+        rows: list[tuple[int, str, str, Any, Any]] = []
+        for place, commit in enumerate(system.log):
+            if commit.hub_id is None and commit.op in ("delete", "merge"):
+                ended[commit.native_id] = place
+            readable = {native for f in mapping.out_fields(commit.object) for native in natives_of(mapping, commit.object, f)}
+            fields = mapping.to_canonical(commit.object, {k: v for k, v in commit.fields.items() if k in readable}).fields
+            for field_, value in fields.items():
+                if field_ not in mapping.out_fields(commit.object):
+                    continue
+                before = states[commit.native_id].get(field_)
+                states[commit.native_id][field_] = value
+                if commit.hub_id is None and value != before:
+                    touched[commit.native_id, field_] = place
+                    rows.append((place, commit.native_id, field_, value, before))
+        for place, native_id, field_, value, before in rows:
+            later = touched[native_id, field_] > place or ended.get(native_id, -1) > place
+            found.append(Edit(name, native_id, field_, value, before, later))
+    return found
+
+
+def check_edits(history: History, facts: Facts) -> None:
+    """No edit is lost (7) and no value is invented (8)."""
+    world = history.world
+    origins: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for edit in edits_of(world):
+        found = facts.bound.get((edit.system, edit.native_id))
+        if found is not None:
+            origins[found.hub_id, edit.field] += [edit.value, edit.before]
+        if not edit.overtaken:
+            check_edit(world, facts, edit, found)
+    for hub_id, name, value in [*history.edits, *history.answers]:
+        value = _canonical(world, name, value)
+        origins[hub_id, name].append(value)
+        golden = facts.stored[hub_id].golden
+        kept = [golden.fields.get(name), *facts.past[hub_id, name], *facts.candidates[hub_id, name]]
+        if (hub_id, name, value) in history.edits:
+            assert name == "tags" or value in kept, f"inv 7: the hub's edit {name}={value!r} of {hub_id} is lost"
+    for hub_id, stored in facts.stored.items():
+        for name, value in stored.golden.fields.items():
+            if name == "customer_kind":
+                continue
+            known = origins[hub_id, name]
+            if name == "tags":
+                sources = {tag for each in known if each for tag in each}
+                assert sources.issuperset(value or ()), f"inv 8: {hub_id} has invented tags {value!r} out of {sources}"
+            else:
+                assert value in known, f"inv 8: nobody ever set {name}={value!r} of {hub_id}; known: {known}"
+
+
+def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None) -> None:
+    """One person's last word about a field in a system: final, kept as a loser, or waiting in a question."""
+    if found is None or (edit.system, edit.native_id) in facts.unread:
+        return  # check_known has asked why
+    spec, object_ = world.spec(edit.system), str(found.object)
+    table = world.systems[edit.system].table(object_)
+    natives = set(natives_of(world.mapping(spec.kind), object_, edit.field))
+    if edit.native_id in table.hidden_records or natives & table.hidden_fields:
+        return
+    if edit.value is None and not spec.can.returns_nulls:
+        return
+    stored = facts.stored[found.hub_id]
+    base = stored.bases.get(found.binding_id)
+    golden = stored.golden.fields.get(edit.field)
+    if edit.field == "tags":
+        return  # element-wise: check_known_tags
+    known = base.get(edit.field) if base is not None else None
+    kept = [golden, *facts.past[found.hub_id, edit.field], *facts.candidates[found.hub_id, edit.field]]
+    assert edit.value in kept or (known is not None and known.knows(edit.value)), (
+        f"inv 7: {edit.field}={edit.value!r} set in {edit.system} {edit.native_id} of {found.hub_id} is lost: "
+        f"golden {golden!r}, kept {kept[1:]}"
+    )
+
+
+def _canonical(world: World, name: str, value: Any) -> Any:
+    from hub.canonical.values import canonicalise
+    from tests.scenarios.world import schema
+
+    fields = schema().entity(ENTITY).fields
+    return canonicalise(fields[name], value) if name in fields else value
+
+
+def check_bystanders(world: World) -> None:
+    """What the hub was not asked to change is as it was (22)."""
+    for name, system in world.systems.items():
+        mapping = world.mapping(world.spec(name).kind)
+        for commit in system.writes:
+            writable = {n for f in mapping.out_fields(commit.object) for n in natives_of(mapping, commit.object, f)}
+            foreign = set(commit.fields) - writable - {KEY_FIELDS[world.spec(name).kind]}
+            assert not foreign, f"inv 22: {name} {commit.native_id} was written {foreign}"
+        for object_, table in system.tables.items():
+            for native_id, versions in table.rows.items():
+                for own in BYSTANDERS:
+                    values = {row.fields.get(own) for row in versions}
+                    assert len(values) == 1, f"inv 22: {own} of {name} {object_} {native_id} changed"
+
+
+def check_deletes(world: World) -> None:
+    """Each remote delete follows a delete by a person elsewhere, under the rule that spreads deletes (12, 14)."""
+    with world.engine.connect() as conn:
+        rows = conn.execute(sa.text("SELECT hub_id, system, native_id FROM binding WHERE native_id IS NOT NULL")).all()
+    places: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for hub_id, name, native_id in rows:
+        places[hub_id].append((name, native_id))
+    for name, commit in world.writes():
+        if commit.op != "delete":
+            continue
+        assert world.settings.on_delete == "propagate", f"inv 12: {name} {commit.native_id} deleted under no rule"
+        causes = [
+            other
+            for place, native_id in places[str(commit.hub_id)]
+            for other in world.systems[place].log
+            if place != name and other.native_id == native_id and other.hub_id is None and other.op in ("delete", "merge")
+        ]
+        assert causes, f"inv 12: {name} {commit.native_id} was deleted though nobody deleted it elsewhere"
+
+
+def check_audit(world: World) -> None:
+    """The log verifies, and each effective remote write has one event (31)."""
+    said: Counter[tuple[str, str, str]] = Counter()
+    with world.engine.connect() as conn:
+        rows = list(audit_rows(conn))
+    verdict = verify(rows)
+    assert verdict.ok, f"inv 31: the audit log is broken at {verdict.first_bad}"
+    for row in rows:
+        body = orjson.loads(row[2])
+        if body["act"].startswith("remote.") and body.get("out", body.get("outcome")) == "success":
+            said[body["conn"] if "conn" in body else body["connection"], _obj(body), body["act"]] += 1
+    done: Counter[tuple[str, str, str]] = Counter()
+    for name, commit in world.writes():
+        done[name, str(commit.hub_id), HUB_ACTS[commit.op]] += 1
+    for key, number in done.items():
+        assert said[key] == number, f"inv 31: {number} writes {key} left {said[key]} events"
+    for key, number in said.items():
+        assert done[key] == number, f"inv 31: {number} events {key} for {done[key]} writes"
+
+
+def _obj(body: Any) -> str:
+    obj = body.get("obj")
+    return str(obj["id"]) if isinstance(obj, dict) else str(body.get("obj_id"))
