@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hub.core.state import Kind, Observation
 from hub.keys.keyring import Keyring
 from hub.store.codec import fields_in
+from hub.store.database import bulk_insert
 from hub.store.tables import binding, observation
 from hub.store.unit_of_work import UnitOfWork
 
@@ -126,8 +127,7 @@ def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued
 
 def stage(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
     """Puts observations into the inbox; what they replace was consumed in the same unit of work."""
-    if rows:
-        work.conn.execute(observation.insert(), list(rows))
+    bulk_insert(work.conn, observation, rows)
 
 
 def queue_page(conn: sa.Connection, entity: str, system: str, after: str, limit: int) -> list[Queued]:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from hub.store.database import bulk_insert
 from hub.store.review_tables import match_candidate, match_decision, match_question
 from hub.store.tables import binding, blind_index
 from hub.store.unit_of_work import UnitOfWork
@@ -37,8 +38,7 @@ def put_keys(
         for owner, by_rule in keys.items()
         for rule, digest in by_rule.items()
     ]
-    if rows:
-        work.conn.execute(blind_index.insert(), rows)
+    bulk_insert(work.conn, blind_index, rows)
 
 
 def keys_of(conn: sa.Connection, owners: Sequence[str]) -> dict[str, dict[str, bytes]]:

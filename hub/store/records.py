@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from hub.canonical.values import Value
@@ -13,6 +14,7 @@ from hub.core.state import Base, Binding, BindingState, GoldenRecord, GoldenStat
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store.codec import base_in, base_out, fields_in
+from hub.store.database import bulk_insert
 from hub.store.tables import base, binding, golden, subject_key
 from hub.store.unit_of_work import UnitOfWork
 
@@ -200,8 +202,7 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
     _write_bindings(work.conn, new_bindings, old_bindings)
     if collapsed:
         work.conn.execute(base.delete().where(base.c.binding_id.in_(collapsed)))
-    if bases:
-        work.conn.execute(base.insert(), bases)
+    bulk_insert(work.conn, base, bases)
 
 
 def _golden_row(work: UnitOfWork, item: Write, *, created: bool) -> dict[str, Any]:
@@ -245,8 +246,7 @@ def _base_row(work: UnitOfWork, item: Binding, record: GoldenRecord, stands: Bas
 
 
 def _write_golden(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
-    if new:
-        conn.execute(golden.insert(), new)
+    bulk_insert(conn, golden, [{**row, "facets": orjson.dumps(row["facets"]).decode()} for row in new])
     if old:
         statement = (
             golden.update()
@@ -257,8 +257,7 @@ def _write_golden(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict
 
 
 def _write_bindings(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
-    if new:
-        conn.execute(binding.insert(), new)
+    bulk_insert(conn, binding, new)
     if old:
         names = [name for name in old[0] if name not in ("binding_id", "hub_id", "entity", "system", "part")]
         statement = (

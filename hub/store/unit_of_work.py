@@ -17,7 +17,7 @@ from hub.kernel.failpoints import hit
 from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
-from hub.store.database import WRITE, store_errors
+from hub.store.database import WRITE, bulk_insert, store_errors
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
 
 
@@ -52,7 +52,7 @@ class UnitOfWork:
     def flush_subjects(self) -> None:
         if self.subjects:
             rows = [{"subject_id": r.subject_id, "key_id": r.key_id, "wrapped": r.wrapped} for r in self.subjects]
-            self.conn.execute(subject_key.insert(), rows)
+            bulk_insert(self.conn, subject_key, rows)
             self.subjects = []
 
 
@@ -102,7 +102,7 @@ class Store:
         last = None if row is None else (row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain))
         rows = self.append(last, work.events)
         names = ("epoch", "seq", "body", "leaf", "chain")
-        work.conn.execute(audit_entry.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+        bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
         moved = audit_head.update().where(audit_head.c.id == 1).values(epoch=rows[-1][0], seq=rows[-1][1])
         work.conn.execute(moved)
 

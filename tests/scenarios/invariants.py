@@ -102,7 +102,7 @@ def load_facts(world: World) -> Facts:
         live = "state IN ('open', 'decided')"
         asked = conn.execute(sa.text(f"SELECT system, native_id FROM match_question WHERE {live}")).all()
         hubs = conn.execute(
-            sa.text(f"SELECT system, hub_id FROM match_candidate JOIN match_question q USING (question_id) WHERE q.{live}".replace("c.system", "system").replace("SELECT system", "SELECT q.system"))
+            sa.text(f"SELECT q.system, hub_id FROM match_candidate JOIN match_question q USING (question_id) WHERE {live}")
         ).all()
         writes = conn.execute(sa.text("SELECT system, hub_id FROM intent WHERE state = 'asked'")).all()
         frozen = questions.frozen_fields(conn, hub_ids)
@@ -359,8 +359,8 @@ def check_audit(world: World) -> None:
     assert verdict.ok, f"inv 31: the audit log is broken at {verdict.first_bad}"
     for row in rows:
         body = orjson.loads(row[2])
-        if body["act"].startswith("remote.") and body.get("out", body.get("outcome")) == "success":
-            said[body["conn"] if "conn" in body else body["connection"], _obj(body), body["act"]] += 1
+        if body["act"].startswith("remote.") and body["outcome"] == "success":
+            said[body["obj"]["connection"], body["obj"]["id"], body["act"]] += 1
     done: Counter[tuple[str, str, str]] = Counter()
     for name, commit in world.writes():
         done[name, str(commit.hub_id), HUB_ACTS[commit.op]] += 1
@@ -369,7 +369,3 @@ def check_audit(world: World) -> None:
     for key, number in said.items():
         assert done[key] == number, f"inv 31: {number} events {key} for {done[key]} writes"
 
-
-def _obj(body: Any) -> str:
-    obj = body.get("obj")
-    return str(obj["id"]) if isinstance(obj, dict) else str(body.get("obj_id"))

@@ -1,0 +1,139 @@
+"""The screens of the demo: one short table per act, marked as a laboratory, without a personal value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.table import Table
+from rich.text import Text as Styled
+
+from hub.cli.demo_calls import Account
+from hub.cli.demo_facts import Story
+from hub.cli.demo_lab import ENTITY, OBJECTS, Lab
+from hub.cli.demo_truth import Graded, People
+from hub.cli.demo_words import Speech
+from hub.kernel.errors import Text
+from hub.operations.cycles import expected
+
+
+class _Rate(ProgressColumn):
+    """Shows records a second."""
+
+    def render(self, task: Task) -> Styled:
+        return Styled(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
+
+
+class Screen:
+    """Draws the acts in one language."""
+
+    def __init__(self, console: Console, speech: Speech) -> None:
+        self._console, self._say = console, speech
+
+    def opening(self) -> None:
+        say = self._say
+        line = Styled.assemble((f" {say('lab')} ", "black on yellow"), "  ", (say("lab_note"), "yellow"))
+        self._console.print(Panel(line, title=f"[bold]{say('title')}", title_align="left", border_style="yellow"))
+
+    def act(self, key: str) -> None:
+        mark = self._say("lab")
+        self._console.print()
+        self._console.rule(f"[bold]{self._say(key)}[/] [yellow]{mark}", align="left", style="dim")
+
+    def line(self, text: str, command: str = "") -> None:
+        shown = Styled.assemble(("✓ ", "green"), text)
+        if command:
+            shown.append(f"   {command}", style="dim cyan")
+        self._console.print(shown)
+
+    def setup(self, lab: Lab, counts: Mapping[tuple[str, str], int]) -> None:
+        table = self._table("system", "address", "customers", "objects")
+        for system, objects in OBJECTS.items():
+            total = sum(counts[system, name] for name in objects)
+            parts = ", ".join(f"{name} {counts[system, name]:,}" for name in objects)
+            table.add_row(self._say.system(system), lab.simulators[system].base_url, f"{total:,}", parts)
+        self._console.print(table)
+        self.line(f"{self._say('folder')}: {lab.home}", "crmhub init · crmhub check")
+
+    def matches(self, graded: Mapping[str, Graded]) -> None:
+        table = self._table("match", "records", "right", "wrong", "meaning")
+        for name, item in graded.items():
+            wrong = Styled(f"{item.wrong:,}", style="red bold" if item.wrong else "green")
+            row = (self._say(name), f"{item.count:,}", f"{item.right:,}", wrong, self._say(f"{name}_means"))
+            table.add_row(*row)
+        self._console.print(table)
+        self._console.print("  crmhub plan · crmhub match report", style="dim cyan")
+
+    def people(self, found: People, cycles: int, seconds: float) -> None:
+        table = self._table("persons", "both", "duplicates", "missing", "compared", "differing", "cycles", "seconds")
+        differing = sum(number for _, _, number in found.unequal)
+        numbers = (found.persons, found.both, found.duplicates, found.missing, found.compared, differing, cycles)
+        table.add_row(*(f"{number:,}" for number in numbers), f"{seconds:.1f}")
+        self._console.print(table)
+
+    def stories(self, stories: Sequence[Story]) -> None:
+        table = self._table("did", "hub_did", "why", lines=True)
+        for story in stories:
+            what = "\n".join(self._say.text(item.what) for item in story.findings)
+            why = "\n".join(self._say.text(item.why) for item in story.findings)
+            table.add_row(self._say.text(story.change.said), what, why)
+        self._console.print(table)
+
+    def calls(self, accounts: Mapping[str, Account]) -> None:
+        table = self._table("system", "calls", "minimum", "ratio", "made_of", "apart")
+        for system, item in accounts.items():
+            parts = " + ".join(f"{number:,} {self._say(name)}" for name, number in item.parts.items() if number)
+            style = "green" if item.ratio <= 1.05 else "yellow"
+            ratio = Styled(f"{item.ratio:.3f}", style=style)
+            numbers = f"{item.used:,}", f"{item.minimum:,}", ratio
+            table.add_row(self._say.system(system), *numbers, parts, f"{item.apart:,}")
+        self._console.print(table)
+        self._console.print(f"  {self._say('minimum_means')}", style="dim")
+
+    def ending(self, text: str, failures: Sequence[Text]) -> None:
+        self._console.print()
+        if not failures:
+            self._console.print(Panel(Styled(text, style="bold green"), border_style="green"))
+            return
+        body = "\n".join(f"✗ {self._say.text(item)}" for item in failures)
+        self._console.print(Panel(f"{self._say('failed')}\n{body}", border_style="red"))
+
+    def kept(self, lab: Lab) -> None:
+        self._console.print(self._say("kept", home=lab.home))
+        for command in ("status", "conflict list", "match report", "audit verify"):
+            self._console.print(f"  crmhub --home {lab.home} {command}", style="cyan", soft_wrap=True)
+        self._console.print(self._say("kept_note"), style="dim")
+
+    @contextmanager
+    def progress(self, lab: Lab, totals: Mapping[str, int]) -> Iterator[None]:
+        """Shows how far the phases of the running cycles are, with rate and time left; `totals` are those to read."""
+        columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), _Rate(), TimeLeft())
+        bars: dict[tuple[str, str], TaskID] = {}
+        with Progress(*columns, console=self._console, transient=True) as shown:
+
+            def told(phase: str, system: str, done: int) -> None:
+                bar = bars.get((phase, system))
+                if bar is None or shown.tasks[bar].finished:
+                    left = expected(lab.hub, ENTITY, phase, system)
+                    total = totals.get(system, 0) if left is None else done + left
+                    name = f"{self._say.system(system)} · {self._say(phase)}"
+                    bar = bars[phase, system] = shown.add_task(name, total=max(total, done))
+                shown.advance(bar, done)
+
+            before, lab.hub.progress = lab.hub.progress, told
+            try:
+                yield
+            finally:
+                lab.hub.progress = before
+
+    def _table(self, *heads: str, lines: bool = False) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=lines)
+        for head in heads:
+            right = head in ("customers", "records", "right", "wrong", "calls", "minimum", "ratio", "apart")
+            table.add_column(self._say(head), justify="right" if right else "left", overflow="fold")
+        return table
