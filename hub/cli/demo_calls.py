@@ -52,7 +52,7 @@ class CallBook:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._fresh: Counter[tuple[str, str]] = Counter()
+        self.fresh: Counter[tuple[str, str]] = Counter()
         self.accounts = {system: Account(minimum=1) for system in OBJECTS}
         self.accounts[ZOHO].parts["sign-in"] = self.accounts[FXIAOKE].parts["sign-in"] = 1
         for system, objects in OBJECTS.items():
@@ -61,7 +61,7 @@ class CallBook:
         self._reset()
 
     def expect(self, system: str, object: str, rows: int = 1) -> None:
-        self._fresh[system, object] += rows
+        self.fresh[system, object] += rows
 
     def close_cycle(self) -> Cycle:
         """Books what was called since the last cycle, beside what it needed at least."""
@@ -88,7 +88,7 @@ class CallBook:
             created = rows.get(f"{CREATES[system]} {object_}", 0)
             updated = rows.get(f"update {object_}", 0)
             parts = {
-                "poll": max(1, _batches(self._fresh[system, object_], PAGE[system])),
+                "poll": max(1, _batches(self.fresh[system, object_], PAGE[system])),
                 "create": _batches(created, BATCH[system]),
                 "read before write": _batches(updated, BATCH[system]),
                 "update": _batches(updated, BATCH[system]),
@@ -98,7 +98,7 @@ class CallBook:
             account.minimum += sum(parts.values())
             account.writes += created + updated
             # What was written now comes back with the next poll.
-            self._fresh[system, object_] = created + updated
+            self.fresh[system, object_] = created + updated
 
 
 def polls(cycle: Cycle) -> dict[str, int]:

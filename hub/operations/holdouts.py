@@ -84,10 +84,11 @@ def _retry_asked(hub: Installation, row: Held, hub_id: str) -> Retried:
             f"{row.system} 中仍有 {len(found)} 条记录带有统一编号 {hub_id}；请先在该系统合并",
         )
     with hub.store.read() as conn:
-        asked = [item for item in intents.asked(conn, row.entity) if (item.hub_id, item.system) == (hub_id, row.system)]
-    # Found: uncertain, so that the next cycle's recovery adopts it. Not found, and a person looked: it may be sent again.
+        asked = intents.asked(conn, row.entity)
+    mine = [item.intent_id for item in asked if (item.hub_id, item.system) == (hub_id, row.system)]
+    # Found: uncertain, so that the next cycle's recovery adopts it. Not found, and a person looked: to be sent again.
     state, said = (IntentState.UNCERTAIN, "retried") if found else (IntentState.SETTLED, "absent")
-    return _release(hub, row, "adopt" if found else "resend", [(item.intent_id, state, said) for item in asked])
+    return _release(hub, row, "adopt" if found else "resend", [(intent_id, state, said) for intent_id in mine])
 
 
 def _retry_inbound(hub: Installation, row: Held) -> Retried:

@@ -95,6 +95,15 @@ def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) ->
         work.conn.execute(statement.values(state=sa.bindparam("to"), outcome=sa.bindparam("said")), still)
 
 
+def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> None:
+    """Settles the open creates of records that were seen under their hub id: (hub id, system)."""
+    for hub_id, system in found:
+        table = intent.c
+        here = sa.and_(table.hub_id == hub_id, table.system == system, table.op == "create", table.state.in_(OPEN))
+        values = {"state": IntentState.SETTLED.value, "outcome": "found", "settled_at": work.now, "blob": None}
+        work.conn.execute(intent.update().where(here).values(values))
+
+
 def unsettled(
     conn: sa.Connection, ring: Keyring, entity: str, before_epoch: int, states: Sequence[IntentState] = OPEN[:2]
 ) -> list[Intent]:

@@ -8,7 +8,7 @@ from dataclasses import field as attribute
 from typing import Any
 
 from hub.canonical.values import Value
-from hub.core.plan import Act, RecordPlan, narrowed, plan_record
+from hub.core.plan import Act, EntityPolicy, RecordPlan, narrowed, plan_record
 from hub.core.state import (
     HUB,
     Base,
@@ -24,7 +24,7 @@ from hub.core.state import (
 )
 from hub.kernel.clock import iso
 from hub.kernel.failpoints import hit
-from hub.store import history, inbox, matches, questions, records
+from hub.store import history, inbox, intents, matches, questions, records
 from hub.store.database import Connection
 from hub.store.inbox import Queued, Wait
 from hub.store.questions import Question
@@ -45,6 +45,7 @@ class _Loaded:
     asked: dict[str, list[Question]] = attribute(default_factory=dict)
     returns: dict[tuple[str, str, bytes], int] = attribute(default_factory=dict)
     survivors: dict[tuple[str, str, str], str] = attribute(default_factory=dict)
+    linked: dict[str, Identity] = attribute(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
 def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
     with run.store.read() as conn:
         loaded = _load(run, conn, system, rows, closed)
-    outcomes = [_plan(run, loaded, hub_id) for hub_id in loaded.seen]
+    policy = replace(run.policy, survivors=loaded.survivors)
+    outcomes = [_plan(run, policy, loaded, hub_id) for hub_id in loaded.seen]
     asked = {
         (system, item.observation.object, item.observation.native_id): item.asked
         for item in loaded.identities
@@ -101,18 +103,22 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
 def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> _Loaded:
     loaded = _Loaded()
     unbound = [inbox.open_row(run.ring, row) for row in rows if row.hub_id is None]
+    late = _bound_meanwhile(conn, system, unbound)
+    unbound = [item for item in unbound if item.obs_id not in late]
     if unbound:
         loaded.identities = identify(run, conn, system, unbound)
-    linked = {item.hub_id: item for item in loaded.identities if item.hub_id is not None}
-    hub_ids = list(dict.fromkeys([row.hub_id for row in rows if row.hub_id is not None] + list(linked)))
+    loaded.linked = {item.hub_id: item for item in loaded.identities if item.hub_id is not None}
+    bound = [row.hub_id or late[row.obs_id][0] for row in rows if row.hub_id is not None or row.obs_id in late]
+    hub_ids = list(dict.fromkeys([*bound, *loaded.linked]))
     loaded.stored = records.load(conn, run.ring, hub_ids)
     known = [hub_id for hub_id in hub_ids if hub_id in loaded.stored]
     queued = inbox.by_hub(conn, known) if known else {}
     for hub_id in hub_ids:
         rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed]
         seen = [_reopen(run, row) for row in rows_of]
-        if hub_id in linked:
-            seen.append(linked[hub_id].observation)
+        seen += [item for owner, item in late.values() if owner == hub_id]
+        if hub_id in loaded.linked:
+            seen.append(loaded.linked[hub_id].observation)
         loaded.seen[hub_id] = seen
     if known:
         for kind in ("conflict", "hold"):
@@ -122,6 +128,18 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
         loaded.returns = history.returns(conn, known, since)
     loaded.survivors = _survivors(conn, loaded.seen)
     return loaded
+
+
+def _bound_meanwhile(
+    conn: Connection, system: str, unbound: Sequence[Observation]
+) -> dict[str, tuple[str, Observation]]:
+    """Returns rows staged before their record was bound (a survivor, a recovered create): obs id -> (hub id, row)."""
+    found: dict[str, tuple[str, Observation]] = {}
+    for object_ in {item.object for item in unbound}:
+        here = {item.native_id: item for item in unbound if item.object == object_}
+        for native_id, bound in records.bindings_by_native(conn, system, object_, list(here)).items():
+            found[here[native_id].obs_id] = (bound.hub_id, here[native_id])
+    return found
 
 
 def _reopen(run: RunContext, row: Queued) -> Observation:
@@ -140,9 +158,8 @@ def _survivors(conn: Connection, seen: Mapping[str, Sequence[Observation]]) -> d
     return found
 
 
-def _plan(run: RunContext, loaded: _Loaded, hub_id: str) -> _Outcome:
-    stored = loaded.stored.get(hub_id)
-    identity = next((item for item in loaded.identities if item.hub_id == hub_id), None)
+def _plan(run: RunContext, policy: EntityPolicy, loaded: _Loaded, hub_id: str) -> _Outcome:
+    stored, identity = loaded.stored.get(hub_id), loaded.linked.get(hub_id)
     observations = loaded.seen[hub_id]
     golden = stored.golden if stored else GoldenRecord(hub_id, run.entity, {}, subject_id=hub_id)
     edits: Fields = next((item.fields for item in observations if item.kind is Kind.EDIT), {})
@@ -155,9 +172,6 @@ def _plan(run: RunContext, loaded: _Loaded, hub_id: str) -> _Outcome:
         answers,
         _returns(run, loaded, hub_id, observations),
     )
-    policy = run.policy
-    if loaded.survivors:
-        policy = replace(policy, survivors=loaded.survivors)
     return _Outcome(snapshot, stored, plan_record(snapshot, policy, iso(run.clock.now())), observations, identity)
 
 
@@ -325,6 +339,8 @@ def _note_decisions(run: RunContext, work: UnitOfWork, identities: Sequence[Iden
             }
         )
     matches.decide(work, rows)
+    # A record that shows our stamp proves the create that brought it there.
+    intents.prove_created(work, [(str(i.hub_id), i.observation.system) for i in identities if i.rule == "hub_id"])
 
 
 def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome) -> None:

@@ -1,6 +1,7 @@
 """Keeps the suite honest: every patch beside this file breaks one safeguard, and the test it names must notice.
 
-A patch begins with `Breaks:` (what is taken away) and `Turns red:` (the one test, as pytest names it); the diff follows.
+A patch begins with `Breaks:` (what is taken away) and `Turns red:` (the one test, as pytest names it);
+the diff follows.
 """
 
 from __future__ import annotations

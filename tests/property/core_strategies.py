@@ -128,23 +128,23 @@ class Step:
     value: Value = None
 
 
+_EDITS = st.sampled_from(["edit", "edit", "edit", "edit", "hub_edit", "hide"])
+_EVENTS = ["cycle", "plan", "observe", "observe", "push", "show", "answer", "delete"]
+
+
 @st.composite
-def _edits(draw: st.DrawFn, act: str) -> Step:
-    name = draw(fields)
-    return Step(act, draw(st.integers(0, 3)), name, draw(values[name]))
-
-
-_places = st.integers(0, 3)
-steps = st.one_of(
-    _edits("edit"),
-    _edits("edit"),
-    _edits("edit"),
-    _edits("hub_edit"),
-    _edits("hide"),
-    st.builds(Step, st.sampled_from(["show", "delete", "answer", "observe", "push"]), _places, fields),
-    st.builds(Step, st.sampled_from(["plan", "cycle"])),
-)
-quiet_steps = steps.filter(lambda step: step.act != "delete")
+def histories(draw: st.DrawFn, *, deletes: bool = True) -> list[Step]:
+    """Draws a history around one to three fields, so that edits meet."""
+    pool = draw(st.lists(fields, min_size=1, max_size=3, unique=True))
+    events = st.sampled_from(_EVENTS if deletes else _EVENTS[:-1])
+    history = []
+    for _ in range(draw(st.integers(3, 16))):
+        name, place = draw(st.sampled_from(pool)), draw(st.integers(0, 3))
+        if draw(st.booleans()):
+            history.append(Step(draw(_EDITS), place, name, draw(values[name])))
+        else:
+            history.append(Step(draw(events), place, name))
+    return history
 
 
 def play(world: World, step: Step) -> None:

@@ -15,19 +15,15 @@ from tests.property.core_strategies import (
     changes,
     fields,
     full,
+    histories,
     other_than,
     play,
-    quiet_steps,
-    steps,
     thorough,
     values,
     worlds,
 )
 from tests.property.core_world import System, World, synced
 from tests.unit.core.core_records import FIELDS
-
-histories = st.lists(steps, min_size=3, max_size=14)
-quiet_histories = st.lists(quiet_steps, min_size=3, max_size=14)
 
 
 def run(world: World, history: list[Step]) -> None:
@@ -54,14 +50,14 @@ def test_01_stability(world: World) -> None:
 
 
 @thorough
-@given(worlds(rules=(OnDelete.DETACH,)), quiet_histories)
+@given(worlds(rules=(OnDelete.DETACH,)), histories(deletes=False))
 def test_02_convergence(world: World, history: list[Step]) -> None:
     run(world, history)
     assert world.differences() == []
 
 
 @thorough
-@given(worlds(), histories)
+@given(worlds(), histories())
 def test_03_termination(world: World, history: list[Step]) -> None:
     run(world, history)
     assert world.cycle() == 0
@@ -111,7 +107,7 @@ def test_06_same_edit_on_all_sides(world: World, edits: dict[str, Value]) -> Non
 
 
 @thorough
-@given(worlds(), histories)
+@given(worlds(), histories())
 def test_07_no_lost_update(world: World, history: list[Step]) -> None:
     """Every replaced golden value was seen by whoever replaced it, or is kept; every edit seen by the hub is kept."""
     run(world, history)
@@ -158,7 +154,7 @@ def accounted(shot: Snapshot, plan: RecordPlan, name: str, value: Value) -> bool
 
 
 @thorough
-@given(worlds(), histories)
+@given(worlds(), histories())
 def test_08_no_invention(world: World, history: list[Step]) -> None:
     run(world, history)
     known: dict[str, set[Value]] = {name: {None} for name in FIELDS}
@@ -185,7 +181,7 @@ def test_09_echo_bound(world: World, name: str, data: st.DataObject) -> None:
 
 
 @thorough
-@given(worlds(), histories)
+@given(worlds(), histories())
 def test_12_delete_evidence(world: World, history: list[Step]) -> None:
     for step in [*history, *[Step("cycle")] * 6]:
         before = len(world.writes)
@@ -269,7 +265,7 @@ def test_15_first_sync(first: dict[str, Value], others: list[dict[str, Value]], 
 
 
 @thorough
-@given(worlds(), quiet_histories)
+@given(worlds(), histories(deletes=False))
 def test_20_base_truth(world: World, history: list[Step]) -> None:
     for step in [*history, *[Step("cycle")] * 4]:
         play(world, step)
@@ -297,7 +293,7 @@ def test_20_base_truth(world: World, history: list[Step]) -> None:
 
 
 @thorough
-@given(worlds(), st.sets(fields, min_size=1), histories)
+@given(worlds(), st.sets(fields, min_size=1), histories())
 def test_21_absence(world: World, hidden: set[str], history: list[Step]) -> None:
     """What no system shows never changes, whatever else happens."""
     for system in world.systems.values():

@@ -1,0 +1,1 @@
+"""The command line: says what operations return, in the language asked for, or as JSON."""

@@ -1,0 +1,279 @@
+"""`crmhub demo`: two simulators, a fresh hub, a first sync, edits on both sides, and the proof that it came out equal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hub.cli.demo_calls import CallBook, Cycle, polls, written
+from hub.cli.demo_edits import Editors
+from hub.cli.demo_facts import Story, tell
+from hub.cli.demo_lab import ENTITY, FXIAOKE, ZOHO, Lab, running_lab
+from hub.cli.demo_screen import Screen
+from hub.cli.demo_truth import People, Truth, asked, bound, grade_matches, living, look, right_answer
+from hub.cli.demo_words import Speech
+from hub.kernel.errors import HubError, Text
+from hub.kernel.i18n import choose_language
+from hub.operations.auditing import verify_log
+from hub.operations.cycles import Synced, plan, sync
+from hub.operations.guards import release_guard
+from hub.operations.holdouts import retry_held
+from hub.operations.matching import decide_match
+from hub.operations.questions import list_questions, resolve_conflict, resolve_hold
+from hub.sync.cycle import FIRST_SYNC, Outcome, Report
+
+BAR = 1.05
+"""Calls may be this many times the minimum."""
+ROUNDS = 4
+"""How often the first sync may stop to ask before the demo gives up."""
+
+
+@dataclass(slots=True)
+class Demo:
+    """Plays the acts in order and keeps what they showed."""
+
+    lab: Lab
+    screen: Screen
+    say: Speech
+    truth: Truth
+    book: CallBook
+    started_at: float
+    failures: list[Text] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    cycles: list[Cycle] = field(default_factory=list)
+    runs: set[str] = field(default_factory=set)
+    outcome: str = ""
+
+    def play(self) -> None:
+        self._match()
+        self._first_sync()
+        editors, stories = self._edit()
+        self._settle(editors, stories)
+        self._prove()
+
+    # --- acts -----------------------------------------------------------------------------------------------------
+
+    def _match(self) -> None:
+        self.screen.act("act2")
+        with self.screen.progress(self.lab, self.totals):
+            plan(self.lab.hub, ENTITY)
+        self._booked()
+        graded = grade_matches(self.lab, self.truth)
+        self.screen.matches(graded)
+        self.report["match"] = {
+            name: {"count": item.count, "right": item.right, "wrong": item.wrong} for name, item in graded.items()
+        }
+        for name, item in graded.items():
+            self._expect(not item.wrong, f"{item.wrong} of class {name} are wrong", f"“{name}”类有 {item.wrong} 条错误")
+
+    def _first_sync(self) -> None:
+        self.screen.act("act3")
+        hub = self.lab.hub
+        questions, owners = asked(self.lab), bound(self.lab, list(living(self.lab)))
+        for item in questions:
+            answer = right_answer(self.truth, item, owners)
+            if answer == "new":
+                decide_match(hub, item.question_id, new=True)
+            else:
+                decide_match(hub, item.question_id, link=answer)
+        self.screen.line(self.say("answered", n=len(questions)), "crmhub match decide")
+        release_guard(hub, ENTITY, FIRST_SYNC, reason=self.say("reason"))
+        self.screen.line(self.say("released"), f"crmhub guard release {FIRST_SYNC} --reason …")
+        differed = 0
+        for _ in range(ROUNDS):
+            self._sync()
+            conflicts = list_questions(hub, "conflict", ENTITY)
+            if not conflicts:
+                break
+            differed += len(conflicts)
+            for question in conflicts:
+                resolve_conflict(hub, question.id, take=ZOHO)
+        if differed:
+            self.screen.line(self.say("asked_first", n=differed), f"crmhub conflict resolve … --take {ZOHO}")
+        found = self._look("first_sync")
+        self.screen.people(found, len(self.cycles), self._seconds())
+        self._expect_converged()
+
+    def _edit(self) -> tuple[Editors, list[Story]]:
+        self.screen.act("act4")
+        editors = Editors(self.lab, self.truth)
+        changes = editors.work()
+        self.runs.clear()
+        self._sync()
+        stories = tell(self.lab, changes, frozenset(self.runs))
+        self.screen.stories(stories)
+        self.report["edits"] = {
+            story.change.key: {
+                "facts": sorted(" ".join(fact) for fact in story.facts),
+                "missing": sorted(" ".join(fact) for fact in story.change.expected - story.facts),
+            }
+            for story in stories
+        }
+        for story in stories:
+            missing = ", ".join(" ".join(fact) for fact in story.change.expected - story.facts)
+            self._expect(not missing, f"{story.change.key} led not to: {missing}", f"{story.change.key} 未得到：{missing}")
+        return editors, stories
+
+    def _settle(self, editors: Editors, stories: list[Story]) -> None:
+        self.screen.act("act5")
+        hub, lifted = self.lab.hub, False
+        for finding in (item for story in stories for item in story.findings if item.id):
+            kind = finding.fact[0]
+            if kind == "conflict":
+                resolve_conflict(hub, finding.id, take=ZOHO)
+                self.screen.line(self.say("takes"), f"crmhub conflict resolve {finding.id} --take {ZOHO}")
+            elif kind == "hold":
+                resolve_hold(hub, finding.id, accept=False)
+                self.screen.line(self.say("rejects"), f"crmhub hold resolve {finding.id} --reject")
+            else:
+                if not lifted:
+                    editors.lift_rule()
+                    self.screen.line(self.say("lifted"))
+                    lifted = True
+                retry_held(hub, finding.id)
+                self.screen.line(self.say("retries"), f"crmhub quarantine retry {finding.id}")
+        self._sync()
+        deleted = next(story.change for story in stories if story.change.key == "delete")
+        self._look("settled", frozenset({(ZOHO, editors.person_of(deleted))}))
+        if self._expect_converged():
+            self.screen.line(self.say("converged"), "crmhub sync · crmhub status")
+
+    def _prove(self) -> None:
+        self.screen.act("act6")
+        self._sync()  # the echoes of the last writes
+        self._sync()
+        idle = self.cycles[-1]
+        self.screen.calls(self.book.accounts)
+        accounts = self.book.accounts
+        used, least = (sum(getattr(a, n) for a in accounts.values()) for n in ("used", "minimum"))
+        self.report["calls"] = {
+            name: {"used": a.used, "minimum": a.minimum, "ratio": round(a.ratio, 4), "apart": a.apart}
+            for name, a in accounts.items()
+        } | {"ratio": round(used / least, 4)}
+        self._expect(used <= least * BAR, f"{used} calls, {least} were needed", f"调用 {used} 次，最少只需 {least} 次")
+        self._show_idle(idle)
+        verdict = verify_log(self.lab.hub)
+        self.report["audit"] = {"ok": verdict.ok, "rows": verdict.count}
+        self.screen.line(self.say("audit", rows=f"{verdict.count:,}"), "crmhub audit verify")
+
+    def _show_idle(self, idle: Cycle) -> None:
+        polled, writes = polls(idle), written(idle)
+        each = ", ".join(f"{name} {number}" for name, number in polled.items())
+        self.report["idle"] = {"polls": polled, "writes": writes}
+        self.screen.line(self.say("idle", polls=sum(polled.values()), each=each, writes=writes))
+        self._expect(
+            not writes and set(polled.values()) == {1},
+            f"an idle cycle polled {each} and wrote {writes}",
+            f"空闲批次轮询 {each}，写入 {writes} 次",
+        )
+
+    # --- what acts share ------------------------------------------------------------------------------------------
+
+    def _sync(self) -> Synced:
+        """Runs cycles until nothing moves by itself any more."""
+        self.lab.settle_index()
+
+        def told(number: int, report: Report) -> None:
+            self.runs.add(report.run_id)
+            self._booked()
+            self.lab.settle_index()
+
+        with self.screen.progress(self.lab, self.totals):
+            done = sync(self.lab.hub, ENTITY, until_converged=True, told=told)
+        self.outcome = done.outcome
+        return done
+
+    def _booked(self) -> None:
+        self.cycles.append(self.book.close_cycle())
+
+    def _look(self, name: str, gone: frozenset[tuple[str, str]] = frozenset()) -> People:
+        """Compares both systems with the truth; duplicates, missing people and differing fields break a promise."""
+        found = look(self.lab, self.truth, gone)
+        unequal = {f"{field_}@{where}": number for field_, where, number in found.unequal}
+        self.report[name] = {
+            "persons": found.persons,
+            "both": found.both,
+            "duplicates": found.duplicates,
+            "missing": found.missing,
+            "unequal": unequal,
+            "compared": found.compared,
+            "seconds": round(self._seconds(), 2),
+        }
+        self._expect(not found.duplicates, f"{found.duplicates} duplicates", f"重复 {found.duplicates} 条")
+        self._expect(not found.missing, f"{found.missing} persons missing", f"缺失 {found.missing} 人")
+        self._expect(not unequal, f"fields differ: {unequal}", f"字段不一致：{unequal}")
+        return found
+
+    def _expect_converged(self) -> bool:
+        outcome = self.outcome
+        return self._expect(
+            outcome == Outcome.CONVERGED, f"not converged: {outcome}; see `crmhub status`", f"未达成一致：{outcome}"
+        )
+
+    def _expect(self, held: bool, en: str, zh: str) -> bool:
+        if not held:
+            self.failures.append(Text(en, zh))
+        return held
+
+    def _seconds(self) -> float:
+        return self.lab.clock.now() - self.started_at
+
+
+def demo(
+    keep: Annotated[Path | None, typer.Option(help="Keep the hub in this folder / 保留到此目录")] = None,
+    records: Annotated[int, typer.Option(min=50, max=100_000, help="How many persons / 客户人数")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same customers / 随机种子")] = 7,
+    lang: Annotated[str | None, typer.Option(help="zh | en")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report only / 仅输出 JSON")] = False,
+) -> None:
+    """Shows the whole path on two simulators / 在两个模拟器上演示全过程."""
+    speech = Speech(choose_language(lang))
+    console = Console(quiet=as_json, highlight=False)
+    try:
+        report = perform(console, speech, keep=keep, records=records, seed=seed)
+    except HubError as error:
+        report = {"failures": [f"{error.code} {Text(error.en, error.zh).say(speech.lang)}"]}
+        console.print(report["failures"][0], style="red")
+        if as_json:
+            print(json.dumps(report, ensure_ascii=False))
+        raise typer.Exit(error.exit_code) from None
+    if as_json:
+        print(json.dumps(report, ensure_ascii=False, indent=1))
+    if report["failures"]:
+        raise typer.Exit(1)
+
+
+def perform(console: Console, speech: Speech, *, keep: Path | None, records: int, seed: int) -> dict[str, Any]:
+    """Plays the demo and returns its report; `failures` names every broken promise."""
+    screen = Screen(console, speech)
+    screen.opening()
+    screen.act("act1")
+    with running_lab(keep, records=records, seed=seed, lang=speech.lang) as lab:
+        started_at = lab.clock.now()
+        truth, book = Truth.of(lab), CallBook(lab)
+        counts = book.fresh
+        screen.setup(lab, counts)
+        totals = {system: sum(n for (name, _), n in counts.items() if name == system) for system in (ZOHO, FXIAOKE)}
+        played = Demo(lab, screen, speech, truth, book, started_at, totals=totals)
+        played.report["records"] = totals
+        try:
+            played.play()
+        except HubError as error:
+            played.failures.append(Text(f"{error.code} {error.en}", f"{error.code} {error.zh}"))
+        report = played.report | {
+            "outcome": played.outcome,
+            "seconds": round(lab.clock.now() - started_at, 2),
+            "failures": [speech.text(item) for item in played.failures],
+        }
+        settled = report.get("settled", {})
+        passed = {name: settled.get(name, "?") for name in ("persons", "duplicates")}
+        screen.ending(speech("passed", **passed, seconds=report["seconds"]), played.failures)
+        if keep is not None:
+            screen.kept(lab)
+    return report
