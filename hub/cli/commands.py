@@ -61,7 +61,7 @@ GROUPS = {
 def command(path: str, en: str, zh: str, *, passes_on: bool = False) -> Callable[[Handler], Handler]:
     """Adds a command: its handler takes a Desk first, then its options; --home, --json and --lang come by themselves.
 
-    With `passes_on` the handler takes every word that follows as `words`, and only --lang is added.
+    With `passes_on` unknown options, --help among them, go into the handler's list argument.
     """
 
     def add(handler: Handler) -> Handler:
@@ -85,9 +85,8 @@ def build(lang: Language) -> typer.Typer:
                 groups[group] = typer.Typer(help=GROUPS[group].say(lang), **options)
                 app.add_typer(groups[group], name=group)
             place = groups[group]
-        settings = {"allow_extra_args": True, "ignore_unknown_options": True} if found.passes_on else {}
-        names = {"help_option_names": []} if found.passes_on else {}
-        place.command(name, help=found.help.say(lang), context_settings={**settings, **names})(_bind(found, lang))
+        settings: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": []} if found.passes_on else {}
+        place.command(name, help=found.help.say(lang), context_settings=settings)(_bind(found, lang))
     return app
 
 
@@ -101,8 +100,7 @@ def _bind(found: Command, lang: Language) -> Callable[..., int]:
         desk = Desk(given.pop("home"), given.pop("json"), choose_language(given.pop("lang")))
         return desk.answer(found.handler(desk, **given))
 
-    parameters = own + ([] if found.passes_on else [])
-    parameters += [_translated(p, lang) for p in _COMMON.values()]
+    parameters = own + [_translated(p, lang) for p in _common_parameters()]
     call.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     del call.__wrapped__  # type: ignore[attr-defined]
@@ -123,14 +121,13 @@ def _translated(parameter: inspect.Parameter, lang: Language) -> inspect.Paramet
 
 
 def _common(
-    home: Annotated[Path, Opt("the hub's folder (default: CRMHUB_HOME, else this one)", "crmhub 目录（默认 CRMHUB_HOME 或当前目录）", ("--home",))],
+    home: Annotated[Path, Opt("the hub's folder (or CRMHUB_HOME)", "crmhub 目录（或 CRMHUB_HOME）", ("--home",))],
     json: Annotated[bool, Opt("answer with one JSON object", "以一个 JSON 对象输出", ("--json",))] = False,
     lang: Annotated[str | None, Opt("zh or en", "zh 或 en", ("--lang",))] = None,
 ) -> None:
     """Names the options of every command."""
 
 
-_COMMON = {
-    name: item.replace(default=default_home() if name == "home" else item.default)
-    for name, item in inspect.signature(_common, eval_str=True).parameters.items()
-}
+def _common_parameters() -> list[inspect.Parameter]:
+    found = inspect.signature(_common, eval_str=True).parameters.values()
+    return [item.replace(default=default_home()) if item.name == "home" else item for item in found]

@@ -117,7 +117,9 @@ class Demo:
         }
         for story in stories:
             missing = ", ".join(" ".join(fact) for fact in story.change.expected - story.facts)
-            self._expect(not missing, f"{story.change.key} led not to: {missing}", f"{story.change.key} 未得到：{missing}")
+            self._expect(
+                not missing, f"{story.change.key} led not to: {missing}", f"{story.change.key} 未得到：{missing}"
+            )
         return editors, stories
 
     def _settle(self, editors: Editors, stories: list[Story]) -> None:

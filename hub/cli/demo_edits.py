@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class Change:
     object: str
     native_id: str
     expected: frozenset[Fact]
+    fresh: bool = False
+    """Whether the record was made by the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,7 @@ class Editors:
     def _loosened(self) -> Change:
         pair = self._take(lambda zoho, fxiaoke: fxiaoke.get("contact_consent__c") == SERVICE_ONLY)
         self._edit_fxiaoke(pair, contact_consent__c=GRANTED)
-        said = Text(
-            "Fxiaoke: consent from “service only” to “granted”", "纷享销客把联系授权由“仅服务类”放宽为“同意”"
-        )
+        said = Text("Fxiaoke: consent from “service only” to “granted”", "纷享销客把联系授权由“仅服务类”放宽为“同意”")
         return _change("consent", said, pair, ("hold", "contact_consent"))
 
     def _delete(self) -> Change:
@@ -109,14 +109,14 @@ class Editors:
         made = str(self._zoho.post("create", {"object": CONTACTS, "fields": fields})["id"])
         self._truth.add("new-in-zoho", {ZOHO: made})
         said = Text("Zoho: a new customer", "Zoho 新建一位客户")
-        return Change("new_zoho", said, ZOHO, CONTACTS, made, frozenset({("create", FXIAOKE)}))
+        return Change("new_zoho", said, ZOHO, CONTACTS, made, frozenset({("create", FXIAOKE)}), fresh=True)
 
     def _new_in_fxiaoke(self) -> Change:
         fields = {"name": "诸葛新户", "tel": "19912340004", "account_type": "1", "contact_consent__c": "option4"}
         made = str(self._fxiaoke.post("create", {"object": ACCOUNT_OBJ, "fields": fields})["id"])
         self._truth.add("new-in-fxiaoke", {FXIAOKE: made})
         said = Text("Fxiaoke: a new customer", "纷享销客新建一位客户")
-        return Change("new_fxiaoke", said, FXIAOKE, ACCOUNT_OBJ, made, frozenset({("create", ZOHO)}))
+        return Change("new_fxiaoke", said, FXIAOKE, ACCOUNT_OBJ, made, frozenset({("create", ZOHO)}), fresh=True)
 
     def lift_rule(self) -> None:
         """Takes the rule back, as the administrator of the refusing system does."""
@@ -149,10 +149,3 @@ def _pairs(lab: Lab, truth: Truth) -> list[_Pair]:
 
 def _change(key: str, said: Text, pair: _Pair, *expected: Fact) -> Change:
     return Change(key, said, ZOHO, CONTACTS, pair.here.native_id, frozenset(expected))
-
-
-def unmet(changes: list[Change], facts: dict[str, frozenset[Fact]]) -> Iterator[tuple[Change, frozenset[Fact]]]:
-    """Yields the changes that did not come to what they must, with what is missing."""
-    for change in changes:
-        if missing := change.expected - facts.get(change.key, frozenset()):
-            yield change, missing

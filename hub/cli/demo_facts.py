@@ -62,7 +62,8 @@ def _story(lab: Lab, change: Change, runs: frozenset[str]) -> Story:
         holds = questions.load(conn, ring, "hold", hub_ids=[hub_id])
         held = [item for item in quarantine.listing(conn, ENTITY) if item.hub_id == hub_id]
     findings: list[Finding] = []
-    findings += [_merged(lab, item.field, item.origin) for item in past if item.origin in NAMES]
+    if not change.fresh:
+        findings += [_merged(lab, item.field, item.origin) for item in past if item.origin in NAMES]
     findings += [_conflict(lab, item) for item in conflicts]
     findings += [_hold(lab, item) for item in holds]
     findings += [_refused(lab, item) for item in held]
@@ -109,6 +110,6 @@ def _placed(change: Change, stored: Stored) -> Iterator[Finding]:
         if item.state is BindingState.DETACHED:
             what = Text(f"detached; {there.en} keeps the record", f"解除绑定；{there.zh}的记录保留")
             yield Finding(("detach", item.system), what, Text("on_delete: detach", "删除策略 on_delete: detach"))
-        elif change.key.startswith("new_") and item.system != change.system and item.state is BindingState.ACTIVE:
+        elif change.fresh and item.system != change.system and item.state is BindingState.ACTIVE:
             what = Text(f"created in {here.en}", f"已在{here.zh}新建")
             yield Finding(("create", item.system), what, Text("nobody like it there", "该系统中无此客户"))

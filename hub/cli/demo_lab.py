@@ -96,9 +96,7 @@ def running_lab(keep: Path | None, *, records: int, seed: int, lang: str) -> Ite
         home = keep if keep is not None else Path(ends.enter_context(TemporaryDirectory(prefix="crmhub-demo-"))) / "hub"
         initialise(home)
         options = {"records": records, "seed": seed, "limits": "fast"}
-        simulators = {
-            system: ends.enter_context(start_simulator(kind, **options)) for system, kind in KINDS.items()
-        }
+        simulators = {system: ends.enter_context(start_simulator(kind, **options)) for system, kind in KINDS.items()}
         _configure(home, {name: item.base_url for name, item in simulators.items()}, lang)
         prepare(home)
         hub = open_installation(home, lang=lang)

@@ -46,10 +46,9 @@ class Screen:
         self._console.rule(f"[bold]{self._say(key)}[/] [yellow]{mark}", align="left", style="dim")
 
     def line(self, text: str, command: str = "") -> None:
-        shown = Styled.assemble(("✓ ", "green"), text)
+        self._console.print(Styled.assemble(("✓ ", "green"), text))
         if command:
-            shown.append(f"   {command}", style="dim cyan")
-        self._console.print(shown)
+            self._console.print(f"    {command}", style="cyan", soft_wrap=True)
 
     def setup(self, lab: Lab, counts: Mapping[tuple[str, str], int]) -> None:
         table = self._table("system", "address", "customers", "objects")
@@ -70,11 +69,16 @@ class Screen:
         self._console.print("  crmhub plan · crmhub match report", style="dim cyan")
 
     def people(self, found: People, cycles: int, seconds: float) -> None:
-        table = self._table("persons", "both", "duplicates", "missing", "compared", "differing", "cycles", "seconds")
         differing = sum(number for _, _, number in found.unequal)
-        numbers = (found.persons, found.both, found.duplicates, found.missing, found.compared, differing, cycles)
-        table.add_row(*(f"{number:,}" for number in numbers), f"{seconds:.1f}")
-        self._console.print(table)
+        self._fact(found.duplicates, "persons_line", persons=found.persons, both=found.both)
+        self._fact(differing, "compared_line", compared=found.compared)
+        self._console.print(f"  {self._say('took_line', cycles=cycles, seconds=f'{seconds:.1f}')}", style="dim")
+
+    def _fact(self, bad: int, line: str, **values: int) -> None:
+        mark = ("✗ ", "red bold") if bad else ("✓ ", "green")
+        shown = {name: f"{value:,}" for name, value in values.items()}
+        text = self._say(line, **shown, bad=f"{bad:,}")
+        self._console.print(Styled.assemble(mark, text))
 
     def stories(self, stories: Sequence[Story]) -> None:
         table = self._table("did", "hub_did", "why", lines=True)
@@ -114,7 +118,7 @@ class Screen:
         """Shows how far the phases of the running cycles are, with rate and time left; `totals` are those to read."""
         columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), _Rate(), TimeLeft())
         bars: dict[tuple[str, str], TaskID] = {}
-        with Progress(*columns, console=self._console, transient=True) as shown:
+        with Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal) as shown:
 
             def told(phase: str, system: str, done: int) -> None:
                 bar = bars.get((phase, system))

@@ -51,7 +51,10 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, ClickException):
         return _usage(error)
     if isinstance(error, KeyboardInterrupt):
-        en, zh = "interrupted; what was written is recorded, the next sync goes on", "已中断；已写入的均已登记，下次同步将继续"
+        en, zh = (
+            "interrupted; what was written is recorded, the next sync goes on",
+            "已中断；已写入的均已登记，下次同步将继续",
+        )
         return Failure("HUB-STOP-001", en, zh, INTERRUPTED, run_id)
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
@@ -92,9 +95,7 @@ def _usage(error: ClickException) -> Failure:
         en, zh = f"{name} has a value that cannot be used", f"{name} 的取值无效"
     else:
         en, zh = "there is no such command, or too many words follow it", "没有该命令，或参数过多"
-    return Failure(
-        "HUB-REQ-400", f"{en}; see `{command} --help`", f"{zh}；请查看 `{command} --help`", REQUEST
-    )
+    return Failure("HUB-REQ-400", f"{en}; see `{command} --help`", f"{zh}；请查看 `{command} --help`", REQUEST)
 
 
 def report(failure: Failure, lang: str, as_json: bool) -> int:

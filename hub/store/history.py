@@ -67,12 +67,13 @@ def keep(work: UnitOfWork, run_id: str, changed: Iterable[tuple[GoldenRecord, Se
         work.conn.execute(field_change.insert(), rows)
 
 
-def returns(conn: sa.Connection, hub_ids: Sequence[str], since: float) -> dict[tuple[str, str, bytes], int]:
-    """Counts how often a field came to a value since an instant: (hub id, field, digest) -> times."""
+def returns(conn: sa.Connection, hub_ids: Sequence[str], since: float, times: int) -> dict[tuple[str, str, bytes], int]:
+    """Counts how often a field came to a value since an instant, from `times` on: (hub id, field, digest) -> times."""
     rows = conn.execute(
         sa.select(field_change.c.hub_id, field_change.c.field, field_change.c.after_digest, sa.func.count())
         .where(field_change.c.hub_id.in_(hub_ids), field_change.c.changed_at >= since)
         .group_by(field_change.c.hub_id, field_change.c.field, field_change.c.after_digest)
+        .having(sa.func.count() >= times)
     )
     return {(hub_id, name, bytes(digest)): times for hub_id, name, digest, times in rows}
 

@@ -125,7 +125,8 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
             for question in questions.load(conn, run.ring, kind, hub_ids=known, limit=100_000):
                 loaded.asked.setdefault(question.hub_id, []).append(question)
         since = run.clock.now() - run.rules.oscillation_window
-        loaded.returns = history.returns(conn, known, since)
+        if run.rules.policy.oscillation:
+            loaded.returns = history.returns(conn, known, since, run.rules.policy.oscillation)
     loaded.survivors = _survivors(conn, loaded.seen)
     return loaded
 
@@ -181,8 +182,11 @@ def _returns(
     if not loaded.returns:
         return {}
     found: dict[tuple[str, Value], int] = {}
+    restless = {name for owner, name, _ in loaded.returns if owner == hub_id}
     for item in observations:
         for name, value in item.fields.items():
+            if name not in restless:
+                continue
             digest = history.value_digest(run.ring, name, value)
             if times := loaded.returns.get((hub_id, name, digest)):
                 found[name, value] = times

@@ -56,8 +56,8 @@ def zoho() -> dict[str, ByHand]:
             return str(noted)
         return staff[held["id"]]
 
-    def shared(row: Native) -> Canonical:
-        tags, mobile, phone = row["Tag"], row["Mobile" if "Mobile" in row else "Mobile_Phone"], row["Phone"]
+    def shared(row: Native, mobile: str | None) -> Canonical:
+        tags, phone = row["Tag"], row["Phone"]
         made: Canonical = {
             "short_name": line_of(row["Short_Name"], 80),
             "behavior_tags": set_of([tag["name"] for tag in tags]) if tags else None,
@@ -80,7 +80,7 @@ def zoho() -> dict[str, ByHand]:
 
     def contact(row: Native) -> Canonical:
         last, first, email, street = row["Last_Name"], row["First_Name"], row["Email"], row["Mailing_Street"]
-        made = shared(row)
+        made = shared(row, row["Mobile"])
         made["customer_kind"] = _KIND[row["Customer_Kind"]]
         if not (last and "*" in last) and not (first and "*" in first):
             family, given = name_of(last, 80), name_of(first, 80)
@@ -110,7 +110,7 @@ def zoho() -> dict[str, ByHand]:
 
     def account(row: Native) -> Canonical:
         name, email, street = row["Account_Name"], row["Customer_Email"], row["Billing_Street"]
-        made = shared(row)
+        made = shared(row, row["Mobile_Phone"])
         made["customer_kind"] = "organization"
         if name is None or "*" not in name:
             made["full_name"] = name_of(name, 200)

@@ -10,7 +10,7 @@ from hub.core.state import HUB, Kind, Observation
 from hub.store import inbox, intents, matches, quarantine, questions, records, runs
 from hub.store.intents import IntentState
 from hub.store.questions import Question
-from tests.scenarios.world import ENTITY, KEY_FIELDS, World
+from tests.scenarios.world import ENTITY, KEY_FIELDS, World, canonical_value
 
 Choose = Callable[[Question], Any]
 
@@ -18,6 +18,7 @@ Choose = Callable[[Question], Any]
 def edit(world: World, hub_id: str, **fields: Any) -> None:
     """Edits a golden record as a person in the hub would; joins an edit that still waits."""
     store = world.hub.store
+    fields = {name: canonical_value(name, value) for name, value in fields.items()}
     with store.begin() as work:
         subject = records.load_subjects(work.conn, store.ring, [hub_id])[hub_id]
         waiting = inbox.by_native(work.conn, HUB, ENTITY, [hub_id]).get(hub_id)

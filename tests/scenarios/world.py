@@ -21,6 +21,7 @@ from hub.app import rules_of
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Schema, load_schema
+from hub.canonical.values import canonicalise
 from hub.crypto.provider import KeyProvider
 from hub.crypto.wrapping import KeyWrap
 from hub.kernel.ids import Uuid7
@@ -206,6 +207,12 @@ class SystemSpec:
 @cache
 def schema() -> Schema:
     return load_schema(SCHEMA / "canonical")
+
+
+def canonical_value(name: str, value: Any) -> Any:
+    """Returns the canonical form of a field's value; `*` stands for the whole record and has none."""
+    field = schema().entity(ENTITY).fields.get(name)
+    return value if field is None else canonicalise(field, value)
 
 
 @cache

@@ -1,0 +1,202 @@
+"""Commands that run or judge a cycle: plan, sync, status, reconcile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+from hub.cli.commands import Arg, Opt, command
+from hub.cli.desk import Answer, Desk, stopping
+from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
+from hub.cli.progress import watching
+from hub.operations import cycles
+from hub.operations.choice import entities_of, entity_of
+from hub.operations.cycles import Preview, Synced
+from hub.operations.reasons import Advice
+from hub.operations.standing import EntityStanding, overview
+
+Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "[ENTITY]")]
+OUTCOMES = {
+    "converged": ("converged", "一致"),
+    "progressed": ("progressed, more is owed", "有进展，仍有待同步"),
+    "blocked": ("blocked", "受阻"),
+    "failed": ("failed", "失败"),
+}
+_OWED = (("system", "系统"), ("bound", "已绑定"), ("creates", "新增"), ("updates", "更新"), ("deletes", "删除"))
+
+
+@command(
+    "plan",
+    "Read and merge, write to no system, and show what a sync would write.",
+    "试运行：读取并合并，不写入任何系统，列出待同步清单。",
+)
+def plan(
+    desk: Desk,
+    entity: Entity = None,
+    limit: Annotated[int, Opt("actions shown per system", "每个系统列出的操作数", ("--limit",))] = 10,
+) -> Answer:
+    with desk.hub() as hub, stopping() as stop:
+        name = entity_of(hub, entity)
+        with watching(desk, hub, name):
+            found = cycles.plan(hub, name, limit, stop)
+    code = INTERRUPTED if stop.is_set() else _system_code(found.blocked)
+    return Answer({"plan": found}, lambda: _show_plan(desk, found), code)
+
+
+def _show_plan(desk: Desk, found: Preview) -> None:
+    desk.say(f"plan of {found.entity}, run {found.run_id}", f"{found.entity} 的待同步清单，批次 {found.run_id}")
+    show_owed(desk, found.owed)
+    for system, actions in found.actions.items():
+        if actions:
+            calls = found.calls.get(system)
+            desk.say()
+            desk.say(
+                f"{system}: first {len(actions)} actions; at least {calls or '?'} write calls in all",
+                f"{system}：前 {len(actions)} 项操作；写入至少需 {calls or '?'} 次调用",
+            )
+            columns = (("action", "操作"), ("hub id", "统一编号"), ("fields", "字段"))
+            desk.table(columns, [(act.act, act.hub_id, ", ".join(act.fields)) for act in actions])
+    show_advice(desk, found.advice)
+
+
+def show_owed(desk: Desk, owed: Mapping[str, Mapping[str, int]]) -> None:
+    rows = [(system, *(counts.get(name, 0) for name, _ in _OWED[1:])) for system, counts in sorted(owed.items())]
+    desk.table(_OWED, rows)
+
+
+def show_advice(desk: Desk, advice: Sequence[Advice]) -> None:
+    for item in advice:
+        desk.say(f"- {item.en}\n    {item.command}", f"- {item.zh}\n    {item.command}")
+
+
+@command("sync", "Run one cycle of an entity, or of all.", "运行一个同步批次（默认全部业务实体）。")
+def sync(
+    desk: Desk,
+    entity: Entity = None,
+    until_converged: Annotated[
+        bool, Opt("go on until nothing is owed or nothing moves", "直到一致或不再有进展", ("--until-converged",))
+    ] = False,
+    max_cycles: Annotated[int, Opt("cycles at most", "最多批次数", ("--max-cycles",))] = 10,
+) -> Answer:
+    done: list[Synced] = []
+    with desk.hub() as hub, stopping() as stop:
+        for name in entities_of(hub, entity):
+            with watching(desk, hub, name):
+                done.append(cycles.sync(hub, name, until_converged=until_converged, max_cycles=max_cycles, stop=stop))
+            if stop.is_set():
+                break
+
+    def show() -> None:
+        for item in done:
+            _show_synced(desk, item)
+
+    # The most serious outcome decides: a system that failed, then what waits, then what is only owed.
+    codes = [INTERRUPTED] if stop.is_set() else [_sync_code(item) for item in done]
+    order = {code: place for place, code in enumerate((0, PROGRESSED, BLOCKED))}
+    return Answer({"runs": done}, show, max(codes, key=lambda code: order.get(code, len(order)), default=0))
+
+
+def _sync_code(done: Synced) -> int:
+    if done.blocked:
+        return _system_code(done.blocked)
+    return {"converged": 0, "progressed": PROGRESSED}.get(done.outcome, BLOCKED)
+
+
+def _system_code(blocked: Sequence[str]) -> int:
+    return max((system_exit(code) for code in blocked), default=0)
+
+
+def _show_synced(desk: Desk, done: Synced) -> None:
+    en, zh = OUTCOMES.get(done.outcome, (done.outcome, done.outcome))
+    if done.stopped:
+        en, zh = f"stopped as asked; {en}", f"已按要求停止；{zh}"
+    desk.say(
+        f"{done.entity}: {en} (run {done.run_id}, {done.cycles} cycles)",
+        f"{done.entity}：{zh}（批次 {done.run_id}，共 {done.cycles} 个）",
+    )
+    counts = done.counts
+    written = sum(number for name, number in counts.items() if name.startswith("written:"))
+    desk.say(
+        f"read {counts.get('read', 0)}, changed {counts.get('changed', 0)}, written {written}, "
+        f"quarantined {counts.get('quarantined', 0)}",
+        f"读取 {counts.get('read', 0)}，变化 {counts.get('changed', 0)}，写入 {written}，"
+        f"异常 {counts.get('quarantined', 0)}",
+    )
+    show_owed(desk, done.owed)
+    calls = {system: sum(by_name.values()) for system, by_name in done.calls.items()}
+    shown = ", ".join(f"{system} {number}" for system, number in sorted(calls.items()))
+    desk.say(f"calls: {shown}", f"接口调用：{shown}")
+    show_advice(desk, done.advice)
+
+
+@command("status", "Show where everything stands and what to do next.", "查看整体状态和下一步。")
+def status(desk: Desk) -> Answer:
+    with desk.hub() as hub:
+        found = overview(hub)
+        name, profile = hub.settings.installation.name, hub.settings.profile
+
+    def show() -> None:
+        lab = desk.word("  [lab: training, not production]", "  【lab：培训环境，非生产】") if profile == "lab" else ""
+        desk.say(f"{name}{lab}", f"{name}{lab}")
+        for item in found:
+            _show_standing(desk, item)
+
+    return Answer({"installation": name, "profile": profile, "entities": found}, show)
+
+
+def _show_standing(desk: Desk, item: EntityStanding) -> None:
+    desk.say()
+    total = ", ".join(f"{state} {number}" for state, number in sorted(item.records.items())) or "0"
+    desk.say(
+        f"{item.label.en} ({item.entity}): golden records {total}; to be merged {item.queued}",
+        f"{item.label.zh}（{item.entity}）：黄金记录 {total}；待合并 {item.queued}",
+    )
+    if item.last is not None:
+        ended = item.last.ended_at or item.last.started_at
+        en, zh = OUTCOMES.get(item.last.outcome or "", ("not ended", "未结束"))
+        desk.say(
+            f"last run: {item.last.act} {local(ended)}, {en} ({item.last.run_id})",
+            f"上一批次：{item.last.act} {local(ended)}，{zh}（{item.last.run_id}）",
+        )
+    if item.owed:
+        show_owed(desk, item.owed)
+    desk.say("next:" if item.advice else "nothing to do", "下一步：" if item.advice else "无需处理")
+    show_advice(desk, item.advice)
+
+
+def local(instant: float) -> str:
+    """Formats epoch seconds in the machine's own zone."""
+    return datetime.fromtimestamp(instant).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+@command(
+    "reconcile",
+    "Compare complete listings with what is bound, and stage what differs.",
+    "对账：用完整清单核对绑定，并登记差异。",
+)
+def reconcile(desk: Desk, entity: Entity = None) -> Answer:
+    with desk.hub() as hub, stopping() as stop:
+        name = entity_of(hub, entity)
+        with watching(desk, hub, name):
+            found, failed = cycles.reconcile_entity(hub, name, stop)
+
+    def show() -> None:
+        columns = (("system", "系统"), ("object", "对象"), ("bound", "已绑定"), ("listed", "列出"), ("missing", "缺失"))
+        columns += (("gone", "已删除"), ("out of sight", "不可见"), ("extra", "多出"), ("moved", "有变化"), ("", ""))
+        desk.table(
+            columns,
+            [
+                (d.system, d.object, d.known, d.listed, d.missing, d.gone, d.unseen, d.extra, d.moved, d.stopped)
+                for d in found
+            ],
+        )
+        for system, code, text in failed:
+            desk.say(f"- {code} {text.en}\n    crmhub check {system}", f"- {code} {text.zh}\n    crmhub check {system}")
+        if any(d.missing or d.extra or d.moved for d in found):
+            desk.say("next: crmhub sync takes the differences in", "下一步：crmhub sync 处理差异")
+
+    code = _system_code([code for _, code, _ in failed])
+    stopped = [d for d in found if d.stopped]
+    body = {"entity": name, "differences": found, "failed": [{"system": s, "code": c} for s, c, _ in failed]}
+    return Answer(body, show, INTERRUPTED if stop.is_set() else code or (BLOCKED if stopped else 0))

@@ -1,0 +1,124 @@
+"""Commands that make and examine an installation: init, config check, mapping check, doctor, version."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+from hub.app import initialise, open_installation, prepare
+from hub.canonical.schema import load_schema
+from hub.cli.commands import Arg, Opt, command
+from hub.cli.desk import Answer, Desk
+from hub.cli.failures import CONFIGURATION, problem_body, problem_line
+from hub.kernel.errors import Problem
+from hub.kernel.settings import FILE, load_settings
+from hub.operations.configuration import check_configuration, check_mappings
+from hub.operations.connections import check_described_mappings
+from hub.operations.health import examine
+
+
+@command(
+    "init",
+    "Make a hub folder: settings, mappings, key and store; again: complete it, bring its store to this release.",
+    "新建 crmhub 目录：配置、映射、密钥和存储；再次运行则补全缺失部分并升级存储。",
+)
+def init(
+    desk: Desk,
+    directory: Annotated[Path | None, Arg("the folder (default: --home)", "目录（默认 --home）", "DIR")] = None,
+) -> Answer:
+    home = (directory or desk.home).absolute()
+    fresh = not (home / FILE).exists()
+    if fresh:
+        initialise(home)
+    prepare(home)
+    settings = load_settings(home)
+    variables = sorted(
+        reference.removeprefix("env:")
+        for system in settings.systems.values()
+        for reference in system.credentials.values()
+        if reference.startswith("env:")
+    )
+    key = settings.path(settings.keys.path or "keys/hub.key")
+
+    def show() -> None:
+        done = ("made", "已建立") if fresh else ("complete and current", "已补全并为当前版本")
+        desk.say(f"hub folder {home}: {done[0]}", f"crmhub 目录 {home}：{done[1]}")
+        desk.say(f"key file: {key} (keep a copy apart from backups)", f"密钥文件：{key}（备份须与存储备份分开保管）")
+        desk.say()
+        desk.say("next:", "下一步：")
+        desk.say(f"  1. edit {home / FILE}", f"  1. 编辑 {home / FILE}")
+        desk.say(f"  2. set {', '.join(variables)}", f"  2. 设置环境变量 {'、'.join(variables)}")
+        for number, (line, en, zh) in enumerate(
+            (
+                ("config check", "finds what is wrong in the files", "检查配置文件"),
+                ("check", "proves that every system answers", "确认各接入系统可用"),
+                ("plan", "shows what a first sync would do; writes nothing", "查看首次同步清单，不写入"),
+            ),
+            3,
+        ):
+            desk.say(
+                f"  {number}. crmhub {line} --home {home}   {en}", f"  {number}. crmhub {line} --home {home}   {zh}"
+            )
+
+    payload = {"home": str(home), "created": fresh, "key": str(key), "variables": variables}
+    return Answer(payload, show)
+
+
+def _problems(desk: Desk, problems: Sequence[Problem], what: tuple[str, str]) -> Answer:
+    errors = sum(item.severity == "error" for item in problems)
+    warnings = len(problems) - errors
+
+    def show() -> None:
+        for item in problems:
+            mark = ("warning", "警告") if item.severity != "error" else ("error", "错误")
+            desk.say(
+                f"{mark[0]:<8}{problem_line(item, 'en').strip()}", f"{mark[1]}  {problem_line(item, 'zh').strip()}"
+            )
+        desk.say(f"{what[0]}: {errors} errors, {warnings} warnings", f"{what[1]}：{errors} 个错误，{warnings} 个警告")
+
+    body = {"errors": errors, "warnings": warnings, "problems": [problem_body(item) for item in problems]}
+    return Answer(body, show, CONFIGURATION if errors else 0)
+
+
+@command("config check", "Find everything wrong in config/ and mappings/.", "检查 config/ 与 mappings/ 中的全部问题。")
+def config_check(desk: Desk) -> Answer:
+    return _problems(desk, check_configuration(desk.home), ("settings and mappings", "配置与映射"))
+
+
+@command(
+    "mapping check",
+    "Prove the mappings against the schema, and against the systems with --describe.",
+    "按标准模型检查字段映射；加 --describe 时与各系统的对象描述核对。",
+)
+def mapping_check(
+    desk: Desk,
+    describe: Annotated[bool, Opt("ask the systems too", "同时核对各系统的描述", ("--describe",))] = False,
+) -> Answer:
+    if describe:
+        with desk.hub() as hub:
+            return _problems(desk, check_described_mappings(hub), ("mappings", "字段映射"))
+    settings = load_settings(desk.home)
+    schema = load_schema(settings.mappings / "canonical")
+    return _problems(desk, check_mappings(settings, schema), ("mappings", "字段映射"))
+
+
+@command("doctor", "Examine settings, key, store, audit log and disk.", "体检：配置、密钥、存储、审计日志、磁盘。")
+def doctor(desk: Desk) -> Answer:
+    found = examine(desk.home, lambda: open_installation(desk.home, lang=desk.lang))
+
+    def show() -> None:
+        for item in found:
+            mark = ("ok", "正常") if item.ok else (("fail", "异常") if item.exit_code else ("note", "提示"))
+            desk.say(f"{mark[0]:<6}{item.name:<12}{item.en}", f"{mark[1]}  {item.name:<12}{item.zh}")
+
+    code = next((item.exit_code for item in found if item.exit_code), 0)
+    return Answer({"findings": found}, show, code)
+
+
+@command("version", "Show the release.", "显示版本。")
+def show_version(desk: Desk) -> Answer:
+    payload: dict[str, Any] = {"version": version("crmhub"), "python": platform.python_version()}
+    return Answer(payload, lambda: desk.say(f"crmhub {payload['version']}", f"crmhub {payload['version']}"))

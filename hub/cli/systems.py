@@ -1,0 +1,59 @@
+"""Commands that ask the systems about themselves: check, describe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from hub.cli.commands import Arg, command
+from hub.cli.desk import Answer, Desk
+from hub.cli.failures import SYSTEM
+from hub.operations import connections
+
+
+@command("check", "Prove that a system, or every system, accepts the hub.", "确认接入系统（默认全部）可用。")
+def check(
+    desk: Desk, system: Annotated[str | None, Arg("one system only", "仅检查该系统", "[SYSTEM]")] = None
+) -> Answer:
+    with desk.hub() as hub:
+        found = connections.check_systems(hub, system)
+
+    def show() -> None:
+        for item in found:
+            desk.say(f"{item.system} ({item.kind})")
+            for line in item.lines:
+                mark = ("ok", "正常") if line.ok else ("fail", "失败")
+                desk.say(f"  {mark[0]:<6}{line.name}: {line.en}", f"  {mark[1]}  {line.name}：{line.zh}")
+
+    body = {"systems": [{"system": i.system, "kind": i.kind, "ok": i.ok, "lines": i.lines} for i in found]}
+    return Answer(body, show, 0 if all(item.ok for item in found) else SYSTEM)
+
+
+@command("describe", "Show an object as its system describes it.", "查看接入系统对某个对象的描述。")
+def describe(
+    desk: Desk,
+    system: Annotated[str, Arg("a configured system", "接入系统", "SYSTEM")],
+    object: Annotated[str, Arg("an object of it", "其对象", "OBJECT")],
+) -> Answer:
+    with desk.hub() as hub:
+        found = connections.describe(hub, system, object)
+
+    def show() -> None:
+        desk.say(f"{system} {found.object} ({found.label})")
+        columns = (
+            ("field", "字段"),
+            ("label", "名称"),
+            ("kind", "类型"),
+            ("length", "长度"),
+            ("", ""),
+            ("options", "选项"),
+        )
+        rows = []
+        for field in found.fields.values():
+            marks = ((field.required, "required", "必填"), (not field.writable, "read-only", "只读"))
+            marks += ((field.unique, "unique", "唯一"), (field.masked, "masked", "脱敏"))
+            noted = " ".join(desk.word(en, zh) for holds, en, zh in marks if holds)
+            options = ", ".join(field.options) if field.options else ""
+            rows.append((field.api_name, field.label, field.kind, field.length, noted, options))
+        desk.table(columns, rows)
+
+    return Answer({"system": system, "object": found.object, "label": found.label, "fields": found.fields}, show)
