@@ -302,10 +302,10 @@ class Bank:
             for system, item in sides.items():
                 truth, mapping = golden[hub_id].fields, links[system].mapping
                 seen = mapping.to_canonical(item.object, dict(item.row)).fields
-                for name in seen.keys() & set(mapping.out_fields(item.object)):
-                    wrong[system, name] += seen[name] != mapping.round_trip(item.object, {name: truth.get(name)}).get(
-                        name, truth.get(name)
-                    )
+                ours = {name: truth.get(name) for name in mapping.out_fields(item.object)}
+                expected = ours | dict(mapping.round_trip(item.object, ours))
+                for name in seen.keys() & expected.keys():
+                    wrong[system, name] += seen[name] != expected[name]
                 told = {n: truth.get(n) for n in mapping.out_fields(item.object) if n not in seen and truth.get(n)}
                 for name, value in mapping.to_native(item.object, told).fields.items():
                     wrong[system, name] += item.row.get(name) != value

@@ -184,7 +184,6 @@ class Demo:
         def told(number: int, report: Report) -> None:
             self.runs.add(report.run_id)
             self._booked()
-            self.lab.settle_index()
 
         with self.screen.progress(self.lab, self.totals):
             done = sync(self.lab.hub, ENTITY, until_converged=True, told=told)

@@ -41,6 +41,9 @@ for _table in (conflict, hold):
         sqlite_where=_open,
     )
 
+    Index(f"{_table.name}_by_hub", _table.c.hub_id)
+    Index(f"{_table.name}_by_state", _table.c.entity, _table.c.state)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -75,6 +78,8 @@ Index(
 )
 Index("quarantine_by_hub", quarantine.c.hub_id)
 
+Index("quarantine_by_state", quarantine.c.entity, quarantine.c.state)
+
 match_question = Table(
     "match_question",
     metadata,
@@ -100,6 +105,9 @@ Index(
     postgresql_where=text("state IN ('open', 'decided')"),
     sqlite_where=text("state IN ('open', 'decided')"),
 )
+Index("match_question_native", match_question.c.system, match_question.c.object, match_question.c.native_id)
+Index("match_question_by_state", match_question.c.entity, match_question.c.state)
+
 match_candidate = Table(
     "match_candidate",
     metadata,
@@ -127,6 +135,8 @@ match_decision = Table(
     Column("decided_at", Double, nullable=False),
 )
 Index("match_decision_native", match_decision.c.system, match_decision.c.object, match_decision.c.native_id)
+
+Index("match_decision_tally", match_decision.c.entity, match_decision.c.state, match_decision.c.certainty)
 
 guard_trip = Table(
     "guard_trip",

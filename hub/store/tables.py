@@ -66,7 +66,12 @@ golden = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
 )
-Index("golden_unplaced", golden.c.entity, postgresql_where=golden.c.unplaced, sqlite_where=golden.c.unplaced)
+Index(
+    "golden_unplaced",
+    golden.c.entity,
+    postgresql_where=text("unplaced"),
+    sqlite_where=text("unplaced = 1"),
+)
 
 binding = Table(
     "binding",
@@ -106,9 +111,10 @@ Index(
     binding.c.entity,
     binding.c.system,
     binding.c.binding_id,
-    postgresql_where=binding.c.dirty,
-    sqlite_where=binding.c.dirty,
+    postgresql_where=text("dirty"),
+    sqlite_where=text("dirty = 1"),
 )
+Index("binding_tally", binding.c.entity, binding.c.system, binding.c.state, binding.c.dirty)
 
 base = Table(
     "base",
@@ -183,6 +189,10 @@ Index(
     postgresql_where=_open_intent,
     sqlite_where=_open_intent,
 )
+
+Index("intent_by_binding", intent.c.binding_id)
+Index("intent_by_state", intent.c.entity, intent.c.state)
+Index("intent_by_hub", intent.c.hub_id)
 
 field_change = Table(
     "field_change",

@@ -90,6 +90,11 @@ class Lab:
         prepare(home)
         return home
 
+    def twin(self, home: Path) -> Path:
+        """Copies a hub folder, keys included, so that the digests of both can be compared."""
+        self._made += 1
+        return Path(shutil.copytree(home, self.folder / f"hub-{self._made}"))
+
     def scratch(self, name: str) -> Path:
         """Returns the path of a database file that does not exist."""
         self._made += 1

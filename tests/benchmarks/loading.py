@@ -85,7 +85,8 @@ def read_again(hub: Installation) -> float:
 
 def results(lab: Lab) -> list[Result]:
     """Compares load and re-read with the loop; raises AssertionError where the two hubs they make differ."""
-    bench, kept, by_hand = Bench(lab), lab.home(), lab.home()
+    bench, kept = Bench(lab), lab.home()
+    by_hand = lab.twin(kept)
     with opened(kept) as hub, hand_loop(by_hand) as loop:
         read_in(hub)
         loop.load(bench.walk)
@@ -144,7 +145,8 @@ def contents(hub: Installation) -> dict[str, dict[str, Any]]:
                 row = bound[hub_id]
                 place = (row.system, row.part, row.object, row.state, row.version, bytes(row.obs_digest))
                 terms = (row.mapping_version, row.agreed_revision, row.stamped, row.dirty)
-                state = (record.entity, record.fields, record.origins, record.revision, record.state)
+                origins = {name: record.origins.get(name, record.origins.get("*")) for name in record.fields}
+                state = (record.entity, record.fields, origins, record.revision, record.state)
                 found[row.native_id] = {
                     "binding": place + terms,
                     "golden": state,

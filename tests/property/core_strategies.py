@@ -15,7 +15,7 @@ from hub.core.state import UNSET, Base, BaseField, BindingState, GoldenRecord, K
 from tests.property.core_world import System, World, synced
 from tests.unit.core.core_records import FIELDS, HUB_ID, binding
 
-EXAMPLES = int(os.environ.get("CRMHUB_HISTORIES", "120"))
+EXAMPLES = int(os.environ.get("CRMHUB_HISTORIES", "100"))
 thorough = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -67,7 +67,7 @@ def bases(draw: st.DrawFn, stands: dict[str, Value], mapped: frozenset[str]) -> 
             found[name] = BaseField(value, value)
         elif shape == "overruled":
             found[name] = BaseField(UNSET, UNSET, value)
-        elif shape == "rewritten":
+        elif shape == "rewritten" and value != now:
             found[name] = BaseField(now, now, value)
     return found
 

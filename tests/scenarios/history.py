@@ -40,6 +40,7 @@ class History:
     notes: list[str] = field(default_factory=list)
     people: int = 0
     relist: bool = False
+    gaps: bool = False
     checkpoints: list[list[Any]] = field(default_factory=list)
     edits: list[tuple[str, str, Any]] = field(default_factory=list)
     answers: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -302,6 +303,7 @@ def do_fault(history: History, rng: Random) -> None:
         )
         operation = "write" if rng.random() < 0.5 else "*"
         faults.inject(kind, operation, nth=rng.randint(1, 4))
+        history.gaps = history.gaps or kind is FaultKind.CURSOR_EXPIRED
         history.note(f"fault {kind} on {operation}")
 
 
@@ -336,7 +338,9 @@ def do_cursors(history: History, rng: Random) -> None:
         _put_back(world, rng.choice(history.checkpoints))
     elif act == "drop":
         world.drop_cursors()
+        history.gaps = True
     elif act == "expire":
+        history.gaps = True
         world.systems[rng.choice(sorted(world.systems))].expire_cursors()
     history.note(f"cursors: {act}")
 
@@ -453,8 +457,8 @@ def _quiet(report: Report) -> bool:
 
 
 def needs_reconcile(history: History) -> bool:
-    """Tells whether something happened that no change stream shows: hidden records, deletes that nobody reports."""
-    return history.relist or any(spec.can.deletes is Deletes.NONE for spec in history.world.specs)
+    """Tells whether something happened that no change stream shows: permissions, deletes before a new listing."""
+    return history.relist or history.gaps or any(spec.can.deletes is Deletes.NONE for spec in history.world.specs)
 
 
 def replay(history: History, rng: Random) -> None:

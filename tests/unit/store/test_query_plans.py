@@ -1,0 +1,105 @@
+"""No query of the engine walks a whole table: SQLite's own plans say so for every statement the repositories send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hub.core.state import BindingState
+from hub.store import history, inbox, intents, matches, quarantine, questions, records, runs
+from hub.store.database import open_engine
+from hub.store.migrate import migrate
+from hub.store.unit_of_work import UnitOfWork
+
+IDS = ["a", "b"]
+
+
+class _Ring:
+    """Takes subject rows and opens nothing: the database is empty."""
+
+    def add_subjects(self, rows: Any) -> None:
+        assert list(rows) == []
+
+
+@pytest.fixture
+def plans(tmp_path: Path) -> Iterator[tuple[sa.Connection, dict[str, list[str]]]]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'plans.db'}")
+    migrate(engine)
+    found: dict[str, list[str]] = {}
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def explain(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")) and not many:
+            rows = conn.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            found[statement] = [row[3] for row in rows]
+
+    with engine.connect() as conn:
+        yield conn, found
+    engine.dispose()
+
+
+def read_everything(conn: sa.Connection) -> None:
+    ring: Any = _Ring()
+    records.dirty_page(conn, "customer", "one", "", 200, BindingState.ACTIVE)
+    records.bindings_by_native(conn, "one", "Account", IDS)
+    records.tally(conn, "customer")
+    records.load_golden(conn, ring, IDS)
+    records.load_subjects(conn, ring, IDS)
+    records.swept(conn, "one", "Account")
+    inbox.by_native(conn, "one", "Account", IDS)
+    inbox.by_hub(conn, IDS)
+    inbox.queue_page(conn, "customer", "one", "", 200)
+    inbox.load_of(conn, "customer")
+    inbox.depth(conn, "customer")
+    intents.open_bindings(conn, IDS)
+    intents.unsettled_records(conn, "customer", 5)
+    intents.unsettled(conn, ring, "customer", 5)
+    intents.count(conn, "customer")
+    intents.asked(conn, "customer")
+    matches.share(conn, "customer", [b"1", b"2"])
+    matches.keys_of(conn, IDS)
+    matches.placed(conn, IDS, "one")
+    matches.answers(conn, "one", "Account", IDS)
+    matches.asked_about(conn, IDS, "one")
+    matches.tally(conn, "customer")
+    quarantine.of_records(conn, "one", IDS)
+    quarantine.inbound_digests(conn, "one", "Account", IDS)
+    quarantine.causes(conn, "customer")
+    questions.frozen_fields(conn, IDS)
+    questions.count(conn, "conflict", "customer")
+    history.returns(conn, IDS, 0.0, 3)
+    runs.load_cursor(conn, "customer", "one", "Account", "changes", "scope")
+    runs.guards(conn, "customer")
+    runs.accepted_schema(conn, "one", "Account")
+
+
+def write_everything(conn: sa.Connection) -> None:
+    ring: Any = None
+    work = UnitOfWork(conn, ring, 0.0, lambda: "id")
+    records.place_new(work, "customer", ["one"])
+    records.begin_sweep(work, "one", "Account")
+    records.sweep(work, "one", "Account", {"a": None})
+    matches.drop_keys(work, IDS)
+    matches.take_over(work, IDS)
+    matches.close(work, "one", "Account", "a")
+    inbox.consume(work, IDS)
+    inbox.put_off(work, IDS)
+    inbox.wake(work, IDS)
+    inbox.wake_native(work, "one", "Account", "a")
+    quarantine.clear(work, "one", "Account", IDS, "in")
+    quarantine.clear_fields(work, "one", {"a": [""]})
+    intents.prove_created(work, [("a", "one")])
+
+
+def test_no_statement_scans_a_table(plans: tuple[sa.Connection, dict[str, list[str]]]) -> None:
+    conn, found = plans
+    read_everything(conn)
+    write_everything(conn)
+    assert len(found) > 35
+    scans = {text: plan for text, plan in found.items() if any(step.startswith("SCAN") for step in plan)}
+    # A count over the covering index of one entity's bindings is a search, a walk of the table is not.
+    assert {text: plan for text, plan in scans.items() if not all("CONSTANT" in s for s in plan)} == {}
