@@ -31,9 +31,7 @@ def verify(desk: Desk) -> Answer:
 @command("audit list", "List the newest audit entries.", "列出最近的审计记录。")
 def list_entries(
     desk: Desk,
-    act: Annotated[
-        str | None, Opt("an act or its beginning (guard.release, record)", "操作或其前缀", ("--act",))
-    ] = None,
+    act: Annotated[str | None, Opt("an act or its beginning (guard.release)", "操作或其前缀", ("--act",))] = None,
     about: Annotated[str | None, Opt("a hub id, run id or name", "统一编号、批次号或名称", ("--about",))] = None,
     limit: Annotated[int, Opt("rows at most", "最多行数", ("--limit",))] = 50,
 ) -> Answer:
@@ -41,15 +39,7 @@ def list_entries(
         found = auditing.list_log(hub, act=act, about=about, limit=limit)
 
     def show() -> None:
-        columns = (
-            ("row", "行"),
-            ("at", "时间"),
-            ("actor", "操作者"),
-            ("act", "操作"),
-            ("object", "对象"),
-            ("outcome", "结果"),
-            ("reason", "原因"),
-        )
+        columns = ("row", "at", "actor", "act", "object", "outcome", "reason")
         rows = []
         for entry in found:
             obj = " ".join(str(entry["obj"][name]) for name in ("type", "id", "connection") if name in entry["obj"])

@@ -103,7 +103,7 @@ def _bind(found: Command, lang: Language) -> Callable[..., int]:
     parameters = own + [_translated(p, lang) for p in _common_parameters()]
     call.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
-    del call.__wrapped__  # type: ignore[attr-defined]
+    del call.__wrapped__
     return call
 
 

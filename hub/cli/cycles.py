@@ -16,14 +16,14 @@ from hub.operations.cycles import Preview, Synced
 from hub.operations.reasons import Advice
 from hub.operations.standing import EntityStanding, overview
 
-Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "[ENTITY]")]
+Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "ENTITY")]
 OUTCOMES = {
     "converged": ("converged", "一致"),
     "progressed": ("progressed, more is owed", "有进展，仍有待同步"),
     "blocked": ("blocked", "受阻"),
     "failed": ("failed", "失败"),
 }
-_OWED = (("system", "系统"), ("bound", "已绑定"), ("creates", "新增"), ("updates", "更新"), ("deletes", "删除"))
+_OWED = ("system", "bound", "creates", "updates", "deletes")
 
 
 @command(
@@ -55,13 +55,13 @@ def _show_plan(desk: Desk, found: Preview) -> None:
                 f"{system}: first {len(actions)} actions; at least {calls or '?'} write calls in all",
                 f"{system}：前 {len(actions)} 项操作；写入至少需 {calls or '?'} 次调用",
             )
-            columns = (("action", "操作"), ("hub id", "统一编号"), ("fields", "字段"))
+            columns = ("action", "hub id", "fields")
             desk.table(columns, [(act.act, act.hub_id, ", ".join(act.fields)) for act in actions])
     show_advice(desk, found.advice)
 
 
 def show_owed(desk: Desk, owed: Mapping[str, Mapping[str, int]]) -> None:
-    rows = [(system, *(counts.get(name, 0) for name, _ in _OWED[1:])) for system, counts in sorted(owed.items())]
+    rows = [(system, *(counts.get(name, 0) for name in _OWED[1:])) for system, counts in sorted(owed.items())]
     desk.table(_OWED, rows)
 
 
@@ -182,8 +182,7 @@ def reconcile(desk: Desk, entity: Entity = None) -> Answer:
             found, failed = cycles.reconcile_entity(hub, name, stop)
 
     def show() -> None:
-        columns = (("system", "系统"), ("object", "对象"), ("bound", "已绑定"), ("listed", "列出"), ("missing", "缺失"))
-        columns += (("gone", "已删除"), ("out of sight", "不可见"), ("extra", "多出"), ("moved", "有变化"), ("", ""))
+        columns = ("system", "object", "bound", "listed", "missing", "gone", "out of sight", "extra", "moved", "")
         desk.table(
             columns,
             [

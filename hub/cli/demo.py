@@ -1,24 +1,21 @@
-"""`crmhub demo`: two simulators, a fresh hub, a first sync, edits on both sides, and the proof that it came out equal."""
+"""`crmhub demo`: two simulators, a fresh hub, a first sync, edits on both sides, and the proof of it all."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-from rich.console import Console
-
+from hub.cli.commands import Opt, command
 from hub.cli.demo_calls import CallBook, Cycle, polls, written
 from hub.cli.demo_edits import Editors
 from hub.cli.demo_facts import Story, tell
-from hub.cli.demo_lab import ENTITY, FXIAOKE, ZOHO, Lab, running_lab
+from hub.cli.demo_lab import ENTITY, OBJECTS, ZOHO, Lab, running_lab
 from hub.cli.demo_screen import Screen
 from hub.cli.demo_truth import People, Truth, asked, bound, grade_matches, living, look, right_answer
 from hub.cli.demo_words import Speech
-from hub.kernel.errors import HubError, Text
-from hub.kernel.i18n import choose_language
+from hub.cli.desk import Answer, Desk
+from hub.kernel.errors import Declined, HubError, Text
 from hub.operations.auditing import verify_log
 from hub.operations.cycles import Synced, plan, sync
 from hub.operations.guards import release_guard
@@ -45,7 +42,6 @@ class Demo:
     started_at: float
     failures: list[Text] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=dict)
     cycles: list[Cycle] = field(default_factory=list)
     runs: set[str] = field(default_factory=set)
     outcome: str = ""
@@ -61,7 +57,7 @@ class Demo:
 
     def _match(self) -> None:
         self.screen.act("act2")
-        with self.screen.progress(self.lab, self.totals):
+        with self.screen.progress(self.lab):
             plan(self.lab.hub, ENTITY)
         self._booked()
         graded = grade_matches(self.lab, self.truth)
@@ -185,7 +181,7 @@ class Demo:
             self.runs.add(report.run_id)
             self._booked()
 
-        with self.screen.progress(self.lab, self.totals):
+        with self.screen.progress(self.lab):
             done = sync(self.lab.hub, ENTITY, until_converged=True, told=told)
         self.outcome = done.outcome
         return done
@@ -226,43 +222,36 @@ class Demo:
         return self.lab.clock.now() - self.started_at
 
 
+@command(
+    "demo",
+    "Show the whole path on two simulators with invented customers; says what was promised and what was kept.",
+    "在两个模拟器上用虚构客户演示全过程，并逐项核对承诺。",
+)
 def demo(
-    keep: Annotated[Path | None, typer.Option(help="Keep the hub in this folder / 保留到此目录")] = None,
-    records: Annotated[int, typer.Option(min=50, max=100_000, help="How many persons / 客户人数")] = 2000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same customers / 随机种子")] = 7,
-    lang: Annotated[str | None, typer.Option(help="zh | en")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report only / 仅输出 JSON")] = False,
-) -> None:
-    """Shows the whole path on two simulators / 在两个模拟器上演示全过程."""
-    speech = Speech(choose_language(lang))
-    console = Console(quiet=as_json, highlight=False)
-    try:
-        report = perform(console, speech, keep=keep, records=records, seed=seed)
-    except HubError as error:
-        report = {"failures": [f"{error.code} {Text(error.en, error.zh).say(speech.lang)}"]}
-        console.print(report["failures"][0], style="red")
-        if as_json:
-            print(json.dumps(report, ensure_ascii=False))
-        raise typer.Exit(error.exit_code) from None
-    if as_json:
-        print(json.dumps(report, ensure_ascii=False, indent=1))
-    if report["failures"]:
-        raise typer.Exit(1)
+    desk: Desk,
+    keep: Annotated[Path | None, Opt("keep the hub in this folder", "把 hub 保留到此目录", ("--keep",))] = None,
+    records: Annotated[int, Opt("how many persons to invent", "虚构客户人数", ("--records",))] = 2000,
+    seed: Annotated[int, Opt("the same seed invents the same persons", "相同种子生成相同客户", ("--seed",))] = 7,
+) -> Answer:
+    if not 50 <= records <= 100_000:
+        raise Declined("--records takes 50 to 100000", "--records 的取值为 50 至 100000")
+    report = perform(desk, keep=keep, records=records, seed=seed)
+    return Answer(report, lambda: None, 1 if report["failures"] else 0)
 
 
-def perform(console: Console, speech: Speech, *, keep: Path | None, records: int, seed: int) -> dict[str, Any]:
+def perform(desk: Desk, *, keep: Path | None, records: int, seed: int) -> dict[str, Any]:
     """Plays the demo and returns its report; `failures` names every broken promise."""
-    screen = Screen(console, speech)
+    speech = Speech(desk.lang)
+    screen = Screen(desk, speech)
     screen.opening()
     screen.act("act1")
-    with running_lab(keep, records=records, seed=seed, lang=speech.lang) as lab:
+    world = {"records": records, "seed": seed}
+    with running_lab(keep, lang=desk.lang, options=dict.fromkeys(OBJECTS, world)) as lab:
         started_at = lab.clock.now()
         truth, book = Truth.of(lab), CallBook(lab)
-        counts = book.fresh
-        screen.setup(lab, counts)
-        totals = {system: sum(n for (name, _), n in counts.items() if name == system) for system in (ZOHO, FXIAOKE)}
-        played = Demo(lab, screen, speech, truth, book, started_at, totals=totals)
-        played.report["records"] = totals
+        screen.setup(lab, book.fresh)
+        counts = {f"{system}.{object_}": number for (system, object_), number in book.fresh.items()}
+        played = Demo(lab, screen, speech, truth, book, started_at, report={"records": counts})
         try:
             played.play()
         except HubError as error:
@@ -273,7 +262,7 @@ def perform(console: Console, speech: Speech, *, keep: Path | None, records: int
             "failures": [speech.text(item) for item in played.failures],
         }
         settled = report.get("settled", {})
-        passed = {name: settled.get(name, "?") for name in ("persons", "duplicates")}
+        passed = {name: f"{settled.get(name, 0):,}" for name in ("persons", "duplicates")}
         screen.ending(speech("passed", **passed, seconds=report["seconds"]), played.failures)
         if keep is not None:
             screen.kept(lab)

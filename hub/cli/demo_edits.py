@@ -82,7 +82,7 @@ class Editors:
         self._edit_zoho(pair, Lead_Source="Partner", Short_Name="合作渠道")
         said = Text(
             "Zoho: source “Partner” and a short name; a rule of Fxiaoke forbids that source",
-            "Zoho 改来源为“合作机构”并填简称；纷享销客有规则禁止该来源",
+            "Zoho 改来源并填简称；对方规则禁止该来源",
         )
         return _change("refused", said, pair, ("quarantine", "customer_source"), ("merged", "short_name"))
 

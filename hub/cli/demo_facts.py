@@ -14,7 +14,7 @@ from hub.store.quarantine import Held
 from hub.store.questions import Question
 from hub.store.records import Stored
 
-NAMES = {ZOHO: Text("Zoho", "Zoho"), FXIAOKE: Text("Fxiaoke", "纷享销客")}
+NAMES = {ZOHO: Text("Zoho", " Zoho "), FXIAOKE: Text("Fxiaoke", "纷享销客")}
 OTHER = {ZOHO: FXIAOKE, FXIAOKE: ZOHO}
 
 
@@ -100,7 +100,7 @@ def _hold(lab: Lab, item: Question) -> Finding:
 def _refused(lab: Lab, item: Held) -> Finding:
     name, system = label(lab, item.field), NAMES[item.system]
     what = Text(f"{name.en}: quarantined", f"{name.zh}：列为异常记录")
-    why = Text(f"{system.en} refused it ({item.code})", f"{system.zh}拒收（{item.code}）")
+    why = Text(f"{system.en} refused it ({item.code})", f"{system.zh}拒收（{item.code}）".strip())
     return Finding(("quarantine", item.field), what, why, item.quarantine_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -64,7 +64,6 @@ entities:
     systems: [zoho, fxiaoke]
     prefer: [zoho, fxiaoke]
     on_delete: detach
-    guards: {{max_changes: {{count: 100000, percent: 100.0}}}}
 """
 
 
@@ -88,16 +87,20 @@ class Lab:
 
 
 @contextmanager
-def running_lab(keep: Path | None, *, records: int, seed: int, lang: str) -> Iterator[Lab]:
+def running_lab(keep: Path | None, *, lang: str, options: Mapping[str, Mapping[str, object]]) -> Iterator[Lab]:
     """Starts the simulators and opens a fresh hub in `keep`, or in a temporary folder that goes with the demo.
 
-    Raises Declined where `keep` holds a hub already.
+    `options` are those of each system's simulator. Raises Declined where `keep` holds a hub already.
     """
     with ExitStack() as ends:
         home = keep if keep is not None else Path(ends.enter_context(TemporaryDirectory(prefix="crmhub-demo-"))) / "hub"
         initialise(home)
-        options = {"records": records, "seed": seed, "limits": "fast"}
-        simulators = {system: ends.enter_context(start_simulator(kind, **options)) for system, kind in KINDS.items()}
+
+        def start(system: str) -> RunningSimulator:
+            return ends.enter_context(start_simulator(KINDS[system], limits="fast", **options[system]))
+
+        with ThreadPoolExecutor(len(KINDS)) as pool:
+            simulators = dict(zip(KINDS, pool.map(start, KINDS), strict=True))
         _configure(home, {name: item.base_url for name, item in simulators.items()}, lang)
         prepare(home)
         hub = open_installation(home, lang=lang)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from rich import box
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
-from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.table import Table
 from rich.text import Text as Styled
 
@@ -18,22 +17,20 @@ from hub.cli.demo_facts import Story
 from hub.cli.demo_lab import ENTITY, OBJECTS, Lab
 from hub.cli.demo_truth import Graded, People
 from hub.cli.demo_words import Speech
+from hub.cli.desk import Desk
+from hub.cli.progress import watching
 from hub.kernel.errors import Text
-from hub.operations.cycles import expected
 
-
-class _Rate(ProgressColumn):
-    """Shows records a second."""
-
-    def render(self, task: Task) -> Styled:
-        return Styled(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
+WIDTH = 110
+"""Columns where nobody says how wide the screen is."""
 
 
 class Screen:
     """Draws the acts in one language."""
 
-    def __init__(self, console: Console, speech: Speech) -> None:
-        self._console, self._say = console, speech
+    def __init__(self, desk: Desk, speech: Speech) -> None:
+        self._desk, self._say = desk, speech
+        self._console = Console(quiet=desk.json, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
     def opening(self) -> None:
         say = self._say
@@ -81,11 +78,13 @@ class Screen:
         self._console.print(Styled.assemble(mark, text))
 
     def stories(self, stories: Sequence[Story]) -> None:
-        table = self._table("did", "hub_did", "why", lines=True)
+        table = self._table("did", "hub_did", "why")
         for story in stories:
-            what = "\n".join(self._say.text(item.what) for item in story.findings)
-            why = "\n".join(self._say.text(item.why) for item in story.findings)
-            table.add_row(self._say.text(story.change.said), what, why)
+            did = self._say.text(story.change.said)
+            for number, item in enumerate(story.findings, 1):
+                last = number == len(story.findings)
+                table.add_row(did, self._say.text(item.what), self._say.text(item.why), end_section=last)
+                did = ""
         self._console.print(table)
 
     def calls(self, accounts: Mapping[str, Account]) -> None:
@@ -110,33 +109,15 @@ class Screen:
     def kept(self, lab: Lab) -> None:
         self._console.print(self._say("kept", home=lab.home))
         for command in ("status", "conflict list", "match report", "audit verify"):
-            self._console.print(f"  crmhub --home {lab.home} {command}", style="cyan", soft_wrap=True)
+            self._console.print(f"  crmhub {command} --home {lab.home}", style="cyan", soft_wrap=True)
         self._console.print(self._say("kept_note"), style="dim")
 
-    @contextmanager
-    def progress(self, lab: Lab, totals: Mapping[str, int]) -> Iterator[None]:
-        """Shows how far the phases of the running cycles are, with rate and time left; `totals` are those to read."""
-        columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), _Rate(), TimeLeft())
-        bars: dict[tuple[str, str], TaskID] = {}
-        with Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal) as shown:
+    def progress(self, lab: Lab) -> AbstractContextManager[None]:
+        """Shows how far the running cycles are, with rate and time left."""
+        return watching(self._desk, lab.hub, ENTITY)
 
-            def told(phase: str, system: str, done: int) -> None:
-                bar = bars.get((phase, system))
-                if bar is None or shown.tasks[bar].finished:
-                    left = expected(lab.hub, ENTITY, phase, system)
-                    total = totals.get(system, 0) if left is None else done + left
-                    name = f"{self._say.system(system)} · {self._say(phase)}"
-                    bar = bars[phase, system] = shown.add_task(name, total=max(total, done))
-                shown.advance(bar, done)
-
-            before, lab.hub.progress = lab.hub.progress, told
-            try:
-                yield
-            finally:
-                lab.hub.progress = before
-
-    def _table(self, *heads: str, lines: bool = False) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=lines)
+    def _table(self, *heads: str) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for head in heads:
             right = head in ("customers", "records", "right", "wrong", "calls", "minimum", "ratio", "apart")
             table.add_column(self._say(head), justify="right" if right else "left", overflow="fold")

@@ -45,7 +45,7 @@ class Truth:
     def add(self, person: str, homes: Mapping[str, str], difficulty: str = "new") -> None:
         self.homes[person] = dict(homes)
         self.difficulty[person] = difficulty
-        self.people |= {(system, native_id): person for system, native_id in homes.items()}
+        self.people |= dict.fromkeys(homes.items(), person)
 
 
 @dataclass(slots=True)

@@ -36,7 +36,9 @@ WORDS = {
     "new_means": Text("stands in one system only, will be created in the other", "仅在一侧，将在另一侧新建"),
     "answered": Text("{n} match questions answered from the ground truth", "按真实身份答复 {n} 个匹配问题"),
     "released": Text("the guard of the first sync released, with a reason", "填写原因，放行首次同步"),
-    "asked_first": Text("{n} values that identify a person differed: Zoho's kept", "{n} 个识别身份的值两侧不同：保留 Zoho 的值"),
+    "asked_first": Text(
+        "{n} values that identify a person differed: Zoho's kept", "{n} 个识别身份的值两侧不同：保留 Zoho 的值"
+    ),
     "reason": Text("match report read and compared with the ground truth", "已核对匹配报告与真实身份"),
     "persons_line": Text(
         "{persons} persons, {both} in both systems, {bad} duplicates", "{persons} 人，{both} 人两侧都有，重复 {bad} 条"
@@ -57,18 +59,24 @@ WORDS = {
     "made_of": Text("the minimum is made of", "最少次数的构成"),
     "apart": Text("apart", "另计"),
     "minimum_means": Text(
-        "poll: a page per 200 / 100 changed rows, at least one · batches of 100 rows / 1 row · one version read before a "
-        "change · apart: deleted feed, description",
+        "poll: a page per 200 / 100 changed rows, at least one · batches of 100 rows / 1 row · one version read "
+        "before a change · apart: deleted feed, description",
         "轮询：每 200 / 100 行变动一页，至少一页 · 每批 100 行 / 1 行 · 更新前读一次版本 · 另计：删除清单、字段描述",
     ),
-    "idle": Text("idle cycle: {polls} change polls ({each}), {writes} writes", "空闲批次：{polls} 次轮询（{each}），{writes} 次写入"),
+    "idle": Text(
+        "idle cycle: {polls} change polls ({each}), {writes} writes",
+        "空闲批次：{polls} 次轮询（{each}），{writes} 次写入",
+    ),
     "audit": Text("audit log: {rows} rows verified, chain unbroken", "审计日志：{rows} 行校验通过，链完整"),
     "kept": Text("The hub stays in {home}. Go on there, for example:", "hub 保留在 {home}，可继续："),
     "kept_note": Text(
         "The simulators end with this demo, so commands that call a system will say that it cannot be reached.",
         "模拟器随演示结束，需要访问系统的命令会提示无法连接。",
     ),
-    "passed": Text("{persons} persons equal in both systems, {duplicates} duplicates, {seconds} s", "{persons} 位客户两侧一致，重复 {duplicates}，用时 {seconds} 秒"),
+    "passed": Text(
+        "{persons} persons equal in both systems, {duplicates} duplicates, {seconds} s",
+        "{persons} 位客户两侧一致，重复 {duplicates}，用时 {seconds} 秒",
+    ),
     "failed": Text("A promise was broken:", "未达到承诺："),
     "pull": Text("read", "读取"),
     "merge": Text("match and merge", "匹配合并"),
@@ -79,7 +87,7 @@ WORDS = {
     "read before write": Text("reads before a change", "更新前读取"),
     "update": Text("updates", "更新"),
     "changeOwner": Text("owner changes", "变更负责人"),
-}  # fmt: skip
+}
 SYSTEMS = {ZOHO: Text("Zoho CRM", "Zoho CRM"), FXIAOKE: Text("Fxiaoke", "纷享销客"), "hub": Text("hub", "hub")}
 
 

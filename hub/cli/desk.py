@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.app import open_installation
+from hub.cli.terms import HEADINGS
 from hub.kernel.errors import Text
 from hub.kernel.i18n import Bilingual, Language
 from hub.kernel.redaction import escape
@@ -63,11 +64,11 @@ class Desk:
         """Prints one line of the answer."""
         _console().print(escape(self.word(en, zh)), soft_wrap=True)
 
-    def table(self, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[object]]) -> None:
-        """Prints rows under columns named in both languages."""
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Prints rows under headings of `HEADINGS`."""
         made = Table(box=None, pad_edge=False, header_style="bold")
-        for en, zh in columns:
-            made.add_column(self.word(en, zh), overflow="fold")
+        for name in columns:
+            made.add_column(self.word(name, HEADINGS[name]), overflow="fold")
         for row in rows:
             made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
         _console().print(made)

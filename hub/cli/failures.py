@@ -74,7 +74,7 @@ def _unexpected(error: BaseException, run_id: str | None) -> Failure:
     frame = (ours or list(frames) or [None])[-1]  # type: ignore[list-item]
     place = f" at {'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}" if frame else ""
     name = type(error).__name__
-    en = f"unexpected {name}{place}; unfinished changes were rolled back: run it again, and report this line if it returns"
+    en = f"unexpected {name}{place}; unfinished changes were rolled back: run it again; report this line if it returns"
     zh = f"意外错误 {name}{place}；未完成的改动已回滚，请重试；如再次出现，请上报本行"
     return Failure("HUB-000", en, zh, UNEXPECTED, run_id)
 
@@ -84,7 +84,7 @@ def _usage(error: ClickException) -> Failure:
     if isinstance(error, NoSuchOption):
         name = error.option_name
     elif isinstance(error, BadParameter):
-        name = error.param.get_error_hint(error.ctx) if error.param is not None and error.ctx is not None else ""
+        name = _hint(error.param)
     command = error.ctx.command_path if isinstance(error, UsageError) and error.ctx is not None else "crmhub"
     # What was typed may be a value, so the parser's own words stay out.
     if isinstance(error, NoSuchOption):
@@ -96,6 +96,12 @@ def _usage(error: ClickException) -> Failure:
     else:
         en, zh = "there is no such command, or too many words follow it", "没有该命令，或参数过多"
     return Failure("HUB-REQ-400", f"{en}; see `{command} --help`", f"{zh}；请查看 `{command} --help`", REQUEST)
+
+
+def _hint(parameter: object) -> str:
+    """Returns how a parameter is called: its option names, else its metavar."""
+    names = [str(name) for name in getattr(parameter, "opts", ()) if str(name).startswith("-")]
+    return " / ".join(names) or str(getattr(parameter, "metavar", None) or getattr(parameter, "name", ""))
 
 
 def report(failure: Failure, lang: str, as_json: bool) -> int:

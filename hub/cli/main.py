@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
+import typer
 from typer._click.exceptions import NoArgsIsHelpError
 
 from hub.cli.commands import build
 from hub.cli.failures import failure_of, report
 from hub.kernel.clock import SystemClock
-from hub.kernel.i18n import choose_language
+from hub.kernel.i18n import Language, choose_language
 from hub.telemetry import configure
 
-MODULES = ("setup", "systems", "cycles", "records", "questions", "matching", "stops", "audit", "simulators", "demo")
+MODULES = ("setup", "systems", "cycles", "records", "questions", "matching", "stops", "audit", "simulators")
+DEMO = "hub.cli.demo"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -27,11 +29,8 @@ def run(arguments: Sequence[str]) -> int:
     # Logs go to standard error, so by default only what nobody else reports is written there.
     level = os.environ.get("CRMHUB_LOG", "").upper()
     configure(SystemClock(), level=level if level in LEVELS else "CRITICAL")
-    for name in MODULES:
-        if importlib.util.find_spec(f"hub.cli.{name}") is not None:
-            import_module(f"hub.cli.{name}")
     try:
-        code = build(lang)(list(arguments), standalone_mode=False, prog_name="crmhub")
+        code = _parser(lang)(list(arguments), standalone_mode=False, prog_name="crmhub")
         sys.stdout.flush()
         return int(code or 0)
     except NoArgsIsHelpError as asked:
@@ -44,6 +43,15 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error ends in a message
         return report(failure_of(error), lang, "--json" in arguments)
+
+
+def _parser(lang: Language) -> typer.Typer:
+    for name in MODULES:
+        import_module(f"hub.cli.{name}")
+    app = build(lang)
+    if importlib.util.find_spec(DEMO) is not None:
+        app.command("demo")(import_module(DEMO).demo)
+    return app
 
 
 def _option(arguments: Sequence[str], name: str) -> str | None:

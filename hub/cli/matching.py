@@ -31,7 +31,7 @@ def report(
     entity: Entity = None,
     truth: Annotated[
         Path | None,
-        Opt("JSON of who is who, to score against (training)", "真实身份 JSON，用于核对（培训）", ("--truth",)),
+        Opt("JSON of who is who, to score against", "真实身份 JSON，用于核对", ("--truth",)),
     ] = None,
 ) -> Answer:
     rows = None if truth is None else _rows(truth)

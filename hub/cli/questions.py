@@ -26,15 +26,7 @@ def _list(desk: Desk, kind: str, entity: str | None, limit: int) -> Answer:
         if not found:
             desk.say("none", "无")
             return
-        columns = (
-            ("id", "编号"),
-            ("record", "记录"),
-            ("field", "字段"),
-            ("rule", "规则"),
-            ("state", "状态"),
-            ("hub", "当前值"),
-            ("candidates", "候选值"),
-        )
+        columns = ("id", "record", "field", "rule", "state", "golden", "candidates")
         desk.table(columns, [_row(desk, item) for item in found])
         word = "--take SYSTEM | --value X | --keep" if kind == "conflict" else "--accept | --reject"
         desk.say(f"next: crmhub {kind} resolve ID {word}", f"下一步：crmhub {kind} resolve 编号 {word}")
@@ -59,7 +51,7 @@ def _show(desk: Desk, kind: str, question_id: str, reason: str | None) -> Answer
             f"{found.entity} {found.hub_id}，{found.field}（{found.label.zh}），规则 {found.rule}",
         )
         desk.say(f"since {local(found.opened_at)}", f"自 {local(found.opened_at)}")
-        desk.table((("from", "来源"), ("value", "值")), [("golden", found.golden), *found.candidates])
+        desk.table(("from", "value"), [("golden", found.golden), *found.candidates])
 
     return Answer({kind: found}, show)
 
@@ -106,9 +98,7 @@ def hold_show(desk: Desk, id: Id, reveal: Reveal = False, reason: Reason = None)
     return _show(desk, "hold", id, reason_of(reveal, reason))
 
 
-@command(
-    "hold resolve", "Let a held change through, or send the golden value back.", "放行暂缓变更，或恢复黄金记录的值。"
-)
+@command("hold resolve", "Let a held change through, or send the golden value back.", "放行或退回暂缓变更。")
 def hold_resolve(
     desk: Desk,
     id: Id,

@@ -17,9 +17,7 @@ from hub.operations.choice import record_of
 from hub.operations.inspection import RecordView
 
 Record = Annotated[str, Arg("hub id, or SYSTEM:NATIVE_ID", "统一编号，或 系统:原编号", "RECORD")]
-Reveal = Annotated[
-    bool, Opt("show values whole; needs --reason and is audited", "查看明文，须填原因，留痕", ("--reveal",))
-]
+Reveal = Annotated[bool, Opt("show values whole; needs --reason", "查看明文，须填原因", ("--reveal",))]
 Reason = Annotated[str | None, Opt("why", "原因", ("--reason",))]
 
 
@@ -42,13 +40,13 @@ def _show(desk: Desk, found: RecordView) -> None:
         f"{found.entity} {found.hub_id}: {found.state}, revision {found.revision}",
         f"{found.entity} {found.hub_id}：{found.state}，第 {found.revision} 版",
     )
-    columns = (("field", "字段"), ("label", "名称"), ("value", "值"), ("from", "来源"), ("", ""))
+    columns = ("field", "label", "value", "from", "")
     waits = desk.word("waits", "待处理")
     rows = [(f.name, desk.text(f.label), f.value, f.origin, waits if f.frozen else "") for f in found.fields]
     desk.table(columns, rows)
     desk.say()
     owed = desk.word("write owed", "待写入")
-    columns = (("system", "系统"), ("object", "对象"), ("native id", "原编号"), ("binding", "绑定"), ("", ""))
+    columns = ("system", "object", "native id", "binding", "")
     desk.table(columns, [(b.system, b.object, b.native_id, b.state, owed if b.owed else "") for b in found.bindings])
     for kind, question_id, field in found.questions:
         desk.say(f"- {field}: crmhub {kind} show {question_id}", f"- {field}：crmhub {kind} show {question_id}")
@@ -66,24 +64,10 @@ def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason 
         links, changes = inspection.show_timeline(hub, hub_id, reason_of(reveal, reason))
 
     def show() -> None:
-        columns = (
-            ("at", "时间"),
-            ("system", "系统"),
-            ("native id", "原编号"),
-            ("match", "匹配"),
-            ("rule", "依据"),
-            ("by", "处理人"),
-        )
+        columns = ("at", "system", "native id", "match", "rule", "by")
         desk.table(columns, [(local(k.at), k.system, k.native_id, k.certainty, k.rule, k.decided_by) for k in links])
         desk.say()
-        columns = (
-            ("at", "时间"),
-            ("field", "字段"),
-            ("before", "原值"),
-            ("after", "新值"),
-            ("from", "来源"),
-            ("lost", "未采用"),
-        )
+        columns = ("at", "field", "before", "after", "from", "lost")
         rows = []
         for item in changes:
             lost = "; ".join(f"{origin}: {value}" for origin, value in item.losers)
@@ -93,9 +77,7 @@ def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason 
     return Answer({"hub_id": hub_id, "links": links, "changes": changes}, show)
 
 
-@command(
-    "record edit", "Change fields of a golden record; the next cycle carries it out.", "编辑黄金记录，下一批次生效。"
-)
+@command("record edit", "Change fields of a golden record; the next cycle carries it out.", "编辑黄金记录。")
 def edit(
     desk: Desk,
     record: Record,
@@ -104,8 +86,8 @@ def edit(
     file: Annotated[
         Path | None,
         Opt(
-            "JSON object of fields, - for standard input (keeps values out of the shell)",
-            "JSON 字段对象，- 为标准输入（值不留在命令历史）",
+            "JSON object of fields, - for standard input",
+            "JSON 字段对象，- 为标准输入",
             ("--file",),
         ),
     ] = None,

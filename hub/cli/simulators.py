@@ -18,7 +18,7 @@ from hub.operations.simulation import simulate
 def simulate_command(
     desk: Desk,
     kind: Annotated[str, Arg("the kind, as in config/hub.yaml", "类型，同 config/hub.yaml", "KIND")],
-    options: Annotated[list[str] | None, Arg("options of the simulator", "模拟器选项", "[OPTIONS]")] = None,
+    options: Annotated[list[str] | None, Arg("options of the simulator", "模拟器选项", "OPTIONS")] = None,
 ) -> Answer:
     simulate(kind, options or [])
     return Answer({"kind": kind}, lambda: None)

@@ -13,35 +13,20 @@ from hub.operations.choice import entities_of, entity_of
 Entity = Annotated[str | None, Opt("the entity (default: the only one)", "业务实体（仅一个时可省略）", ("--entity",))]
 
 
+Id = Annotated[str, Arg("the row, as `list` shows it", "编号，见 list", "ID")]
+
+
 @command("guard list", "List guards that tripped or were released.", "列出已触发或已放行的批量变更保护。")
 def guard_list(desk: Desk, entity: Entity = None) -> Answer:
     with desk.hub() as hub:
         found = [row for name in entities_of(hub, entity) for row in guards.list_guards(hub, name)]
 
     def show() -> None:
-        columns = (
-            ("guard", "保护"),
-            ("system", "系统"),
-            ("state", "状态"),
-            ("count", "数量"),
-            ("allowed", "允许"),
-            ("since", "时间"),
-            ("by", "放行人"),
-            ("reason", "原因"),
-        )
-        rows = [
-            (
-                g.guard,
-                g.system,
-                g.state,
-                g.count,
-                g.allowed,
-                local(g.released_at or g.tripped_at),
-                g.released_by,
-                g.reason,
-            )
-            for g in found
-        ]
+        columns = ("guard", "system", "state", "count", "allowed", "at", "by", "reason")
+        rows = []
+        for g in found:
+            at = local(g.released_at or g.tripped_at)
+            rows.append((g.guard, g.system, g.state, g.count, g.allowed, at, g.released_by, g.reason))
         if rows:
             desk.table(columns, rows)
         else:
@@ -50,9 +35,7 @@ def guard_list(desk: Desk, entity: Entity = None) -> Answer:
     return Answer({"guards": found}, show)
 
 
-@command(
-    "guard release", "Let through what a guard stopped, up to the number you saw.", "放行被拦下的变更，以所见数量为限。"
-)
+@command("guard release", "Let through what a guard stopped, up to the number you saw.", "放行被拦下的变更。")
 def guard_release(
     desk: Desk,
     guard: Annotated[
@@ -91,20 +74,12 @@ def quarantine_list(
         if not found:
             desk.say("none", "无")
             return
-        columns = (
-            ("id", "编号"),
-            ("system", "系统"),
-            ("object", "对象"),
-            ("record", "记录"),
-            ("field", "字段"),
-            ("code", "错误码"),
-            ("reason", "原因"),
-        )
+        columns = ("id", "system", "object", "record", "field", "code", "reason")
         rows = [(h.quarantine_id, h.system, h.object, h.native_id, h.field, h.code, desk.text(h)) for h in found]
         desk.table(columns, rows)
         desk.say(
             "next: correct the cause, then crmhub quarantine retry ID",
-            "下一步：排除原因后 crmhub quarantine retry 编号",
+            "下一步：crmhub quarantine retry 编号",
         )
 
     return Answer({"quarantine": found}, show)
@@ -127,9 +102,7 @@ def quarantine_retry(
 
     def show() -> None:
         en, zh = _OUTCOMES[done.outcome]
-        desk.say(
-            f"{done.system} {done.native_id}: {en}; next: crmhub sync",
-            f"{done.system} {done.native_id}：{zh}；下一步：crmhub sync",
-        )
+        place = f"{done.system} {done.native_id}"
+        desk.say(f"{place}: {en}; next: crmhub sync", f"{place}：{zh}；下一步：crmhub sync")
 
     return Answer({"retried": done}, show)

@@ -12,7 +12,7 @@ from hub.operations import connections
 
 @command("check", "Prove that a system, or every system, accepts the hub.", "确认接入系统（默认全部）可用。")
 def check(
-    desk: Desk, system: Annotated[str | None, Arg("one system only", "仅检查该系统", "[SYSTEM]")] = None
+    desk: Desk, system: Annotated[str | None, Arg("one system only", "仅检查该系统", "SYSTEM")] = None
 ) -> Answer:
     with desk.hub() as hub:
         found = connections.check_systems(hub, system)
@@ -39,18 +39,15 @@ def describe(
 
     def show() -> None:
         desk.say(f"{system} {found.object} ({found.label})")
-        columns = (
-            ("field", "字段"),
-            ("label", "名称"),
-            ("kind", "类型"),
-            ("length", "长度"),
-            ("", ""),
-            ("options", "选项"),
-        )
+        columns = ("field", "label", "kind", "length", "", "options")
         rows = []
         for field in found.fields.values():
-            marks = ((field.required, "required", "必填"), (not field.writable, "read-only", "只读"))
-            marks += ((field.unique, "unique", "唯一"), (field.masked, "masked", "脱敏"))
+            marks = (
+                (field.required, "required", "必填"),
+                (not field.writable, "read-only", "只读"),
+                (field.unique, "unique", "唯一"),
+                (field.masked, "masked", "脱敏"),
+            )
             noted = " ".join(desk.word(en, zh) for holds, en, zh in marks if holds)
             options = ", ".join(field.options) if field.options else ""
             rows.append((field.api_name, field.label, field.kind, field.length, noted, options))

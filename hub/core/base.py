@@ -25,7 +25,7 @@ def base_field(side: Side, name: str, golden: GoldenRecord) -> BaseField | None:
 
 def settle_base(
     base: Base | None, golden: GoldenRecord, mapped: frozenset[str], moved: Mapping[str, BaseField]
-) -> Base:
+) -> dict[str, BaseField]:
     """Returns the base with `moved` applied; a base of None stands for `golden`, the record it was loaded with."""
     full = dict(base) if base is not None else {n: BaseField(v, v) for n in mapped for v in (golden.fields.get(n),)}
     full.update(moved)
@@ -57,18 +57,17 @@ def rebase(
     side: Side, before: GoldenRecord, after: GoldenRecord, changed: frozenset[str], moved: Mapping[str, BaseField]
 ) -> Base | None:
     """Returns a side's base against the new golden record. `changed` names the fields in which the two differ."""
-    base = side.base
-    if base is None:
-        if side.binding.native_id is None:
-            base = EMPTY_BASE
-        elif (changed & side.mapped) <= moved.keys() and all(_stands(b, after.fields.get(n)) for n, b in moved.items()):
+    if side.base is None and side.binding.native_id is not None:
+        if (changed & side.mapped) <= moved.keys() and all(_stands(b, after.fields.get(n)) for n, b in moved.items()):
             # The side moved along with the golden record: nothing to materialise.
             return None
-    full = dict(settle_base(base, before, side.mapped, moved))
-    # A field that is only written and is empty in the golden record was never anything else there.
-    unwritten = ((name, after.fields.get(name)) for name in side.writable - side.readable if name not in full)
-    full.update({name: BaseField(None, None) for name, value in unwritten if value is None})
-    return collapse(full, after, side.mapped)
+        return settle_base(None, before, side.mapped, moved)
+    base = settle_base(EMPTY_BASE if side.base is None else side.base, before, side.mapped, moved)
+    for name in side.writable - side.readable:
+        # What a side never shows is agreed to be empty until there is something to write.
+        if name not in base and after.fields.get(name) is None:
+            base[name] = BaseField(None, None)
+    return collapse(base, after, side.mapped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from hub.sync.engine import Link, RunContext
 from hub.sync.outcome import Sent, settle
 from hub.sync.stage import Stream, stage
 
+PAGES = 5
+"""Pages of debts prepared together, so that the batches of every object are full."""
 STATES = (BindingState.PENDING, BindingState.ACTIVE, BindingState.DOOMED)
 
 
@@ -58,7 +60,7 @@ def push(run: RunContext, link: Link) -> int:
         after = ""
         while not run.stop.is_set() and not run.blocked(link.system):
             with run.store.read() as conn:
-                page = records.dirty_page(conn, run.entity, link.system, after, run.page, state)
+                page = records.dirty_page(conn, run.entity, link.system, after, run.page * PAGES, state)
             if not page:
                 break
             after = page[-1].binding_id

@@ -115,19 +115,29 @@ def _sift(
         binding, queued = known.bindings.get(native_id), known.queued.get(native_id)
         if ordered and _older(record.version, _latest(binding, queued)):
             batch.stale += 1
-        elif (
-            known.held.get(native_id) == digest
-            or (queued is not None and queued.digest == digest)
-            or (queued is None and binding is not None and _silent(binding, digest))
-        ):
+        elif known.held.get(native_id) == digest or _said(record, digest, binding, queued):
             batch.unchanged += 1
         else:
             changed.append((record, digest))
     return changed, batch
 
 
+def _said(record: NativeRecord, digest: bytes, binding: Binding | None, queued: Queued | None) -> bool:
+    """Tells whether a record says nothing that is not known or queued already."""
+    if queued is not None:
+        return queued.digest == digest
+    if record.deleted and not _lives(binding):
+        return True
+    return binding is not None and _silent(binding, digest)
+
+
+def _lives(binding: Binding | None) -> bool:
+    """Tells whether a delete is news: nobody bound, or a record already let go, has nothing more to lose."""
+    return binding is not None and binding.state in (BindingState.ACTIVE, BindingState.DOOMED)
+
+
 def _silent(binding: Binding, digest: bytes) -> bool:
-    return binding.obs_digest == digest and binding.state in (BindingState.ACTIVE, BindingState.DOOMED)
+    return binding.obs_digest == digest and _lives(binding)
 
 
 def _latest(binding: Binding | None, queued: Queued | None) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .byhand import (
-    MOST,
     ByHand,
     Canonical,
     Native,
@@ -64,16 +63,19 @@ def fxiaoke() -> dict[str, ByHand]:
         name, mobile, phone, email = row["name"], row["tel"], row["phone__c"], row["email"]
         place = (row["province"], row["city"], row["district"])
         trade = (row["industry_level1"], row["industry_level2"])
-        tags, branch, street, state = row["behavior_tags__c"], only(row["data_own_department"]), row["address"], row["life_status"]
+        tags, branch, street, state = (
+            row["behavior_tags__c"],
+            only(row["data_own_department"]),
+            row["address"],
+            row["life_status"],
+        )
         made: Canonical = {
             "customer_kind": _KIND[row["account_type"]],
             "short_name": line_of(row["short_name__c"], 80),
             "gender": _GENDER[row["gender__c"]],
             "birth_date": day_of_ms(row["birth_date__c"]),
             "credit_code": line_of(row["uniform_social_credit_code"], 18),
-            "address_region": regions[place]
-            if place in regions
-            else regions[tuple(cell or None for cell in place)],
+            "address_region": regions[place] if place in regions else regions[tuple(cell or None for cell in place)],
             "postal_code": line_of(row["postal_code__c"], 10),
             "customer_tier": _TIER[row["account_level"]],
             "lifecycle_stage": _STAGE[row["lifecycle_stage__c"]],
@@ -85,9 +87,7 @@ def fxiaoke() -> dict[str, ByHand]:
             "next_follow_up_at": instant_of_ms(row["next_follow_up_at__c"]),
             "satisfaction_score": whole_of(row["satisfaction_score__c"], 1, 5),
             "customer_source": _SOURCE[row["account_source"]],
-            "industry": industries[trade]
-            if trade in industries
-            else industries[tuple(cell or None for cell in trade)],
+            "industry": industries[trade] if trade in industries else industries[tuple(cell or None for cell in trade)],
             "staff_no": owner(row),
             "branch_code": None if branch is None else branches[branch],
             "remark": prose_of(row["remark"]),

@@ -103,9 +103,7 @@ def zoho() -> dict[str, ByHand]:
         made["customer_tier"] = _TIER[row["Customer_Tier"]]
         made["lifecycle_stage"] = _STAGE[row["Lifecycle_Stage"]]
         made["customer_source"] = _SOURCE[row["Lead_Source"]]
-        made["contact_consent"] = (
-            "withdrawn" if row["Email_Opt_Out"] is True else _CONSENT[row["Contact_Consent"]]
-        )
+        made["contact_consent"] = "withdrawn" if row["Email_Opt_Out"] is True else _CONSENT[row["Contact_Consent"]]
         return made
 
     def account(row: Native) -> Canonical:

@@ -6,9 +6,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count as count_up
 from pathlib import Path
-from time import perf_counter
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ from hub.operations.installation import Installation
 from hub.store import runs
 from hub.sync.intake import take_in
 from hub.sync.pull import CHANGES, pull
+
+from .measure import Took, stopwatch
 
 ENTITY = "customer"
 ZOHO, FXIAOKE = "zoho", "fxiaoke"
@@ -80,25 +82,27 @@ class Lab:
     zoho: RunningSimulator
     fxiaoke: RunningSimulator
     _made: int = 0
+    _files: Iterator[int] = field(default_factory=count_up)
 
     def home(self, zoho: RunningSimulator | None = None) -> Path:
-        """Makes a fresh hub folder with its keys and tables."""
+        """Makes a fresh hub folder; all of them have the same keys, so that what two hubs hold can be compared."""
+        if not self._made:
+            self._prepare()
         self._made += 1
-        home = initialise(self.folder / f"hub-{self._made}")
+        home = Path(shutil.copytree(self.folder / "hub", self.folder / f"hub-{self._made}"))
         text = _CONFIG.format(zoho=(zoho or self.zoho).base_url, fxiaoke=self.fxiaoke.base_url)
         (home / "config" / "hub.yaml").write_text(text, encoding="utf-8")
-        prepare(home)
         return home
 
-    def twin(self, home: Path) -> Path:
-        """Copies a hub folder, keys included, so that the digests of both can be compared."""
-        self._made += 1
-        return Path(shutil.copytree(home, self.folder / f"hub-{self._made}"))
+    def _prepare(self) -> None:
+        home = initialise(self.folder / "hub")
+        text = _CONFIG.format(zoho=self.zoho.base_url, fxiaoke=self.fxiaoke.base_url)
+        (home / "config" / "hub.yaml").write_text(text, encoding="utf-8")
+        prepare(home)
 
     def scratch(self, name: str) -> Path:
         """Returns the path of a database file that does not exist."""
-        self._made += 1
-        return self.folder / f"{name}-{self._made}.db"
+        return self.folder / f"{name}-{next(self._files)}.db"
 
 
 @contextmanager
@@ -120,20 +124,18 @@ def opened(home: Path, seal: SealMode = SealMode.ON) -> Iterator[Installation]:
         hub.close()
 
 
-def read_in(hub: Installation) -> float:
-    """Pulls everything new and takes it in; returns the seconds. Raises what stopped a system."""
-    started = perf_counter()
-    with hub.run(ENTITY) as run:
+def read_in(hub: Installation) -> Took:
+    """Pulls everything new and takes it in; returns the time. Raises what stopped a system."""
+    with stopwatch() as took, hub.run(ENTITY) as run:
         pull(run)
         take_in(run)
-    took = perf_counter() - started
     for error in run.tally.blocked.values():
         raise error
     return took
 
 
-def first_load(lab: Lab, seal: SealMode = SealMode.ON) -> float:
-    """Loads all customers into a fresh hub and throws it away; returns the seconds."""
+def first_load(lab: Lab, seal: SealMode = SealMode.ON) -> Took:
+    """Loads all customers into a fresh hub and throws it away; returns the time."""
     home = lab.home()
     with opened(home, seal) as hub:
         took = read_in(hub)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from struct import pack
-from time import perf_counter, time
+from time import time
 from typing import Any
 from unicodedata import normalize
 
@@ -26,17 +26,36 @@ from hub.kernel.ids import Uuid7
 from .bare import Pages
 from .byhand import ByHand
 from .handkeys import HandKeys, part
+from .measure import Took, stopwatch
 
 Row = dict[str, Any]
 Walk = Callable[[str, Sequence[str]], Pages]
 _SORTED = orjson.OPT_SORT_KEYS
-_FACETS = (
-    "customer_kind customer_tier lifecycle_stage lifecycle_changed_at preferred_channel contact_consent"
-    " consent_changed_at last_contacted_at next_follow_up_at loyalty_tier staff_no branch_code record_state"
-).split()
-_RULES = (
-    "credit_code mobile email mobile_and_name email_and_name name_and_birth_date name_and_region name_and_postal_code"
-).split()
+_FACETS = [
+    "customer_kind",
+    "customer_tier",
+    "lifecycle_stage",
+    "lifecycle_changed_at",
+    "preferred_channel",
+    "contact_consent",
+    "consent_changed_at",
+    "last_contacted_at",
+    "next_follow_up_at",
+    "loyalty_tier",
+    "staff_no",
+    "branch_code",
+    "record_state",
+]
+_RULES = [
+    "credit_code",
+    "mobile",
+    "email",
+    "mobile_and_name",
+    "email_and_name",
+    "name_and_birth_date",
+    "name_and_region",
+    "name_and_postal_code",
+]
 _ORIGINS = {"*": "zoho"}
 _ABSENT = {"absent": True}
 _RECORD = part(b"record")
@@ -77,14 +96,14 @@ class HandLoop:
         path: str,
         keys: HandKeys,
         functions: dict[str, ByHand],
-        objects: dict[str, Sequence[str]],
+        objects: Mapping[str, Sequence[str]],
         mapping_version: str,
         audit: Row,
     ) -> None:
         self._conn = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             self._conn.execute(f"PRAGMA {pragma}")
-        self._keys, self._functions, self._objects = keys, functions, objects
+        self._keys, self.functions, self._objects = keys, functions, objects
         self._version, self._audit = mapping_version, audit
         self._index = {rule: keys.index_of(rule) for rule in _RULES}
         self._prefix = {name: part(mapping_version.encode()) + part(name.encode()) for name in objects}
@@ -95,24 +114,25 @@ class HandLoop:
     def close(self) -> None:
         self._conn.close()
 
-    def load(self, walk: Walk) -> float:
-        """Loads everything, one commit a page; returns the seconds."""
-        started = perf_counter()
-        for object_, rows, token in self._pages(walk):
-            self._keep(object_, rows, token)
-        return perf_counter() - started
+    def load(self, walk: Walk) -> Took:
+        """Loads everything, one commit a page; returns the time."""
+        with stopwatch() as took:
+            for object_, rows, token in self._pages(walk):
+                self._keep(object_, rows, token)
+        return took
 
-    def read_again(self, walk: Walk) -> tuple[float, int]:
-        """Compares everything with what is stored, one commit a page; returns the seconds and what has changed."""
-        started, changed = perf_counter(), 0
-        for object_, rows, token in self._pages(walk):
-            digests = {row["id"]: self._digest(object_, row) for row in rows}
-            known = self._look_up(object_, list(digests))
-            changed += sum(known.get(native_id) != digest for native_id, digest in digests.items())
-            self._conn.execute("BEGIN IMMEDIATE")
-            self._mark(object_, token, time())
-            self._conn.execute("COMMIT")
-        return perf_counter() - started, changed
+    def read_again(self, walk: Walk) -> tuple[Took, int]:
+        """Compares everything with what is stored, one commit a page; returns the time and what has changed."""
+        changed = 0
+        with stopwatch() as took:
+            for object_, rows, token in self._pages(walk):
+                digests = {row["id"]: self._digest(object_, row) for row in rows}
+                known = self._look_up(object_, list(digests))
+                changed += sum(known.get(native_id) != digest for native_id, digest in digests.items())
+                self._conn.execute("BEGIN IMMEDIATE")
+                self._mark(object_, token, time())
+                self._conn.execute("COMMIT")
+        return took, changed
 
     def _pages(self, walk: Walk) -> Iterator[tuple[str, list[Row], str | None]]:
         for object_, fields in self._objects.items():
@@ -123,8 +143,7 @@ class HandLoop:
     def _look_up(self, object_: str, ids: list[str]) -> dict[str, bytes]:
         marks = ", ".join("?" * len(ids))
         query = (
-            "SELECT native_id, obs_digest FROM binding WHERE system = 'zoho' AND object = ?"
-            f" AND native_id IN ({marks})"
+            f"SELECT native_id, obs_digest FROM binding WHERE system = 'zoho' AND object = ? AND native_id IN ({marks})"
         )
         return dict(self._conn.execute(query, [object_, *ids]).fetchall())
 
@@ -150,7 +169,7 @@ class HandLoop:
         conn.execute("COMMIT")
 
     def _make(self, object_: str, row: Row, now: float, into: _Rows) -> None:
-        fields = {name: value for name, value in self._functions[object_](row).items() if value is not None}
+        fields = {name: value for name, value in self.functions[object_](row).items() if value is not None}
         hub_id = self._new_id()
         wrapped, blob = self._keys.seal_new(hub_id.encode(), {"fields": fields, "origins": _ORIGINS})
         facets = orjson.dumps({name: fields[name] for name in _FACETS if name in fields}).decode()
@@ -158,9 +177,7 @@ class HandLoop:
         version, digest = moment.isoformat()[:19] + "Z", self._digest(object_, row)
         into.subject_key.append((hub_id, self._keys.wrap_id, wrapped))
         into.golden.append((hub_id, hub_id, blob, facets, now, now))
-        into.binding.append(
-            (f"{hub_id}/zoho/main", hub_id, object_, row["id"], version, digest, self._version, now)
-        )
+        into.binding.append((f"{hub_id}/zoho/main", hub_id, object_, row["id"], version, digest, self._version, now))
         into.blind_index += [(hub_id, rule, mac) for rule, mac in self._evidence(fields)]
         record = orjson.dumps(fields, option=_SORTED)
         made = self._keys.digest(_RECORD + pack(">I", len(record)) + record)[:16].hex()

@@ -5,16 +5,35 @@ from __future__ import annotations
 import gc
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from time import perf_counter, process_time
 from typing import Any
 
 import orjson
 
-Contestant = Callable[[], float]
-"""Does its work once and returns the seconds it took; what is not compared happens outside the timing."""
+
+@dataclass(slots=True)
+class Took:
+    """Is how long one piece of work took: seconds on the wall, and of the processor in this process (all threads)."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def stopwatch() -> Iterator[Took]:
+    """Times the block it wraps."""
+    took, wall, cpu = Took(), perf_counter(), process_time()
+    yield took
+    took.wall, took.cpu = perf_counter() - wall, process_time() - cpu
+
+
+Contestant = Callable[[], Took]
+"""Does its work once; what is not compared happens outside the timing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +50,8 @@ class Result:
     other: float
     unit: str
     records: int
-    ours_samples: tuple[float, ...]
-    other_samples: tuple[float, ...]
+    ours_samples: tuple[Took, ...] = ()
+    other_samples: tuple[Took, ...] = ()
     at_most: bool = False
     note: str = ""
 
@@ -44,30 +63,47 @@ class Result:
 
 
 def compare(
-    name: str, aim: float | None, records: int, ours: Contestant, other: Contestant, rounds: int, note: str = ""
+    name: str,
+    aim: float | None,
+    records: int,
+    ours: Contestant,
+    other: Contestant,
+    rounds: int,
+    note: str = "",
+    *,
+    by_cpu: bool = False,
 ) -> Result:
-    """Lets both run by turns, each round in the other order; the best time of each counts, as others use the machine."""
-    our_seconds: list[float] = []
-    other_seconds: list[float] = []
+    """Lets both run by turns, each round in the other order, and compares the best time of each.
+
+    The best one, because whatever else runs on the machine only ever adds time. `by_cpu` compares processor time, for
+    work that waits for nobody; otherwise it is the wall clock, and the note says what the other two readings give.
+    """
+    mine: list[Took] = []
+    theirs: list[Took] = []
     for number in range(rounds):
-        turns = [(ours, our_seconds), (other, other_seconds)]
+        turns = [(ours, mine), (other, theirs)]
         for run, samples in turns if number % 2 == 0 else reversed(turns):
             gc.collect()
             samples.append(run())
-    mine, theirs = min(our_seconds), min(other_seconds)
-    spread = median(other_seconds) / median(our_seconds)
-    text = "; ".join(part for part in (note, f"{spread:.2f} by the medians of {rounds}") if part)
+
+    def best(samples: Sequence[Took], cpu: bool) -> float:
+        return min(took.cpu if cpu else took.wall for took in samples)
+
+    middle = median(took.wall for took in theirs) / median(took.wall for took in mine)
+    texts = [note, "" if by_cpu else f"{best(theirs, True) / best(mine, True):.2f} by processor time"]
+    texts.append(f"{middle:.2f} by median of {rounds}")
+    fastest, rival = best(mine, by_cpu), best(theirs, by_cpu)
     return Result(
         name,
         aim,
-        theirs / mine,
-        records / mine,
-        records / theirs,
+        rival / fastest,
+        records / fastest,
+        records / rival,
         "records/s",
         records,
-        tuple(our_seconds),
-        tuple(other_seconds),
-        note=text,
+        tuple(mine),
+        tuple(theirs),
+        note="; ".join(text for text in texts if text),
     )
 
 
@@ -78,9 +114,8 @@ def table(results: Sequence[Result]) -> str:
     for item in results:
         aim = "reported" if item.aim is None else f"{'<=' if item.at_most else '>='} {item.aim:g}"
         verdict = {True: "met", False: "MISSED", None: ""}[item.met]
-        rows.append(
-            (item.name, aim, f"{item.ratio:.2f}", verdict, f"{item.ours:,.0f}", f"{item.other:,.0f}", item.unit, item.note)
-        )
+        numbers = (f"{item.ours:,.0f}", f"{item.other:,.0f}", item.unit)
+        rows.append((item.name, aim, f"{item.ratio:.2f}", verdict, *numbers, item.note))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

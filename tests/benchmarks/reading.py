@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 
 import orjson
 
@@ -14,7 +13,7 @@ from hub.sync.engine import Link
 
 from .bare import Pages, fxiaoke_pages, fxiaoke_session, zoho_pages, zoho_session
 from .lab import ENTITY, FXIAOKE, ZOHO, Lab, opened
-from .measure import Result, compare
+from .measure import Result, Took, compare, stopwatch
 
 Walk = Callable[[str, Sequence[str]], Pages]
 _INSERT = "INSERT INTO record VALUES (?, ?, ?)"
@@ -29,38 +28,36 @@ def open_file(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def read_by_connector(connector: Connector, link: Link, path: Path) -> float:
-    """Reads everything through the contract, one commit a page; returns the seconds."""
+def read_by_connector(connector: Connector, link: Link, path: Path) -> Took:
+    """Reads everything through the contract, one commit a page; returns the time."""
     conn = open_file(path)
-    started = perf_counter()
-    for object_ in link.objects:
-        fields, size = link.native_fields(object_), link.can(object_).page_size
-        cursor: Cursor | None = None
-        complete = False
-        while not complete:
-            page = connector.changes(object_, fields, cursor, size)
-            rows = [(record.native_id, record.version, orjson.dumps(record.fields)) for record in page.records]
-            conn.execute("BEGIN IMMEDIATE")
-            conn.executemany(_INSERT, rows)
-            conn.execute("COMMIT")
-            cursor, complete = page.next_cursor, page.complete
-    took = perf_counter() - started
+    with stopwatch() as took:
+        for object_ in link.objects:
+            fields, size = link.native_fields(object_), link.can(object_).page_size
+            cursor: Cursor | None = None
+            complete = False
+            while not complete:
+                page = connector.changes(object_, fields, cursor, size)
+                rows = [(record.native_id, record.version, orjson.dumps(record.fields)) for record in page.records]
+                conn.execute("BEGIN IMMEDIATE")
+                conn.executemany(_INSERT, rows)
+                conn.execute("COMMIT")
+                cursor, complete = page.next_cursor, page.complete
     conn.close()
     return took
 
 
-def read_bare(walk: Walk, link: Link, path: Path, keys: tuple[str, str]) -> float:
-    """Reads the same pages as they come, one commit a page; returns the seconds."""
+def read_bare(walk: Walk, link: Link, path: Path, keys: tuple[str, str]) -> Took:
+    """Reads the same pages as they come, one commit a page; returns the time."""
     conn = open_file(path)
-    started = perf_counter()
-    id_, version = keys
-    for object_ in link.objects:
-        for page, _ in walk(object_, link.native_fields(object_)):
-            rows = [(row[id_], row[version], orjson.dumps(row)) for row in page]
-            conn.execute("BEGIN IMMEDIATE")
-            conn.executemany(_INSERT, rows)
-            conn.execute("COMMIT")
-    took = perf_counter() - started
+    with stopwatch() as took:
+        id_, version = keys
+        for object_ in link.objects:
+            for page, _ in walk(object_, link.native_fields(object_)):
+                rows = [(row[id_], row[version], orjson.dumps(row)) for row in page]
+                conn.execute("BEGIN IMMEDIATE")
+                conn.executemany(_INSERT, rows)
+                conn.execute("COMMIT")
     conn.close()
     return took
 
@@ -88,10 +85,10 @@ def results(lab: Lab) -> list[Result]:
             read_bare(walk, link, sample[1], keys)
             records = same(link, *sample)
 
-            def ours(link: Link = link) -> float:
+            def ours(link: Link = link) -> Took:
                 return read_by_connector(link.connector, link, lab.scratch("ours"))
 
-            def other(link: Link = link, walk: Walk = walk, keys: tuple[str, str] = keys) -> float:
+            def other(link: Link = link, walk: Walk = walk, keys: tuple[str, str] = keys) -> Took:
                 return read_bare(walk, link, lab.scratch("other"), keys)
 
             made.append(compare(f"read into SQLite, {system}", 0.6, records, ours, other, lab.rounds))

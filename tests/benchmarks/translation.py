@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import process_time
-
 from connectors.base import NativeRecord
 from hub.mapping.translate import CompiledMapping
 from hub.operations.installation import Installation
@@ -12,7 +10,7 @@ from .byhand import ByHand, Canonical
 from .byhand_fxiaoke import fxiaoke
 from .byhand_zoho import zoho
 from .lab import ENTITY, FXIAOKE, ZOHO, Lab, opened
-from .measure import Result, compare
+from .measure import Result, Took, compare, stopwatch
 
 Records = list[NativeRecord]
 _MOST = 10_000
@@ -61,18 +59,19 @@ def results(lab: Lab) -> list[Result]:
         functions = hand_written(system)
         same(mapping, functions, records)
 
-        def ours(mapping: CompiledMapping = mapping, records: Records = records) -> float:
-            started = process_time()
-            translate(mapping, records)
-            return process_time() - started
+        def ours(mapping: CompiledMapping = mapping, records: Records = records) -> Took:
+            with stopwatch() as took:
+                translate(mapping, records)
+            return took
 
-        def other(functions: dict[str, ByHand] = functions, records: Records = records) -> float:
-            started = process_time()
-            translate_by_hand(functions, records)
-            return process_time() - started
+        def other(functions: dict[str, ByHand] = functions, records: Records = records) -> Took:
+            with stopwatch() as took:
+                translate_by_hand(functions, records)
+            return took
 
         rounds = max(lab.rounds, 7)
-        made.append(compare(f"translation, {system}", 0.65, len(records), ours, other, rounds, "processor time"))
+        name = f"translation, {system}"
+        made.append(compare(name, 0.65, len(records), ours, other, rounds, "processor time", by_cpu=True))
     return made
 
 

@@ -91,6 +91,10 @@ def look_into_writes(world: World) -> int:
         there = [n for n, (_, fields) in world.live(row.system).items() if fields.get(key) == row.hub_id]
         said = (IntentState.UNCERTAIN, "looked") if there else (IntentState.SETTLED, "absent")
         with store.begin() as work:
+            held = [item for item in quarantine.listing(work.conn, ENTITY) if item.hub_id == row.hub_id]
+            for item in held:
+                if item.system == row.system and item.field == "":
+                    quarantine.retry(work, item.quarantine_id)
             intents.settle(work, {row.intent_id: said})
     return len(rows)
 

@@ -16,12 +16,13 @@ import sqlalchemy as sa
 
 from connectors.base import Capabilities, Cursor, Fetched, NativeRecord, Op, Page, WriteRequest, WriteResult
 from connectors.errors import AuthRejected, ConnectorError, QuotaExhausted, RateLimited
-from connectors.memory import FULL, Killed, MemoryConnector, MemorySystem, worlds
+from connectors.memory import FULL, Faults, Killed, MemoryConnector, MemorySystem, worlds
 from hub.app import rules_of
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Schema, load_schema
 from hub.canonical.values import canonicalise
+from hub.core.state import Binding, GoldenRecord, GoldenState
 from hub.crypto.provider import KeyProvider
 from hub.crypto.wrapping import KeyWrap
 from hub.kernel.ids import Uuid7
@@ -30,7 +31,7 @@ from hub.keys.keyring import Keyring
 from hub.mapping.loader import load_mapping
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
-from hub.store import runs
+from hub.store import records, runs
 from hub.store.database import open_engine
 from hub.store.lease import hold
 from hub.store.migrate import migrate
@@ -165,6 +166,8 @@ class WatchedConnector(MemoryConnector):
     def __init__(self, settings: Mapping[str, Any], context: Context, ledger: Ledger, hub: Hub) -> None:
         super().__init__(settings, context)
         self.ledger, self.hub = ledger, hub
+        self.meanwhile: Callable[[str], None] | None = None
+        """Is told the operation when a call has taken effect and its answer is not back yet."""
 
     def _call(self, operation: str, act: Any, *, cursor: Cursor | None = None) -> Any:
         self.hub.mortality.boundary(f"before_{operation}")
@@ -176,6 +179,8 @@ class WatchedConnector(MemoryConnector):
         except (RateLimited, QuotaExhausted, AuthRejected):
             self.ledger.stopped_in = self.hub.runs
             raise
+        if self.meanwhile is not None:
+            self.meanwhile(operation)
         self.hub.mortality.boundary(f"after_{operation}")
         return result
 
@@ -454,9 +459,39 @@ class World:
                 return str(versions[0].fields["who"])
         return ""
 
-    def writes(self) -> list[tuple[str, Any]]:
-        """Returns every remote write that took effect, with its system."""
-        return [(name, commit) for name, system in self.systems.items() for commit in system.writes]
+    def goldens(self) -> dict[str, GoldenRecord]:
+        """Returns every golden record by hub id."""
+        store = self.hub.store
+        with store.read() as conn:
+            hub_ids = [row[0] for row in conn.execute(sa.text("SELECT hub_id FROM golden ORDER BY hub_id"))]
+            return records.load_golden(conn, store.ring, hub_ids)
+
+    def golden(self, who: str) -> dict[str, Any]:
+        """Returns the fields of the one live golden record of a real person."""
+        found = [record for record in self.goldens().values() if self.same(self.who_is(record.hub_id), who)]
+        live = [record for record in found if record.state is GoldenState.LIVE]
+        assert len(live) == 1, f"{len(live)} golden records of {who}"
+        return dict(live[0].fields)
+
+    def bindings(self) -> dict[tuple[str, str], Binding]:
+        """Returns the bindings by (system, native id); one that has no native id yet stands under its hub id."""
+        with self.hub.store.read() as conn:
+            stored = records.load(conn, self.hub.store.ring, list(self.goldens()))
+        return {(b.system, b.native_id or b.hub_id): b for item in stored.values() for b in item.bindings}
+
+    def faults(self, system: str) -> Faults:
+        return self.systems[system].faults
+
+    def writes(self, since: Mapping[str, int] | None = None) -> list[tuple[str, Any]]:
+        """Returns every remote write that took effect (since a `mark`), with its system."""
+        since = since or {}
+        return [
+            (name, commit) for name, system in self.systems.items() for commit in system.writes[since.get(name, 0) :]
+        ]
+
+    def mark(self) -> dict[str, int]:
+        """Returns where the writes stand now."""
+        return {name: len(system.writes) for name, system in self.systems.items()}
 
     # The hub.
 
@@ -467,10 +502,10 @@ class World:
         """Runs cycles until one changes nothing more; fails after `most`."""
         for _ in range(most):
             self.time.pass_(step)
-            before = len(self.writes())
+            before = self.mark()
             report = self.cycle()
             quiet = not report.counts.get("changed") and not report.counts.get("recovered")
-            if quiet and len(self.writes()) == before and not report.standing.queued and not waiting_intents(report):
+            if quiet and self.mark() == before and not report.standing.queued and not waiting_intents(report):
                 return report
         raise AssertionError(f"inv 3: not quiet after {most} cycles: {report.counts} {report.standing}")
 

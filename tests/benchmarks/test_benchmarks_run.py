@@ -1,0 +1,75 @@
+"""Every benchmark runs, and its contestants do the same work; how long they take is no matter of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from . import loading, memory, reading, translation
+from .byhand_zoho import zoho
+from .lab import ZOHO, Lab, open_lab, opened, read_in
+from .loading import Bench, hand_loop
+from .measure import Result, Took, compare, save, table
+
+CUSTOMERS = 60
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with open_lab(tmp_path_factory.mktemp("bench"), CUSTOMERS, 1) as stage:
+        yield stage
+
+
+def test_every_suite_runs_and_finds_the_same_results(lab: Lab, tmp_path: Path) -> None:
+    """Each suite compares what its contestants made before it compares their times."""
+    results = [*reading.results(lab), *loading.results(lab), *translation.results(lab), *memory.results(lab)]
+    assert [item.name for item in results] == [
+        "read into SQLite, zoho",
+        "read into SQLite, fxiaoke",
+        "first load",
+        "unchanged re-read",
+        "first load, sealing on : off",
+        "translation, zoho",
+        "translation, fxiaoke",
+        "peak memory",
+    ]
+    assert all(item.ratio > 0 and item.records > 0 for item in results)
+    save(tmp_path / "results.json", results, {"records": CUSTOMERS})
+    kept = orjson.loads((tmp_path / "results.json").read_bytes())
+    assert [item["name"] for item in kept["results"]] == [item.name for item in results]
+
+
+def test_the_hub_goes_on_from_what_the_hand_written_loop_wrote(lab: Lab) -> None:
+    home, bench = lab.home(), Bench(lab)
+    with hand_loop(home) as loop:
+        loop.load(bench.walk)
+        with opened(home) as hub:
+            assert loading.count(hub, "golden") == pytest.approx(CUSTOMERS, rel=0.3)
+            loading.read_again(hub)
+
+
+def test_a_hand_written_loop_that_does_less_is_told_apart(lab: Lab) -> None:
+    kept, by_hand, bench = lab.home(), lab.home(), Bench(lab)
+    contact = zoho()["Contacts"]
+    with opened(kept) as hub, hand_loop(by_hand) as loop:
+        loop.functions["Contacts"] = lambda row: contact(row) | {"email": None}
+        read_in(hub)
+        loop.load(bench.walk)
+        with opened(by_hand) as other, pytest.raises(AssertionError, match="golden"):
+            loading.same(hub, other)
+        mapping, records = translation.by_system(hub, ZOHO)
+        with pytest.raises(AssertionError, match="email"):
+            translation.same(mapping, loop.functions, records)
+
+
+def test_the_best_turn_counts_and_a_miss_is_said() -> None:
+    turns = iter([Took(2.0, 1.0), Took(1.0, 1.0), Took(5.0, 1.0), Took(4.0, 1.0)])
+    result = compare("slow", 0.6, 100, lambda: next(turns), lambda: next(turns), 2)
+    assert (result.ratio, result.ours, result.other) == (0.5, 50.0, 100.0)
+    assert result.met is False
+    assert "MISSED" in table([result])
+    assert Result("fits", 1.3, 1.2, 1, 1, "MiB", 1, at_most=True).met is True
+    assert "MISSED" not in table([Result("told", None, 0.1, 1, 1, "records/s", 1)])
