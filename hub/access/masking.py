@@ -19,6 +19,7 @@ _DISTRICT = re.compile(r"^.{2,20}?(?:自治县|区|县|旗)")
 _CITY = re.compile(r"^.{2,16}?(?:自治州|市|州|盟)")
 _NUMERALS = dict(zip("〇零一二三四五六七八九幺", "001234567891", strict=True))
 _SKIP = frozenset(" -\t\u00a0\u3000\u2010\u2011\u2012\u2013\u2014\u2212")
+_DOMAIN = re.compile(r"[^\s@]+\.[^\s@\d]+")
 _E_MAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+", re.IGNORECASE)
 _ID_CARD = re.compile(r"(?<!\d)[1-9]\d{5}(?:18|19|20)\d{9}[0-9X](?!\d)", re.IGNORECASE)
 _OLD_ID_CARD = re.compile(r"(?<!\d)[1-9]\d{7}(?:0[1-9]|1[0-2])\d{5}(?!\d)")
@@ -76,12 +77,12 @@ def mask_phone(number: str) -> str:
     """Keeps the first 3 and last 4 digits of a mobile number, area code and last 2 of another one."""
     digits = re.sub(r"\D", "", number)
     national = digits[2:] if digits.startswith("86") and len(digits) > 10 else digits
+    if number.lstrip().startswith("+") and not digits.startswith("86"):
+        return f"+{digits[:2]}{STAR * (len(digits) - 4)}{digits[-2:]}" if len(digits) >= 7 else HIDDEN
     if re.fullmatch(r"1[3-9]\d{9}", national):
         return f"{national[:3]}****{national[-4:]}"
     if len(national) < 7:
         return HIDDEN
-    if number.lstrip().startswith("+") and not digits.startswith("86"):
-        return f"+{digits[:2]}{STAR * (len(digits) - 4)}{digits[-2:]}"
     area = _area(national)
     rest = national.removeprefix("0")[len(area) - 1 :]
     return f"{area}-{STAR * max(4, len(rest) - 2)}{rest[-2:]}"
@@ -104,8 +105,8 @@ def mask_card(number: str) -> str:
 
 def mask_email(address: str) -> str:
     """Keeps the first character and the domain."""
-    local, at, domain = address.rpartition("@")
-    return f"{local[:1]}***@{domain}" if at and local else HIDDEN
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}***@{domain}" if local and _DOMAIN.fullmatch(domain) else HIDDEN
 
 
 def mask_address(address: str) -> str:

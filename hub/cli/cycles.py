@@ -67,7 +67,8 @@ def show_owed(desk: Desk, owed: Mapping[str, Mapping[str, int]]) -> None:
 
 def show_advice(desk: Desk, advice: Sequence[Advice]) -> None:
     for item in advice:
-        desk.say(f"- {item.en}\n    {item.command}", f"- {item.zh}\n    {item.command}")
+        desk.say(f"- {item.en}", f"- {item.zh}")
+        desk.say(f"    {item.command}", f"    {item.command}")
 
 
 @command("sync", "Run one cycle of an entity, or of all.", "运行一个同步批次（默认全部业务实体）。")
@@ -191,7 +192,8 @@ def reconcile(desk: Desk, entity: Entity = None) -> Answer:
             ],
         )
         for system, code, text in failed:
-            desk.say(f"- {code} {text.en}\n    crmhub check {system}", f"- {code} {text.zh}\n    crmhub check {system}")
+            desk.say(f"- {code} {text.en}", f"- {code} {text.zh}")
+            desk.say(f"    crmhub check {system}", f"    crmhub check {system}")
         if any(d.missing or d.extra or d.moved for d in found):
             desk.say("next: crmhub sync takes the differences in", "下一步：crmhub sync 处理差异")
 

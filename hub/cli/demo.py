@@ -101,6 +101,7 @@ class Demo:
         editors = Editors(self.lab, self.truth)
         changes = editors.work()
         self.runs.clear()
+        self.book.expect_proof(ZOHO)
         self._sync()
         stories = tell(self.lab, changes, frozenset(self.runs))
         self.screen.stories(stories)

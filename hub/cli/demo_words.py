@@ -84,6 +84,7 @@ WORDS = {
     "sign-in": Text("sign-in", "登录"),
     "poll": Text("polls", "轮询"),
     "create": Text("creates", "新建"),
+    "proof": Text("proof of a delete", "核实删除"),
     "read before write": Text("reads before a change", "更新前读取"),
     "update": Text("updates", "更新"),
     "changeOwner": Text("owner changes", "变更负责人"),

@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     level = os.environ.get("CRMHUB_LOG", "").upper()
     configure(SystemClock(), level=level if level in LEVELS else "CRITICAL")
     try:
-        code = _parser(lang)(list(arguments), standalone_mode=False, prog_name="crmhub")
+        code = _parser(lang, arguments)(list(arguments), standalone_mode=False, prog_name="crmhub")
         sys.stdout.flush()
         return int(code or 0)
     except NoArgsIsHelpError as asked:
@@ -45,11 +45,13 @@ def run(arguments: Sequence[str]) -> int:
         return report(failure_of(error), lang, "--json" in arguments)
 
 
-def _parser(lang: Language) -> typer.Typer:
+def _parser(lang: Language, arguments: Sequence[str]) -> typer.Typer:
     for name in MODULES:
         import_module(f"hub.cli.{name}")
     app = build(lang)
-    if importlib.util.find_spec(DEMO) is not None:
+    # The demo brings much along; only who asks for it, or for the list of commands, waits for that.
+    wanted = not arguments or arguments[0] in ("demo", "--help")
+    if wanted and importlib.util.find_spec(DEMO) is not None:
         app.command("demo")(import_module(DEMO).demo)
     return app
 

@@ -20,7 +20,7 @@ _SAID = {
     "stamped": ("known by hub id", "凭统一编号认出"),
     "sure": ("sure: linked", "确定：已关联"),
     "answered": ("answered by a person", "人工确认"),
-    "new": ("new", "新增"),
+    "new": ("new: golden records made", "新增：建立的黄金记录"),
     "unsure": ("unsure: asked", "待确认"),
 }
 

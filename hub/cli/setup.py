@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 from hub.app import initialise, open_installation, prepare
 from hub.canonical.schema import load_schema
+from hub.canonical.shipped import shipped_folder
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
 from hub.cli.failures import CONFIGURATION, problem_body, problem_line
@@ -33,6 +35,8 @@ def init(
     fresh = not (home / FILE).exists()
     if fresh:
         initialise(home)
+    else:
+        _complete(home)
     prepare(home)
     settings = load_settings(home)
     variables = sorted(
@@ -65,6 +69,16 @@ def init(
 
     payload = {"home": str(home), "created": fresh, "key": str(key), "variables": variables}
     return Answer(payload, show)
+
+
+def _complete(home: Path) -> None:
+    """Copies the shipped files that a hub folder lacks; what stands there stays as it is."""
+    source = shipped_folder("mappings")
+    for file in sorted(source.rglob("*")):
+        place = home / "mappings" / file.relative_to(source)
+        if file.is_file() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
 
 
 def _problems(desk: Desk, problems: Sequence[Problem], what: tuple[str, str]) -> Answer:

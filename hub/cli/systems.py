@@ -11,9 +11,7 @@ from hub.operations import connections
 
 
 @command("check", "Prove that a system, or every system, accepts the hub.", "确认接入系统（默认全部）可用。")
-def check(
-    desk: Desk, system: Annotated[str | None, Arg("one system only", "仅检查该系统", "SYSTEM")] = None
-) -> Answer:
+def check(desk: Desk, system: Annotated[str | None, Arg("one system only", "仅检查该系统", "SYSTEM")] = None) -> Answer:
     with desk.hub() as hub:
         found = connections.check_systems(hub, system)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """Is what one cycle, or the last of several, came to. `blocked` holds the codes of systems that stopped."""
+    """Is what one cycle or several came to: counts of all, the rest of the last. `blocked` are codes of systems."""
 
     run_id: str
     entity: str
@@ -116,11 +117,13 @@ def sync(
     """
     stop = stop or threading.Event()
     cycle = 0
+    counts: Counter[str] = Counter()
     while True:
         cycle += 1
         with _run(hub, entity, stop) as run:
             report = run_cycle(run)
             advice = _advice(report, run.tally.blocked)
+        counts.update(report.counts)
         told(cycle, report)
         if stop.is_set() or not until_converged or cycle >= max_cycles or not _goes_on(report):
             break
@@ -134,7 +137,7 @@ def sync(
         outcome,
         stop.is_set(),
         cycle,
-        report.counts,
+        counts,
         report.standing.owed,
         advice,
         _blocked(report),

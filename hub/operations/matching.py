@@ -47,10 +47,15 @@ class AskedMatch:
 
 
 def match_report(hub: Installation, entity: str) -> dict[str, int]:
-    """Returns how many records were linked as sure, answered or stamped, taken as new, and are asked about."""
+    """Returns how many records were linked as sure, answered or stamped, how many are asked about, and are new.
+
+    `new` counts golden records: each was made from a record that was nobody known.
+    """
     hub.entity_rules(entity)
     with hub.store.read() as conn:
         found = matches.tally(conn, entity)
+        totals = records.totals(conn)
+    found[NEW] = sum(number for name, number in totals.items() if name.partition(":")[0] == entity)
     return {name: found.get(name, 0) for name in REPORTED}
 
 

@@ -26,6 +26,8 @@ class IntentState(StrEnum):
     SETTLED = "settled"
 
 
+KEY_TAKEN = "key_taken"
+"""Is what is said of a create that the system refused because another record holds our hub id."""
 OPEN = (IntentState.SENT, IntentState.UNCERTAIN, IntentState.ASKED)
 
 
@@ -50,6 +52,7 @@ class Intent:
     state: IntentState = IntentState.SENT
     sent_at: float = 0.0
     epoch: int = 0
+    said: str = ""
 
 
 def commit(work: UnitOfWork, held: Lease, run_id: str, intents: Sequence[Intent]) -> None:
@@ -144,6 +147,7 @@ def _intent_of(ring: Keyring, row: Any) -> Intent:
         IntentState(row.state),
         row.sent_at,
         row.epoch,
+        row.outcome or "",
     )
 
 

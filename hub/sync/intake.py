@@ -69,9 +69,18 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
             if not rows:
                 break
             after = rows[-1].obs_id
-            planned += _take_batch(run, system, rows, closed)
+            for batch in _survivors_last(rows):
+                planned += _take_batch(run, system, batch, closed)
             run.progress("merge", system, len(rows))
     return planned
+
+
+def _survivors_last(rows: Sequence[Queued]) -> list[Sequence[Queued]]:
+    """Puts unknown records that others were merged into behind these, so that they inherit a binding."""
+    heirs = {(row.object, row.survivor) for row in rows if row.kind is Kind.MERGED}
+    last = [row for row in rows if row.hub_id is None and (row.object, row.native_id) in heirs]
+    first = [row for row in rows if row not in last] if last else rows
+    return [batch for batch in (first, last) if batch]
 
 
 def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
@@ -156,6 +165,11 @@ def _survivors(conn: Connection, seen: Mapping[str, Sequence[Observation]]) -> d
         ids = [str(item.survivor) for item in merged if (item.system, item.object) == (system, object_)]
         for native_id, bound in records.bindings_by_native(conn, system, object_, ids).items():
             found[system, object_, native_id] = bound.hub_id
+    # Of several losers of one unbound survivor only the first can hand its binding on.
+    for hub_id, items in seen.items():
+        for item in items:
+            if item.kind is Kind.MERGED and item.survivor:
+                found.setdefault((item.system, item.object, item.survivor), hub_id)
     return found
 
 

@@ -12,12 +12,12 @@ from hub.core.merge import collapse, debts, settle_base
 from hub.core.state import UNSET, Base, BaseField, Binding, BindingState, Maybe, Side
 from hub.store import intents, quarantine, questions, records
 from hub.store.history import value_digest
-from hub.store.intents import Intent, IntentState
+from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
-from hub.sync.stage import Stream, stage
+from hub.sync.stage import Stream, proven, stage
 from hub.sync.trail import written_event
 
 
@@ -48,8 +48,9 @@ def settle(
         results = [Unknown(error.code)] * len(batch)
     # What a stale write found is staged first: the version it teaches must never be known before its content.
     for item, result in zip(batch, results, strict=True):
-        if isinstance(result, Stale) and isinstance(result.current, NativeRecord):
-            stage(run, link, Stream(item.request.object, "stale", None), [result.current], strong=True)
+        found = proven(item.request.object, result.current) if isinstance(result, Stale) else None
+        if found is not None:
+            stage(run, link, Stream(item.request.object, "stale", None), [found], strong=True)
     accepted = [item for item, result in zip(batch, results, strict=True) if isinstance(result, Written)]
     with run.store.begin(run.held) as work:
         outcomes: dict[str, tuple[IntentState, str]] = {}
@@ -93,7 +94,7 @@ def _judge(
         writes.append(rewrite(item.stored, replace(item.binding, version=version)))
         return IntentState.SETTLED, "stale"
     if op is Op.CREATE and result.existing_id is not None and result.field in (None, _stamp(link, item)):
-        return IntentState.UNCERTAIN, "key_taken"
+        return IntentState.UNCERTAIN, KEY_TAKEN
     if result.retry_later:
         run.tally.add("deferred")
         return IntentState.SETTLED, "deferred"

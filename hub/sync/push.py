@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from connectors.base import Fetched, NativeRecord, Op, WriteRequest
+from connectors.base import Fetched, Op, WriteRequest
 from connectors.errors import ConnectorError
 from hub.canonical.values import Value
 from hub.core.merge import Debt, debts
@@ -24,7 +24,7 @@ from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.sync.engine import Link, RunContext
 from hub.sync.outcome import Sent, settle
-from hub.sync.stage import Stream, stage
+from hub.sync.stage import Stream, proven, stage
 
 PAGES = 5
 """Pages of debts prepared together, so that the batches of every object are full."""
@@ -282,9 +282,9 @@ def _look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> N
 
 def learn_versions(run: RunContext, link: Link, object_: str, found: Mapping[str, Fetched]) -> None:
     """Stages strong reads and keeps the version of those that show nothing new."""
-    shown = [item for item in found.values() if isinstance(item, NativeRecord)]
+    shown = [record for item in found.values() if (record := proven(object_, item)) is not None]
     stage(run, link, Stream(object_, "look", None), shown, strong=True)
-    versions = {item.native_id: item.version for item in shown if item.version}
+    versions = {item.native_id: item.version for item in shown if item.version and not item.deleted}
     with run.store.begin(run.held) as work:
         records.learn_versions(work, link.system, object_, versions)
     run.tally.add("looked", len(shown))

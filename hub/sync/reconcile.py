@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.base import Cursor, Gone, NativeRecord
+from connectors.base import Cursor
 from connectors.errors import ConnectorError
 from hub.audit.event import Event
 from hub.core.guards import guard_listing
 from hub.store import records
 from hub.sync.engine import Link, RunContext
 from hub.sync.push import learn_versions
-from hub.sync.stage import Stream, stage
+from hub.sync.stage import Stream, proven, stage
 
 CHUNK = 100
 
@@ -110,17 +110,9 @@ def _prove(run: RunContext, link: Link, object_: str, missing: Sequence[str]) ->
     for start in range(0, len(missing), CHUNK):
         ids = missing[start : start + CHUNK]
         found = link.connector.fetch(object_, ids, link.native_fields(object_))
-        proven: list[NativeRecord] = []
-        for native_id in ids:
-            answer = found[native_id]
-            if isinstance(answer, Gone):
-                merged = answer.merged_into
-                proven.append(NativeRecord(object_, native_id, {}, deleted=True, merged_into=merged))
-            elif isinstance(answer, NativeRecord):
-                proven.append(answer)
-            else:
-                unseen += 1
-        gone += sum(1 for record in proven if record.deleted)
-        stage(run, link, Stream(object_, "reconcile", None), proven, strong=True)
+        records_there = [record for each in ids if (record := proven(object_, found[each])) is not None]
+        unseen += len(ids) - len(records_there)
+        gone += sum(1 for record in records_there if record.deleted)
+        stage(run, link, Stream(object_, "reconcile", None), records_there, strong=True)
     run.tally.add("unseen", unseen)
     return gone, unseen

@@ -12,13 +12,13 @@ from hub.core.merge import collapse, debts, settle_base
 from hub.core.state import Base, BaseField, Binding, BindingState
 from hub.kernel.failpoints import hit
 from hub.store import intents, quarantine, questions, records
-from hub.store.intents import Intent, IntentState
+from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.sync.engine import Link, RunContext
 from hub.sync.outcome import confirm
 from hub.sync.push import learn_versions, side_of
-from hub.sync.trail import written_event
+from hub.sync.trail import linked_event, written_event
 
 Verdicts = dict[str, tuple[IntentState, str]]
 
@@ -64,13 +64,19 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
     verdicts: Verdicts = {}
     writes: list[Write] = []
     faults: list[Fault] = []
+    adopted: dict[str, Fetched] = {}
     with run.store.begin(run.held) as work:
         stored = records.load(work.conn, run.ring, hub_ids)
         frozen = questions.frozen_fields(work.conn, hub_ids)
         for item in batch:
             twins = found.get(item.hub_id, [])
             binding = _binding(stored[item.hub_id], item)
-            if len(twins) == 1:
+            if len(twins) == 1 and item.said == KEY_TAKEN:
+                writes.append(_adopt(link, stored[item.hub_id], binding, item, twins[0], frozen))
+                verdicts[item.intent_id] = (IntentState.SETTLED, "adopted")
+                work.audit(linked_event(run, item.hub_id, link.system, "stamped", "hub_id"))
+                adopted[twins[0].native_id] = twins[0]
+            elif len(twins) == 1:
                 written = Written(twins[0].native_id, twins[0].version)
                 writes.append(confirm(link, stored[item.hub_id], binding, item, written, {}, frozen))
                 verdicts[item.intent_id] = (IntentState.SETTLED, "written")
@@ -88,8 +94,27 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
         intents.settle(work, verdicts)
         quarantine.put(work, run.ring, run.entity, run.run_id, faults)
     hit("recovered")
+    if adopted:
+        learn_versions(run, link, object_, adopted)
     run.tally.add("recovered", len(batch))
     return sum(1 for state, _ in verdicts.values() if state is IntentState.SETTLED)
+
+
+def _adopt(
+    link: Link,
+    stored: Stored,
+    binding: Binding,
+    item: Intent,
+    holder: NativeRecord,
+    frozen: Mapping[str, frozenset[str]],
+) -> Write:
+    """Binds the record that holds our hub id and refused the create: it never took what was sent.
+
+    Only what it shows alike is agreed; its version stays unknown until its content was read.
+    """
+    shown = link.mapping.to_canonical(item.object, holder.fields).fields
+    alike = {name: pair for name, pair in item.sent.items() if name in shown and shown[name] == pair[1]}
+    return confirm(link, stored, binding, replace(item, sent=alike), Written(holder.native_id, None), {}, frozen)
 
 
 def _find(run: RunContext, link: Link, object_: str, hub_ids: Sequence[str]) -> dict[str, list[NativeRecord]]:

@@ -185,6 +185,13 @@ def _confirm(
     return kept
 
 
+def proven(object_: str, answer: Fetched | None) -> NativeRecord | None:
+    """Returns what a strong read proves, the record or its delete; None where the record is only out of sight."""
+    if isinstance(answer, Gone):
+        return NativeRecord(object_, answer.native_id, {}, deleted=True, merged_into=answer.merged_into)
+    return answer if isinstance(answer, NativeRecord) else None
+
+
 def _deleted(record: NativeRecord, survivor: str | None) -> NativeRecord:
     survivor = record.merged_into or survivor
     return NativeRecord(record.object, record.native_id, {}, record.version, deleted=True, merged_into=survivor)

@@ -10,7 +10,7 @@ import pytest
 
 from . import loading, memory, reading, translation
 from .byhand_zoho import zoho
-from .lab import ZOHO, Lab, open_lab, opened, read_in
+from .lab import ZOHO, Lab, count, open_lab, opened, read_in
 from .loading import Bench, hand_loop
 from .measure import Result, Took, compare, save, table
 
@@ -23,6 +23,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield stage
 
 
+@pytest.mark.slow
 def test_every_suite_runs_and_finds_the_same_results(lab: Lab, tmp_path: Path) -> None:
     """Each suite compares what its contestants made before it compares their times."""
     results = [*reading.results(lab), *loading.results(lab), *translation.results(lab), *memory.results(lab)]
@@ -47,7 +48,7 @@ def test_the_hub_goes_on_from_what_the_hand_written_loop_wrote(lab: Lab) -> None
     with hand_loop(home) as loop:
         loop.load(bench.walk)
         with opened(home) as hub:
-            assert loading.count(hub, "golden") == pytest.approx(CUSTOMERS, rel=0.3)
+            assert count(hub, "golden") == pytest.approx(CUSTOMERS, rel=0.3)
             loading.read_again(hub)
 
 

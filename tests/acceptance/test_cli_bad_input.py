@@ -1,0 +1,250 @@
+"""Bad input from the command line: one clear message, the documented exit code, and nothing lost.
+
+After each fault the same folder, put right again, syncs as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cli_lab import Lab, make_lab, one_message
+
+GOOD = (0, 11)
+"""Converged, or blocked by match questions and conflicts of the invented customers only."""
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Is a lab after its first sync."""
+    lab = make_lab(tmp_path_factory.mktemp("cli") / "hub", records=30)
+    try:
+        assert lab.first_sync().code in GOOD
+        yield lab
+    finally:
+        lab.zoho.stop()
+        lab.fxiaoke.stop()
+
+
+@pytest.fixture
+def lab(ready: Lab, tmp_path: Path) -> Lab:
+    """Is a copy of it, for one test to spoil."""
+    home = tmp_path / "hub"
+    shutil.copytree(ready.home, home)
+    return Lab(home, ready.zoho, ready.fxiaoke)
+
+
+def works(lab: Lab) -> None:
+    """Asserts that a following good run works and has all it had before."""
+    ran = lab.run("sync", "--until-converged", "--json")
+    assert ran.code in GOOD, ran
+    assert all(item["command"].split()[1] in ("match", "conflict") for item in ran.json["runs"][0]["advice"]), ran
+    assert all(owed["bound"] >= 25 for owed in ran.json["runs"][0]["owed"].values()), ran
+    assert lab.run("audit", "verify").code == 0
+
+
+def test_a_wrong_key_in_the_settings(lab: Lab) -> None:
+    before = lab.file.read_text(encoding="utf-8")
+    lab.change("profile: lab", "profil: lab")
+    one_message(lab.run("sync"), "HUB-CONF-001", 2, "hub.yaml:2", "profil")
+    listed = lab.run("config", "check", "--json")
+    assert listed.code == 2
+    assert any(item["line"] == 2 and "profil" in item["en"] for item in listed.json["problems"])
+    lab.write(before)
+    works(lab)
+
+
+def test_an_unknown_field_in_a_mapping(lab: Lab) -> None:
+    mapping = lab.home / "mappings" / "fxiaoke" / "customer.full.yaml"
+    good = mapping.read_text(encoding="utf-8")
+    assert "canonical: remark," in good
+    mapping.write_text(good.replace("canonical: remark,", "canonical: remarque,"), encoding="utf-8")
+    line = next(n for n, text in enumerate(mapping.read_text("utf-8").splitlines(), 1) if "remarque" in text)
+    one_message(lab.run("sync"), "HUB-CONF-001", 2, f"customer.full.yaml:{line}", "remarque")
+    assert f"customer.full.yaml:{line}" in lab.run("mapping", "check").out
+    mapping.write_text(good, encoding="utf-8")
+    works(lab)
+
+
+def test_an_unreachable_system(lab: Lab) -> None:
+    before = lab.file.read_text(encoding="utf-8")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        lab.change(lab.zoho.base_url, f"http://127.0.0.1:{taken.getsockname()[1]}")
+        ran = lab.run("sync", "--json")
+        assert ran.code == 7, ran
+        assert any("HUB-NET-001" in item["en"] and "zoho" in item["reason"] for item in ran.json["runs"][0]["advice"])
+        assert ran.json["runs"][0]["owed"]["zoho"]["bound"] >= 25
+        assert "Traceback" not in ran.err
+        checked = lab.run("check", "zoho")
+        assert checked.code == 7
+        assert "HUB-NET-001" in checked.out
+    lab.write(before)
+    works(lab)
+
+
+def test_a_wrong_secret(lab: Lab) -> None:
+    # No token of the first sync is left, so that the secret must prove itself.
+    lab.environment = {"LAB_CLIENT_SECRET": "not-the-secret-4711", "LAB_REFRESH_TOKEN": "1000.wrong.4711"}
+    checked = lab.run("check", "zoho")
+    assert checked.code == 7, checked
+    assert "HUB-AUTH-001" in checked.out
+    assert "4711" not in checked.out + checked.err
+    lab.environment = {}
+    works(lab)
+
+
+def test_a_secret_that_is_not_set(lab: Lab) -> None:
+    ran = lab.run("check", "zoho", environ={"LAB_CLIENT_SECRET": "", "LAB_REFRESH_TOKEN": ""})
+    assert ran.code in (2, 7), ran
+    assert "env:LAB_" in ran.out + ran.err
+    works(lab)
+
+
+def test_a_key_file_that_others_can_read(lab: Lab) -> None:
+    key = lab.home / "keys" / "hub.key"
+    key.chmod(0o644)
+    one_message(lab.run("sync"), "HUB-KEY-002", 4, str(key), "chmod 600")
+    assert lab.run("doctor").code == 4
+    key.chmod(0o600)
+    works(lab)
+
+
+def test_a_database_made_by_a_newer_release(lab: Lab) -> None:
+    database = lab.home / "var" / "hub.db"
+    _sql(database, "UPDATE alembic_version SET version_num = '9999_future'")
+    one_message(lab.run("sync"), "HUB-STORE-002", 5, "9999_future", "newer")
+    one_message(lab.run("init", str(lab.home)), "HUB-STORE-002", 5)
+    _sql(database, "UPDATE alembic_version SET version_num = '0001_first'", unless=_head(lab))
+    works(lab)
+
+
+def _head(lab: Lab) -> str:
+    from alembic.script import ScriptDirectory
+
+    from hub.store.migrate import _config
+
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _sql(database: Path, statement: str, unless: str | None = None) -> None:
+    import sqlite3
+
+    with sqlite3.connect(database) as connection:
+        connection.execute(statement if unless is None else statement.replace("0001_first", unless))
+    connection.close()
+
+
+def test_a_database_that_is_read_only(lab: Lab) -> None:
+    var = lab.home / "var"
+    unprivileged = _without_privilege(lab)
+    files = sorted(var.glob("hub.db*"))
+    for file in files:
+        file.chmod(0o444)
+    var.chmod(0o555)
+    try:
+        ran = lab.run("sync", preexec_fn=unprivileged)
+        one_message(ran, "HUB-STORE-001", 5, "writable")
+    finally:
+        var.chmod(0o755)
+        for file in files:
+            file.chmod(0o644)
+    assert lab.run("sync", preexec_fn=unprivileged).code in GOOD
+    works(lab)
+
+
+def _without_privilege(lab: Lab) -> Callable[[], None] | None:
+    """Returns what makes a child an ordinary user, where the tests run as root, whom no file mode stops."""
+    if os.geteuid() != 0:
+        return None
+    nobody = 65534
+    for place in (lab.home, *lab.home.rglob("*")):
+        os.chown(place, nobody, nobody)
+    for parent in lab.home.parents:
+        if parent.stat().st_mode & 0o001 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
+
+    def drop() -> None:
+        os.setgid(nobody)
+        os.setuid(nobody)
+
+    return drop
+
+
+def test_a_full_disk(lab: Lab) -> None:
+    database = lab.home / "var" / "hub.db"
+    limit = database.stat().st_size
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit // 8, limit // 8))
+
+    contact = lab.zoho.admin.records("Contacts")[0]["id"]
+    assert lab.run("record", "edit", f"zoho:{contact}", "--set", "short_name=kept").code == 0
+    ran = lab.run("sync", preexec_fn=fill)
+    one_message(ran, "HUB-STORE-001", 5)
+    works(lab)
+    shown = lab.ask("record", "show", f"zoho:{contact}")
+    assert {f["name"]: f["value"] for f in shown["record"]["fields"]}["short_name"] == "kept"
+
+
+def test_two_syncs_at_once(lab: Lab) -> None:
+    lab.zoho.admin.faults([{"match": {"path_regex": "/Contacts"}, "action": "delay", "delay_ms": 4000, "times": 2}])
+    first = subprocess.Popen(lab.command("sync"), env=lab.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        lock = lab.home / "var" / "hub.db.customer.lock"
+        lock.unlink(missing_ok=True)
+        _until(lock.exists)
+        second = lab.run("sync")
+    finally:
+        first.communicate(timeout=60)
+        lab.zoho.admin.faults([])
+    one_message(second, "HUB-LEASE-001", 6, "customer", "crmhub status")
+    assert first.returncode in GOOD
+    works(lab)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the first sync took no lock")
+
+
+def test_a_stopped_sync_ends_cleanly(lab: Lab) -> None:
+    lab.zoho.admin.faults([{"match": {"path_regex": "/Contacts"}, "action": "delay", "delay_ms": 3000, "times": 1}])
+    lock = lab.home / "var" / "hub.db.customer.lock"
+    lock.unlink(missing_ok=True)
+    running = subprocess.Popen(lab.command("sync"), env=lab.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        _until(lock.exists)
+        running.send_signal(signal.SIGTERM)
+        out, err = running.communicate(timeout=60)
+    finally:
+        lab.zoho.admin.faults([])
+    assert running.returncode == 130, (out, err)
+    assert b"stopped as asked" in out
+    assert b"Traceback" not in err
+    works(lab)
+
+
+def test_a_folder_that_stands_already_is_completed_and_not_overwritten(lab: Lab) -> None:
+    shutil.rmtree(lab.home / "mappings" / "tables")
+    settings = lab.file.read_text(encoding="utf-8")
+    key = (lab.home / "keys" / "hub.key").read_bytes()
+    ran = lab.run("init", str(lab.home))
+    assert ran.code == 0, ran
+    assert lab.file.read_text(encoding="utf-8") == settings
+    assert (lab.home / "keys" / "hub.key").read_bytes() == key
+    assert (lab.home / "mappings" / "tables" / "regions.csv").is_file()
+    works(lab)
