@@ -15,7 +15,7 @@ import orjson
 from connectors.base import Connector
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
-from hub.canonical.schema import Entity, Schema, load_schema
+from hub.canonical.schema import Entity, Field, Schema, load_schema
 from hub.canonical.shipped import shipped_folder
 from hub.core.derive import Derivation
 from hub.core.guards import Limits
@@ -144,7 +144,7 @@ def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> Co
 def rules_of(entity: Entity, settings: EntitySettings) -> EntityRules:
     """Returns what the engine may decide by, from the canonical schema and the settings of one entity."""
     rules = {
-        name: FieldRule(name, item.policy, tuple(item.guards), dict(item.order) or None, _reopens(item.transitions))
+        name: FieldRule(name, item.policy, tuple(item.guards), dict(item.order) or None, _reopens(item))
         for name, item in entity.fields.items()
     }
     prefer = settings.prefer or settings.systems
@@ -174,8 +174,11 @@ def rules_of(entity: Entity, settings: EntitySettings) -> EntityRules:
     return EntityRules(entity, policy, limits, match_rules, settings.oscillation.window_hours * 3600)
 
 
-def _reopens(transitions: object) -> tuple[tuple[str, str], ...]:
-    return ()
+def _reopens(field: Field) -> tuple[tuple[str, str], ...]:
+    """Returns the transitions that step back in rank by design, so that no guard holds them."""
+    rank = field.order
+    steps = ((before, after) for before, follows in field.transitions.items() for after in follows)
+    return tuple((before, after) for before, after in steps if rank.get(after, 0) < rank.get(before, 0))
 
 
 def _entities(settings: Settings, schema: Schema) -> dict[str, EntitySettings]:

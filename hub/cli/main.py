@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -36,8 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     except NoArgsIsHelpError as asked:
         print(asked.format_message())
         return 0
-    except BrokenPipeError:
-        # Who reads the answer has gone; nothing is left to say, and the interpreter must not try at exit.
+    except (BrokenPipeError, SystemExit):
+        # Who reads the answer has gone (rich and typer exit then); nothing is left to say, nor to flush at the end.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -48,12 +47,10 @@ def run(arguments: Sequence[str]) -> int:
 def _parser(lang: Language, arguments: Sequence[str]) -> typer.Typer:
     for name in MODULES:
         import_module(f"hub.cli.{name}")
-    app = build(lang)
     # The demo brings much along; only who asks for it, or for the list of commands, waits for that.
-    wanted = not arguments or arguments[0] in ("demo", "--help")
-    if wanted and importlib.util.find_spec(DEMO) is not None:
-        app.command("demo")(import_module(DEMO).demo)
-    return app
+    if not arguments or arguments[0] in ("demo", "--help"):
+        import_module(DEMO)
+    return build(lang)
 
 
 def _option(arguments: Sequence[str], name: str) -> str | None:

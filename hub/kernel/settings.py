@@ -111,7 +111,6 @@ class SystemSettings(Section):
     credentials: Mapping[str, Reference] = Field(default_factory=dict, repr=False)
     http: Transport = Transport()
     deletions_every_seconds: int = Field(default=3600, ge=0)
-    concurrency: int = Field(default=4, ge=1, le=64)
 
 
 class Threshold(Section):

@@ -79,7 +79,8 @@ def store_errors() -> Iterator[None]:
     except OperationalError as error:
         raise _unavailable(error) from None
     except DBAPIError as error:
-        if error.connection_invalidated:
+        # PostgreSQL reports a read-only database as an internal error.
+        if error.connection_invalidated or "read-only transaction" in str(error.orig):
             raise _unavailable(error) from None
         raise
     except OSError as error:
@@ -92,6 +93,11 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     cause = str(getattr(error, "orig", error)).splitlines()[0].lower()
     for mark, en, zh in (
         ("readonly", "the database is read-only; make its file and folder writable", "数据库只读；请使文件及目录可写"),
+        (
+            "read-only",
+            "the database server is read-only, perhaps a standby; point store.url at its primary",
+            "数据库服务器只读，可能为备机；请将 store.url 指向主库",
+        ),
         ("full", "the disk of the database is full; free space and start again", "数据库所在磁盘已满；请清理后重试"),
         (
             "no space",

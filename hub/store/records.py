@@ -34,6 +34,7 @@ _BINDING_COLUMNS = (
     "stamped",
     "dirty",
 )
+_MUTABLE = tuple(n for n in _BINDING_COLUMNS if n not in ("binding_id", "hub_id", "entity", "system", "part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,8 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
     """Writes records in bulk: inserts and updates by table, only rows that changed."""
     new_golden: list[dict[str, Any]] = []
     old_golden: list[dict[str, Any]] = []
-    new_bindings: list[dict[str, Any]] = []
-    old_bindings: list[dict[str, Any]] = []
+    new_bindings: list[Binding] = []
+    old_bindings: list[tuple[Binding, Binding]] = []
     bases: list[dict[str, Any]] = []
     collapsed: list[str] = []
     for item in writes:
@@ -187,9 +188,9 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
         for found in item.bindings:
             before = known.get(found.binding_id)
             if before is None:
-                new_bindings.append(_binding_row(work, found))
+                new_bindings.append(found)
             elif before != found:
-                old_bindings.append(_binding_row(work, found))
+                old_bindings.append((before, found))
             stood = item.before.bases.get(found.binding_id) if item.before and before is not None else None
             stands = item.bases.get(found.binding_id)
             if stands is not None and stands != stood:
@@ -199,7 +200,7 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
                 collapsed.append(found.binding_id)
     work.flush_subjects()
     _write_golden(work.conn, new_golden, old_golden)
-    _write_bindings(work.conn, new_bindings, old_bindings)
+    _write_bindings(work, new_bindings, old_bindings)
     if collapsed:
         work.conn.execute(base.delete().where(base.c.binding_id.in_(collapsed)))
     bulk_insert(work.conn, base, bases)
@@ -256,16 +257,24 @@ def _write_golden(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict
         conn.execute(statement, [{**row, "key": row["hub_id"]} for row in old])
 
 
-def _write_bindings(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
-    bulk_insert(conn, binding, new)
-    if old:
-        names = [name for name in old[0] if name not in ("binding_id", "hub_id", "entity", "system", "part")]
-        statement = (
-            binding.update()
-            .where(binding.c.binding_id == sa.bindparam("key"))
-            .values({name: sa.bindparam(name) for name in names})
-        )
-        conn.execute(statement, [{"key": row["binding_id"], **{n: row[n] for n in names}} for row in old])
+def _write_bindings(work: UnitOfWork, new: Sequence[Binding], old: Sequence[tuple[Binding, Binding]]) -> None:
+    """Inserts new bindings and updates changed ones by the columns that changed: an index not named is not touched."""
+    bulk_insert(work.conn, binding, [_binding_row(work, item) for item in new])
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for before, after in old:
+        row = {name: value for name in _MUTABLE if (value := getattr(after, name)) != getattr(before, name)}
+        if "state" in row:
+            row["state"] = after.state.value
+        groups.setdefault(tuple(row), []).append({"key": after.binding_id, "at": work.now, **row})
+    for names, rows in groups.items():
+        values: dict[str, Any] = {name: sa.bindparam(name) for name in (*names, "at")}
+        values["updated_at"] = values.pop("at")
+        work.conn.execute(binding.update().where(binding.c.binding_id == sa.bindparam("key")).values(values), rows)
+
+
+def change_bindings(work: UnitOfWork, pairs: Sequence[tuple[Binding, Binding]]) -> None:
+    """Updates bindings by (before, after)."""
+    _write_bindings(work, [], pairs)
 
 
 def place_new(work: UnitOfWork, entity: str, systems: Sequence[str]) -> int:
@@ -294,40 +303,10 @@ def place_new(work: UnitOfWork, entity: str, systems: Sequence[str]) -> int:
         )
         columns = ["binding_id", "hub_id", "entity", "system", "part", "state"]
         columns += ["agreed_revision", "stamped", "dirty", "updated_at"]
-        placed += work.conn.execute(binding.insert().from_select(columns, missing)).rowcount
+        counted = binding.insert().from_select(columns, missing).execution_options(preserve_rowcount=True)
+        placed += work.conn.execute(counted).rowcount
     work.conn.execute(golden.update().where(golden.c.entity == entity, golden.c.unplaced).values(unplaced=sa.false()))
     return placed
-
-
-def _placed(system: str, object_: str) -> sa.ColumnElement[bool]:
-    live = binding.c.state.in_((BindingState.ACTIVE.value, BindingState.DOOMED.value))
-    return sa.and_(binding.c.system == system, binding.c.object == object_, live)
-
-
-def begin_sweep(work: UnitOfWork, system: str, object_: str) -> None:
-    """Marks every bound record of an object as not yet listed."""
-    work.conn.execute(binding.update().where(_placed(system, object_), binding.c.swept).values(swept=False))
-
-
-def sweep(work: UnitOfWork, system: str, object_: str, listed: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
-    """Marks listed records; returns the unknown ids and those that carry another version than the hub knows."""
-    here = sa.and_(binding.c.system == system, binding.c.object == object_, binding.c.native_id.in_(list(listed)))
-    known = {row.native_id: row for row in work.conn.execute(sa.select(binding).where(here))}
-    work.conn.execute(binding.update().where(here).values(swept=True))
-    moved = [
-        native_id
-        for native_id, row in known.items()
-        if row.state in (BindingState.DETACHED, BindingState.SUPERSEDED)
-        or (listed[native_id] is not None and listed[native_id] != row.version)
-    ]
-    return [native_id for native_id in listed if native_id not in known], moved
-
-
-def swept(conn: sa.Connection, system: str, object_: str) -> tuple[int, list[str]]:
-    """Returns how many records are bound, and the native ids of those that the listing lacked."""
-    here = _placed(system, object_)
-    known = conn.execute(sa.select(sa.func.count()).where(here)).scalar_one()
-    return known, list(conn.execute(sa.select(binding.c.native_id).where(here, ~binding.c.swept)).scalars())
 
 
 def learn_versions(work: UnitOfWork, system: str, object_: str, versions: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from connectors.base import Cursor
 from connectors.errors import ConnectorError
 from hub.audit.event import Event
 from hub.core.guards import guard_listing
-from hub.store import records
+from hub.store import sweeps
 from hub.sync.engine import Link, RunContext
 from hub.sync.push import learn_versions
 from hub.sync.stage import Stream, proven, stage
@@ -65,13 +65,13 @@ def reconcile(run: RunContext) -> tuple[Difference, ...]:
 
 def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
     with run.store.begin(run.held) as work:
-        records.begin_sweep(work, link.system, object_)
+        sweeps.begin_sweep(work, link.system, object_)
     listed = extra = moved = 0
     strangers: list[str] = []
     for ids in _listing(run, link, object_):
         listed += len(ids)
         with run.store.begin(run.held) as work:
-            unknown, newer = records.sweep(work, link.system, object_, dict(ids))
+            unknown, newer = sweeps.sweep(work, link.system, object_, dict(ids))
         strangers += [*unknown, *newer]
         extra, moved = extra + len(unknown), moved + len(newer)
         while len(strangers) >= CHUNK:
@@ -81,7 +81,7 @@ def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
     if strangers:
         _look(run, link, object_, strangers)
     with run.store.read() as conn:
-        known, missing = records.swept(conn, link.system, object_)
+        known, missing = sweeps.swept(conn, link.system, object_)
     stopped = guard_listing(known, listed, len(missing), run.rules.limits)
     if stopped is not None:
         run.tally.add("listing_refused")

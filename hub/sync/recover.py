@@ -138,9 +138,8 @@ def _recover_changes(run: RunContext, link: Link, object_: str, batch: Sequence[
             write, said = _compare(link, stored[item.hub_id], item, shown)
             writes.append(write)
             verdicts[item.intent_id] = (IntentState.SETTLED, said)
-            if said == "written":
-                fields = {name: agreed for name, (agreed, _) in item.sent.items()}
-                work.audit(written_event(run, item.hub_id, link.system, item.op, "written", fields, recovered=True))
+            fields = {name: agreed for name, (agreed, _) in item.sent.items()}
+            work.audit(written_event(run, item.hub_id, link.system, item.op, said, fields, recovered=True))
         records.write(work, writes)
         intents.settle(work, verdicts)
     hit("recovered")

@@ -11,14 +11,16 @@ import orjson
 
 from connectors.base import Fetched, Gone, NativeRecord
 from hub.audit.event import Event
-from hub.core.state import Binding, BindingState, Kind, Observation
+from hub.core.state import Binding, BindingState, Observation
 from hub.kernel.failpoints import hit
 from hub.store import inbox, matches, quarantine, records, runs
 from hub.store.inbox import Queued
 from hub.store.quarantine import INBOUND, Fault
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.adopt import adopt
+from hub.sync.echo import Heard, quiet_echoes
 from hub.sync.engine import Link, RunContext
+from hub.sync.observe import observe
 
 _ABSENT = {"absent": True}
 
@@ -62,9 +64,13 @@ def stage(run: RunContext, link: Link, stream: Stream, found: Sequence[NativeRec
     changed, batch = _sift(run, link, stream.object, newest, known)
     if not strong:
         changed = _confirm(run, link, stream.object, changed, known)
-    _translate(run, link, stream.object, changed, known, batch)
+    seen = _translate(run, link, stream.object, changed, known, batch)
+    heard = quiet_echoes(
+        run, link, [(i, known.bindings.get(i.native_id)) for i in seen if i.native_id not in known.queued]
+    )
+    _queue(run, known, batch, seen, {str(after.native_id) for _, after in heard})
     new = _lone(run, batch)
-    _commit(run, link, stream, batch, new, len(found))
+    _commit(run, link, stream, batch, new, heard, len(found))
     return len(batch.rows) + len(new)
 
 
@@ -204,32 +210,40 @@ def _translate(
     changed: list[tuple[NativeRecord, bytes]],
     known: _Known,
     batch: _Batch,
-) -> None:
-    subjects = _subjects(run, known, [record.native_id for record, _ in changed])
+) -> list[Observation]:
+    """Returns what can be read of the changed records; notes in the batch what cannot, and what vanished."""
+    seen: list[Observation] = []
     for record, digest in changed:
         binding = known.bindings.get(record.native_id)
         queued = known.queued.get(record.native_id)
-        hub_id = binding.hub_id if binding is not None else None
-        subject = subjects.get(hub_id) if hub_id else None
         if queued is not None:
             batch.forget.append(queued.obs_id)
         if record.native_id in known.held:
             batch.cured.append(record.native_id)
-        if record.deleted and hub_id is None:
+        if record.deleted and binding is None:
             batch.vanished.append(record.native_id)
             continue
-        made = _observe(run, link, record, digest, hub_id)
+        made = observe(run, link, record, digest, bound=binding is not None)
         if made is None:
             run.tally.add("filtered")
-            continue
-        if isinstance(made, Fault):
+        elif isinstance(made, Fault):
             batch.faults.append(made)
-            continue
-        if hub_id is None:
-            batch.keys[made.obs_id] = run.rules.keys(run.ring, made.fields)
-            batch.strangers.append(made)
         else:
-            batch.rows.append(inbox.seal_row(run.ring, made, hub_id, subject, run.run_id, run.clock.now()))
+            seen.append(made)
+    return seen
+
+
+def _queue(run: RunContext, known: _Known, batch: _Batch, seen: Sequence[Observation], heard: set[str]) -> None:
+    """Seals what must wait for the merge under its subject's key; strangers are looked at first."""
+    subjects = _subjects(run, known, [item.native_id for item in seen if item.native_id not in heard])
+    for item in seen:
+        binding = known.bindings.get(item.native_id)
+        if binding is None:
+            batch.keys[item.obs_id] = run.rules.keys(run.ring, item.fields)
+            batch.strangers.append(item)
+        elif item.native_id not in heard:
+            subject = subjects.get(binding.hub_id)
+            batch.rows.append(inbox.seal_row(run.ring, item, binding.hub_id, subject, run.run_id, run.clock.now()))
 
 
 def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:
@@ -240,85 +254,21 @@ def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:
         return records.load_subjects(conn, run.ring, hub_ids)
 
 
-def _observe(
-    run: RunContext, link: Link, record: NativeRecord, digest: bytes, hub_id: str | None
-) -> Observation | Fault | None:
-    """Returns what a record shows in canonical form, why it cannot be read, or None outside the mapping's filter."""
-    kind = Kind.UPSERT
-    if record.deleted:
-        kind = Kind.MERGED if record.merged_into else Kind.GONE
-    entity, obs_id = run.entity, run.new_id()
-    if kind is not Kind.UPSERT:
-        return Observation(
-            obs_id,
-            entity,
-            link.system,
-            record.object,
-            record.native_id,
-            kind,
-            {},
-            record.version,
-            None,
-            record.merged_into,
-            digest,
-        )
-    translated = link.mapping.to_canonical(record.object, record.fields)
-    if translated.redactions:
-        run.tally.add("redacted", len(translated.redactions))
-    if translated.refusals:
-        first = translated.refusals[0]
-        payload = {"fields": dict(record.fields)}
-        return Fault(
-            link.system,
-            record.object,
-            record.native_id,
-            INBOUND,
-            "",
-            "HUB-VALUE-001",
-            f"{first.native_field} ({first.field}): {first.reason.en}; correct it in {link.system}, or its mapping",
-            f"{first.native_field}（{first.field}）：{first.reason.zh}；请在 {link.system} 中更正，或修改映射",
-            digest,
-            payload=payload,
-        )
-    if not link.mapping.admits(translated.fields):
-        return None if hub_id is None else _outside(link, record, digest)
-    stamp = record.fields.get(link.mapping.hub_id_field(record.object))
-    return Observation(
-        obs_id,
-        entity,
-        link.system,
-        record.object,
-        record.native_id,
-        kind,
-        translated.fields,
-        record.version,
-        stamp if isinstance(stamp, str) and stamp else None,
-        None,
-        digest,
-    )
-
-
-def _outside(link: Link, record: NativeRecord, digest: bytes) -> Fault:
-    """Holds out a bound record that left the mapping's filter: it asks to be unbound, it is never deleted."""
-    return Fault(
-        link.system,
-        record.object,
-        record.native_id,
-        INBOUND,
-        "",
-        "HUB-FILTER-001",
-        f"the record left the filter of the mapping of {link.system}; widen the filter, or detach the record",
-        f"该记录已不符合 {link.system} 映射的筛选条件；请放宽筛选，或解除绑定",
-        digest,
-    )
-
-
-def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, new: Sequence[Observation], read: int) -> None:
+def _commit(
+    run: RunContext,
+    link: Link,
+    stream: Stream,
+    batch: _Batch,
+    new: Sequence[Observation],
+    heard: Sequence[Heard],
+    read: int,
+) -> None:
     tally = run.tally
     tally.add("read", read)
     tally.add("unchanged", batch.unchanged)
     tally.add("stale", batch.stale)
-    news = bool(batch.rows or new or batch.faults or batch.forget or batch.cured)
+    tally.add("echoed", len(heard))
+    news = bool(batch.rows or new or heard or batch.faults or batch.forget or batch.cured)
     if not news and stream.cursor is None:
         return
     with run.store.begin(run.held) as work:
@@ -327,6 +277,7 @@ def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, new: Seq
         inbox.stage(work, batch.rows)
         _put_keys(run, work, link, batch, new)
         adopt(run, work, link, new)
+        records.change_bindings(work, heard)
         quarantine.clear(work, link.system, stream.object, batch.cured, INBOUND)
         for native_id in batch.vanished:
             matches.close(work, link.system, stream.object, native_id)
@@ -337,7 +288,8 @@ def _commit(run: RunContext, link: Link, stream: Stream, batch: _Batch, new: Seq
                 work, run.entity, link.system, stream.object, stream.name, scope, stream.cursor, run.run_id
             )
         if news:
-            counts = {"read": read, "changed": len(batch.rows) + len(new), "quarantined": len(batch.faults)}
+            counts = {"read": read, "changed": len(batch.rows) + len(new), "echoed": len(heard)}
+            counts["quarantined"] = len(batch.faults)
             work.audit(Event("record.read", stream.object, connection=link.system, counts=counts, corr=run.run_id))
     hit("page_staged")
     tally.add("changed", len(batch.rows) + len(new))

@@ -276,7 +276,7 @@ def test_without_a_proven_key_an_unclear_create_is_asked_about_and_never_repeate
     simulators.reset(bank)
     make_home(bank.home, "sqlite:///var/hub.db", simulators)
     write_settings(bank.home, "sqlite:///var/hub.db", simulators, unique="false")
-    nursery.start(bank.home, "intents_committed:2")
+    nursery.start(bank.home, "intents_committed:5")
     assert nursery.wait() == KILLED
     with bank.hub() as hub:
         before = len(simulators.rows("fxiaoke", "AccountObj"))

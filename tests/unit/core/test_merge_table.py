@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.unit.core.core_records import PREFER, RULES, agreed, answer, known, side, snapshot
 
 from hub.core.merge import debts, merge
 from hub.core.state import HUB, UNSET, BaseField, Conflict, FieldChange, Hold
+from tests.unit.core.core_records import PREFER, RULES, agreed, answer, known, side, snapshot
 
 NONE = "no base"
 

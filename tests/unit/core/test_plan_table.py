@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from tests.unit.core.core_records import FIELDS, NOW, agreed, answer, golden, known, observation, policy, side, snapshot
 
 from hub.core.derive import Derivation
 from hub.core.plan import Act, OnDelete, RecordPlan, narrowed, order_entities, plan_record
 from hub.core.state import BindingState, Conflict, GoldenState, Hold, Kind, Side, Snapshot
+from tests.unit.core.core_records import FIELDS, NOW, agreed, answer, golden, known, observation, policy, side, snapshot
 
 X = {"city": "X"}
 BASE = agreed(X)

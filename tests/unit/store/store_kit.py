@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+import orjson
+
 from hub.audit.event import Actor, Event, Origin, Source
 from hub.audit.tree import Appender
 from hub.core.state import Base, BaseField, Binding, BindingState, GoldenRecord, Kind, Observation
@@ -79,8 +81,6 @@ class Kit:
 
     def audited(self) -> list[str]:
         """Returns the acts of the log, oldest first."""
-        import orjson
-
         with self.store.read() as conn:
             return [orjson.loads(row[2])["act"] for row in audit_rows(conn)]
 
@@ -96,7 +96,9 @@ class Kit:
             return records.load(conn, self.ring, [hub_id])[hub_id]
 
 
-def write_new(work: UnitOfWork, made: GoldenRecord, *bindings: Binding, bases: Mapping[str, Base] | None = None) -> None:
+def write_new(
+    work: UnitOfWork, made: GoldenRecord, *bindings: Binding, bases: Mapping[str, Base] | None = None
+) -> None:
     chosen = {item.binding_id: (bases or {}).get(item.binding_id) for item in bindings}
     records.write(work, [Write(None, made, bindings, chosen, {"customer_tier": made.fields.get("customer_tier")})])
 
@@ -107,14 +109,28 @@ def golden(hub_id: str, **fields: Any) -> GoldenRecord:
 
 def bound(hub_id: str, system: str = "zoho", native_id: str | None = "n1", **changes: Any) -> Binding:
     made = Binding(
-        binding_id(hub_id, system), hub_id, ENTITY, system, "Contacts", native_id, BindingState.ACTIVE, agreed_revision=1
+        binding_id(hub_id, system),
+        hub_id,
+        ENTITY,
+        system,
+        "Contacts",
+        native_id,
+        BindingState.ACTIVE,
+        agreed_revision=1,
     )
     return replace(made, **changes)
 
 
 def observed(obs_id: str, native_id: str = "n1", system: str = "zoho", **changes: Any) -> Observation:
     made = Observation(
-        obs_id, ENTITY, system, "Contacts", native_id, Kind.UPSERT, {"full_name": "李四", "behavior_tags": ("活跃",)}, "7"
+        obs_id,
+        ENTITY,
+        system,
+        "Contacts",
+        native_id,
+        Kind.UPSERT,
+        {"full_name": "李四", "behavior_tags": ("活跃",)},
+        "7",
     )
     return replace(made, **changes)
 

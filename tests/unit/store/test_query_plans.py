@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.core.state import BindingState
-from hub.store import history, inbox, intents, matches, quarantine, questions, records, runs
+from hub.store import history, inbox, intents, matches, quarantine, questions, records, runs, sweeps
 from hub.store.database import open_engine
 from hub.store.migrate import migrate
 from hub.store.unit_of_work import UnitOfWork
@@ -49,7 +49,7 @@ def read_everything(conn: sa.Connection) -> None:
     records.tally(conn, "customer")
     records.load_golden(conn, ring, IDS)
     records.load_subjects(conn, ring, IDS)
-    records.swept(conn, "one", "Account")
+    sweeps.swept(conn, "one", "Account")
     inbox.by_native(conn, "one", "Account", IDS)
     inbox.by_hub(conn, IDS)
     inbox.queue_page(conn, "customer", "one", "", 200)
@@ -81,8 +81,8 @@ def write_everything(conn: sa.Connection) -> None:
     ring: Any = None
     work = UnitOfWork(conn, ring, 0.0, lambda: "id")
     records.place_new(work, "customer", ["one"])
-    records.begin_sweep(work, "one", "Account")
-    records.sweep(work, "one", "Account", {"a": None})
+    sweeps.begin_sweep(work, "one", "Account")
+    sweeps.sweep(work, "one", "Account", {"a": None})
     matches.drop_keys(work, IDS)
     matches.take_over(work, IDS)
     matches.close(work, "one", "Account", "a")

@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from store_kit import ENTITY, Kit, agreed, bound, golden, write_new
 
 from hub.core.state import UNSET, BaseField, Binding, BindingState, GoldenState
-from hub.store import records
+from hub.store import records, sweeps
 from hub.store.records import Write, binding_id, rewrite
-from hub.store.tables import base, binding, golden as golden_table
+from hub.store.tables import base, binding
+from hub.store.tables import golden as golden_table
 
 VALUES: dict[str, Any] = {
     "full_name": "欧阳𠮷",
@@ -172,10 +173,10 @@ def test_a_sweep_tells_unknown_moved_and_missing_records(kit: Kit) -> None:
     for number, version in enumerate(("1", "1", None)):
         kit.create(f"h{number}", bound(f"h{number}", native_id=f"n{number}", version=version))
     with kit.store.begin() as work:
-        records.begin_sweep(work, "zoho", "Contacts")
-        assert records.sweep(work, "zoho", "Contacts", {"n0": "1", "n1": "2", "new": "5"}) == (["new"], ["n1"])
+        sweeps.begin_sweep(work, "zoho", "Contacts")
+        assert sweeps.sweep(work, "zoho", "Contacts", {"n0": "1", "n1": "2", "new": "5"}) == (["new"], ["n1"])
     with kit.store.read() as conn:
-        assert records.swept(conn, "zoho", "Contacts") == (3, ["n2"])
+        assert sweeps.swept(conn, "zoho", "Contacts") == (3, ["n2"])
 
 
 def test_versions_are_learned_only_where_none_is_known(kit: Kit) -> None:

@@ -14,11 +14,21 @@ from hub.core.state import Fields
 from hub.kernel.errors import LeaseLost, StoreUnavailable
 from hub.store.database import open_engine
 from hub.store.lease import hold
-from hub.store.tables import audit_entry, audit_head, golden as golden_table, meta, subject_key
+from hub.store.tables import audit_entry, audit_head, meta, subject_key
+from hub.store.tables import golden as golden_table
 from hub.store.unit_of_work import Lease, Store
 from hub.store.vault import audit_rows
 
 FIELDS: Fields = {"full_name": "王小明"}
+
+
+def _create(store: Store, hub_id: str, *, fail: bool = False) -> None:
+    with store.begin() as work:
+        work.audit(event("golden.create", hub_id))
+        write_new(work, golden(hub_id, **FIELDS))
+        assert work.ring.seal_record("golden", hub_id, f"subject-{hub_id}", 1, {})
+        if fail:
+            raise ZeroDivisionError
 
 
 def _count(kit: Kit, table: sa.Table) -> int:
@@ -47,11 +57,8 @@ def test_events_are_appended_last(kit: Kit) -> None:
 
 
 def test_a_failure_leaves_neither_change_nor_audit_row_nor_key(kit: Kit) -> None:
-    with pytest.raises(ZeroDivisionError), kit.store.begin() as work:
-        work.audit(event("golden.create"))
-        write_new(work, golden("h1", **FIELDS))
-        assert kit.ring.seal_record("golden", "h1", "subject-h1", 1, {})
-        _ = 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        _create(kit.store, "h1", fail=True)
     assert [_count(kit, table) for table in (golden_table, subject_key, audit_entry)] == [0, 0, 0]
     with pytest.raises(Exception, match="subject-h1"):
         kit.ring.seal_record("golden", "h1", "subject-h1", 1, {})
@@ -64,9 +71,8 @@ def test_a_failing_append_takes_the_change_with_it(kit: Kit) -> None:
         raise OSError("the log cannot be written")
 
     broken = Store(kit.engine, kit.ring, kit.clock, kit.new_id, refuse)  # type: ignore[arg-type]
-    with pytest.raises(OSError, match="cannot be written"), broken.begin() as work:
-        work.audit(event("golden.create"))
-        write_new(work, golden("h1", **FIELDS))
+    with pytest.raises(OSError, match="cannot be written"):
+        _create(broken, "h1")
     assert _count(kit, golden_table) == 0
 
 
@@ -126,8 +132,7 @@ def test_a_read_only_database_says_so_and_keeps_what_it_has(kit: Kit) -> None:
     else:
         refusing = open_engine(kit.url + "&options=-c%20default_transaction_read_only%3Don")
     store = Store(refusing, kit.ring, kit.clock, kit.new_id, kit.store.append)
-    with pytest.raises(StoreUnavailable, match="read-only"), store.begin() as work:
-        work.audit(event("golden.create", "h2"))
-        write_new(work, golden("h2", **FIELDS))
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        _create(store, "h2")
     refusing.dispose()
     assert _count(kit, golden_table) == 1
