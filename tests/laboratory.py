@@ -206,7 +206,7 @@ class Bank:
     def create(self, hub: Installation, system: str, **fields: Any) -> str:
         """Makes a new customer in a system and returns the native id."""
         mapping = hub.links(ENTITY)[system].mapping
-        object_ = mapping.route(fields)
+        object_ = str(mapping.route(fields))
         patch = mapping.to_native(object_, fields, create=True)
         assert not patch.refusals, patch.refusals
         body = {"object": object_, "fields": dict(patch.fields)}

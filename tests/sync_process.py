@@ -1,17 +1,19 @@
-"""Runs syncs as processes of their own that can be killed.
+"""Runs `crmhub sync`, and other commands, as processes of their own that can be killed.
 
-Run as a script, this file is a nursery: it has everything imported and forks one process per order, so that each sync
-is a fresh process without paying for its imports. Seen from the hub it is what `crmhub sync` is: it opens the folder,
-takes the lease, runs one cycle and ends.
+Run as a script, this file is a nursery: it has everything imported and forks one process per order, so that each
+command is a fresh process without paying for its imports.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,17 @@ class Nursery:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def start(self, home: Path, failpoint: str | None = None, log_level: str = "INFO") -> int:
-        """Starts a sync and returns its process id; its output goes to sync.log in the hub folder."""
-        self._tell({"home": str(home), "failpoint": failpoint, "log_level": log_level})
+    def start(
+        self,
+        home: Path,
+        failpoint: str | None = None,
+        log_level: str = "WARNING",
+        command: Sequence[str] = ("sync", ENTITY, "--json"),
+        log: str = "sync.log",
+    ) -> int:
+        """Starts a command and returns its process id; what it says and logs goes into a file of the hub folder."""
+        arguments = [*command, "--home", str(home), "--lang", "en"]
+        self._tell({"arguments": arguments, "failpoint": failpoint, "log_level": log_level, "log": str(home / log)})
         return int(self._answer()["pid"])
 
     def wait(self) -> int:
@@ -62,42 +72,35 @@ class Nursery:
 
 def _serve() -> None:
     """Forks one sync per order and waits for it when it is told to."""
-    import hub.app
-    import hub.sync.cycle  # noqa: F401 - imported before the first fork
+    from hub.cli.main import run
 
+    with contextlib.redirect_stdout(io.StringIO()):
+        run(["sync", "--help"])  # imports every command before the first fork
     while line := sys.stdin.readline():
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _sync(order)
+            _become(order)
         print(json.dumps({"pid": pid}), flush=True)
         sys.stdin.readline()
         _, status = os.waitpid(pid, 0)
         print(json.dumps({"status": status}), flush=True)
 
 
-def _sync(order: dict[str, Any]) -> None:
-    from hub.app import open_installation
-    from hub.kernel.clock import SystemClock
-    from hub.sync.cycle import run_cycle
-    from hub.telemetry import configure
+def _become(order: dict[str, Any]) -> None:
+    """Becomes the command."""
+    from hub.cli.main import run
 
-    log = os.open(Path(order["home"]) / "sync.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.environ["CRMHUB_LOG"] = order["log_level"]
     if order["failpoint"]:
         os.environ["CRMHUB_FAILPOINT"] = order["failpoint"]
-    code = 1
+    code = 70
     try:
-        configure(SystemClock(), level=order["log_level"])
-        hub = open_installation(Path(order["home"]), channel="cli")
-        with hub.run(ENTITY) as run:
-            report = run_cycle(run)
-        print(json.dumps({"outcome": report.outcome, "reasons": report.reasons, "counts": report.counts}), flush=True)
-        hub.close()
-        code = 0
-    except Exception:  # noqa: BLE001 - written to the log as a crash of the program would be
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        code = run(order["arguments"])
+        sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(code)

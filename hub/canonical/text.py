@@ -16,6 +16,7 @@ _ODD = re.compile(r"[\x00\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
 _CJK = r"\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff·"
 _CJK_GAP = re.compile(rf"(?<=[{_CJK}])\s+(?=[{_CJK}])")
+_MOBILE = re.compile(r"(?:\+86)?(1[3-9][0-9]{9})")
 _PHONE_NOISE = str.maketrans("", "", " -()\u00a0\u2010\u2011\u2013\u2014（）－　")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -48,6 +49,9 @@ def squeeze_name(text: str) -> str:
 
 
 def _name(text: str, name: str) -> str:
+    # What a format sees is tidy already; only squeezing can change that.
+    if " " not in text and text.isprintable():
+        return text
     return tidy(squeeze_name(text), name) if text else text
 
 
@@ -60,19 +64,17 @@ def _id_number(text: str, name: str) -> str:
 
 
 def _email(text: str, name: str) -> str:
-    lowered = tidy(text.lower(), name)
+    lowered = text.lower()
+    if not lowered.isascii():
+        lowered = tidy(lowered, name)
     if lowered and not _EMAIL.fullmatch(lowered):
         raise ValueRefused(name, NOT_EMAIL)
     return lowered
 
 
 def _chinese_mobile(text: str) -> str | None:
-    size = len(text)
-    if size == 11 and text[0] == "1" and text[1] >= "3" and text.isascii() and text.isdigit():
-        return "+86" + text
-    if size == 14 and text.startswith("+861") and text[4] >= "3" and text[1:].isdigit() and text.isascii():
-        return text
-    return None
+    found = _MOBILE.fullmatch(text)
+    return "+86" + found[1] if found else None
 
 
 def _parse_phone(text: str) -> str | None:

@@ -101,7 +101,9 @@ def _integer(field: Field) -> Canon:
     def canon(raw: object) -> Value:
         if raw is None or raw == "":
             return None
-        if type(raw) is not int:
+        if type(raw) is str and raw.isdigit() and raw.isascii() and len(raw) < 19:
+            raw = int(raw)
+        elif type(raw) is not int:
             number = _decimal_of(raw, name, NOT_INTEGER)
             if number != number.to_integral_value():
                 raise ValueRefused(name, NOT_INTEGER)
@@ -159,12 +161,13 @@ def _date(field: Field) -> Canon:
         text = raw.strip() if isinstance(raw, str) else "?"
         if not text:
             return None
-        if not _DAY.fullmatch(text):
-            raise ValueRefused(name, NOT_DATE)
         try:
-            return date.fromisoformat(text).isoformat()
+            day = date.fromisoformat(text).isoformat()
         except ValueError:
             raise ValueRefused(name, NOT_DATE) from None
+        if day != text:  # another form of ISO 8601
+            raise ValueRefused(name, NOT_DATE)
+        return day
 
     return canon
 
@@ -174,7 +177,7 @@ def write_instant(moment: datetime, milliseconds: bool = False) -> str:
     utc = moment.astimezone(UTC)
     if milliseconds:
         return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
-    return utc.isoformat(timespec="seconds")[:-6] + ".000Z"
+    return utc.isoformat()[:19] + ".000Z"
 
 
 def _datetime(field: Field) -> Canon:
@@ -187,7 +190,7 @@ def _datetime(field: Field) -> Canon:
             moment = datetime.fromisoformat(raw) if isinstance(raw, str) else raw
             if not isinstance(moment, datetime) or moment.tzinfo is None:
                 raise ValueRefused(name, NOT_INSTANT)
-            return write_instant(moment, fine)
+            return write_instant(moment, True) if fine else moment.astimezone(UTC).isoformat()[:19] + ".000Z"
         except (ValueError, OverflowError) as error:
             if isinstance(error, ValueRefused):
                 raise
@@ -211,7 +214,7 @@ def _enum(field: Field) -> Canon:
 
 def _list(field: Field) -> Canon:
     name, limit, most = field.name, field.length or 0, field.max_items
-    refusal = too_long(limit)
+    refusal, is_normalized = too_long(limit), unicodedata.is_normalized
 
     def canon(raw: object) -> Value:
         if raw is None:
@@ -222,7 +225,10 @@ def _list(field: Field) -> Canon:
         for item in raw:
             if not isinstance(item, str):
                 raise ValueRefused(name, NOT_LIST)
-            text = one_line(tidy(item, name), name)
+            if item.isprintable() and (item.isascii() or is_normalized("NFC", item)):
+                text = item.strip()
+            else:
+                text = one_line(tidy(item, name), name)
             if len(text) > limit:
                 raise ValueRefused(name, refusal)
             kept.add(text)

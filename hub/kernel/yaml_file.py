@@ -69,13 +69,11 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
     """
     try:
         text = _read(path)
-        for event in YAML(typ="rt").parse(text):
-            if isinstance(event, AliasEvent):
-                line = event.start_mark.line + 1
-                problems.append(
-                    problem(path, line, "HUB-YAML-004", "aliases (*name) are not used here", "不支持别名（*name）")
-                )
-                return None
+        if (line := _alias_line(text)) is not None:
+            problems.append(
+                problem(path, line, "HUB-YAML-004", "aliases (*name) are not used here", "不支持别名（*name）")
+            )
+            return None
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -98,6 +96,14 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
         problems.append(problem(path, 1, "HUB-YAML-003", "must hold a table of keys at the top", "文件顶层应为键值表"))
         return None
     return tree
+
+
+def _alias_line(text: str) -> int | None:
+    """Returns the line of the first alias; a text without an asterisk has none and is not parsed for it."""
+    if "*" not in text:
+        return None
+    events = (event for event in YAML(typ="rt").parse(text) if isinstance(event, AliasEvent))
+    return next((event.start_mark.line + 1 for event in events), None)
 
 
 def _read(path: Path) -> str:

@@ -20,7 +20,6 @@ from hub.mapping.tables import Tables
 
 Fields = Mapping[str, Value]
 NOT_AN_OPTION = Text("is not among the options of the system's field", "不在系统字段的可选项中")
-_MISSING: Any = object()
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 _NO_FIELDS: Fields = {}
 
@@ -123,33 +122,37 @@ class CompiledMapping:
         plan = self._plans[object]
         fields: dict[str, Value] = plan.constants.copy()
         result = Translated(fields)
-        look = native.get
         # The loops are spelled out: this is the hottest code of a first load.
         for name, key, read, empty in plan.simple:
-            raw = look(key, _MISSING)
+            try:
+                raw = native[key]
+            except KeyError:
+                continue
             if raw is None:
                 fields[name] = empty
-            elif raw is not _MISSING:
-                try:
-                    fields[name] = read(raw)
-                except _UNREADABLE as error:
-                    _refuse(result, name, key, raw, empty, error)
+                continue
+            try:
+                fields[name] = read(raw)
+            except _UNREADABLE as error:
+                _refuse(result, name, key, raw, empty, error)
         for name, key, read, empty in plan.guarded:
-            raw = look(key, _MISSING)
+            try:
+                raw = native[key]
+            except KeyError:
+                continue
             if raw is None:
                 fields[name] = empty
-            elif raw is not _MISSING:
-                try:
-                    if "*" in raw:
-                        result.masked = [*result.masked, name]
-                    else:
-                        fields[name] = read(raw)
-                except _UNREADABLE as error:
-                    _refuse(result, name, key, raw, empty, error)
+                continue
+            try:
+                if "*" in raw:
+                    result.masked = [*result.masked, name]
+                else:
+                    fields[name] = read(raw)
+            except _UNREADABLE as error:
+                _refuse(result, name, key, raw, empty, error)
         for name, key, read, _ in plan.prose:
-            raw = look(key, _MISSING)
-            if raw is not _MISSING:
-                _read_prose(result, name, key, raw, read)
+            if key in native:
+                _read_prose(result, name, key, native[key], read)
         for names, pick, read_all, maskable, keys in plan.joint:
             try:
                 raws = pick(native)
@@ -159,7 +162,10 @@ class CompiledMapping:
                 result.masked = [*result.masked, *names]
                 continue
             try:
-                fields.update(zip(names, read_all(raws), strict=True))
+                if len(names) == 1:
+                    (fields[names[0]],) = read_all(raws)
+                else:
+                    fields.update(zip(names, read_all(raws), strict=True))
             except NotObserved:
                 continue
             except _UNREADABLE as error:

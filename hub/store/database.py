@@ -71,6 +71,34 @@ def bulk_insert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str
         conn.exec_driver_sql(text, [tuple(row.values()) for row in rows])
 
 
+@lru_cache(maxsize=256)
+def _select_text(
+    table: sa.Table, columns: tuple[str, ...], fixed: tuple[str, ...], key: str, ids: int, mark: str
+) -> str:
+    here = " AND ".join(f"{name} = {mark}" for name in fixed)
+    marks = ", ".join([mark] * ids)
+    return f"SELECT {', '.join(columns)} FROM {table.name} WHERE {here} AND {key} IN ({marks})"  # noqa: S608
+
+
+def select_by_ids(
+    conn: sa.Connection,
+    table: sa.Table,
+    columns: tuple[str, ...],
+    fixed: Mapping[str, str],
+    key: str,
+    ids: Sequence[str],
+) -> Sequence[Any]:
+    """Reads columns as the driver returns them, by a list of ids: the look-up made for every page of every stream.
+
+    Names are those of our own tables; values are bound.
+    """
+    if not ids:
+        return ()
+    mark = "?" if conn.dialect.paramstyle == "qmark" else "%s"
+    text = _select_text(table, columns, tuple(fixed), key, len(ids), mark)
+    return conn.exec_driver_sql(text, (*fixed.values(), *ids)).all()
+
+
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Turns failures of the database itself into StoreUnavailable, with the remedy and without any value."""

@@ -117,6 +117,12 @@ def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequen
     return {row.native_id: queued_of(row) for row in rows}
 
 
+def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
+    """Tells whether anything of an object waits; on a quiet system nothing does, and no page need be looked up."""
+    here = sa.exists().where(observation.c.system == system, observation.c.object == object_)
+    return bool(conn.execute(sa.select(here)).scalar_one())
+
+
 def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued]]:
     found: dict[str, list[Queued]] = {}
     rows = conn.execute(sa.select(observation).where(observation.c.hub_id.in_(hub_ids)).order_by(observation.c.obs_id))
@@ -158,6 +164,12 @@ def put_off(work: UnitOfWork, obs_ids: Sequence[str]) -> None:
         work.conn.execute(
             observation.update().where(observation.c.obs_id.in_(obs_ids)).values(state=Wait.WAITING.value)
         )
+
+
+def assign(work: UnitOfWork, obs_id: str, hub_id: str) -> None:
+    """Puts a row back into the queue as one of this record."""
+    here = observation.c.obs_id == obs_id
+    work.conn.execute(observation.update().where(here).values(hub_id=hub_id, state=Wait.NEW.value))
 
 
 def wake(work: UnitOfWork, hub_ids: Sequence[str]) -> None:

@@ -98,13 +98,16 @@ def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) ->
         work.conn.execute(statement.values(state=sa.bindparam("to"), outcome=sa.bindparam("said")), still)
 
 
-def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> None:
-    """Settles the open creates of records that were seen under their hub id: (hub id, system)."""
+def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Settles the open creates of records that were seen under their hub id; returns those: (hub id, system)."""
+    table = intent.c
+    values = {"state": IntentState.SETTLED.value, "outcome": "found", "settled_at": work.now, "blob": None}
+    proven = []
     for hub_id, system in found:
-        table = intent.c
         here = sa.and_(table.hub_id == hub_id, table.system == system, table.op == "create", table.state.in_(OPEN))
-        values = {"state": IntentState.SETTLED.value, "outcome": "found", "settled_at": work.now, "blob": None}
-        work.conn.execute(intent.update().where(here).values(values))
+        if work.conn.execute(intent.update().where(here).values(values)).rowcount:
+            proven.append((hub_id, system))
+    return proven
 
 
 def unsettled(

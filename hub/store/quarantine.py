@@ -157,6 +157,13 @@ def of_records(conn: sa.Connection, system: str, hub_ids: Sequence[str]) -> dict
     return found
 
 
+def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
+    """Tells whether any record of an object is held out."""
+    table = quarantine.c
+    here = sa.exists().where(table.system == system, table.object == object_, table.state == "open")
+    return bool(conn.execute(sa.select(here)).scalar_one())
+
+
 def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, bytes]:
     """Returns the input digest of records held out on arrival, so that the same input is not judged again."""
     table = quarantine.c

@@ -14,7 +14,7 @@ from hub.core.state import Base, Binding, BindingState, GoldenRecord, GoldenStat
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store.codec import base_in, base_out, fields_in
-from hub.store.database import bulk_insert
+from hub.store.database import bulk_insert, select_by_ids
 from hub.store.tables import base, binding, golden, subject_key
 from hub.store.unit_of_work import UnitOfWork
 
@@ -145,6 +145,17 @@ def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_id
         )
     )
     return {row.native_id: binding_of(row) for row in rows}
+
+
+Glimpse = tuple[str, str, str | None, bytes | None]
+"""Is what an unchanged record is recognised by: native id, state, version and digest of what was last seen."""
+
+
+def glimpse(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Glimpse]:
+    """Returns just enough of the bindings of a page to leave what did not change closed."""
+    columns = ("native_id", "state", "version", "obs_digest")
+    rows = select_by_ids(conn, binding, columns, {"system": system, "object": object_}, "native_id", native_ids)
+    return {row[0]: (row[0], row[1], row[2], row[3]) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Link:
         self.account = account
         self.deletions_every = deletions_every
         self.objects = mapping.objects
+        self.version_bytes = mapping.version.encode()
         self._native = {name: self._with_hub_id(name) for name in self.objects}
         self._scopes = {name: self._scope(name) for name in self.objects}
         self._capabilities: dict[str, Capabilities] = {}

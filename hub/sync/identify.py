@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from hub.core.match import Candidate, Certainty, judge
 from hub.core.state import GoldenRecord, Observation
-from hub.store import matches, records
+from hub.store import intents, matches, quarantine, records
 from hub.store.database import Connection
 from hub.store.matches import Shared
+from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import RunContext
+from hub.sync.trail import linked_event, written_event
 
 COMMON = 10
 """A key that more golden records share than this is no evidence of identity (a switchboard number, a placeholder)."""
@@ -113,3 +115,34 @@ def _judged(
     if verdict.certainty is Certainty.SURE:
         return Identity(item, verdict.hub_id, False, Certainty.SURE, verdict.rule or "", "hub", {})
     return Identity(item, None, False, Certainty.UNSURE, "", "", verdict.reasons)
+
+
+def note_decisions(run: RunContext, work: UnitOfWork, identities: Sequence[Identity]) -> None:
+    """Notes who was found to be who, in the commit that binds them."""
+    rows = []
+    for item in identities:
+        if item.hub_id is None or item.certainty == "new":
+            continue
+        seen = item.observation
+        if item.certainty == "answered":
+            matches.close(work, seen.system, seen.object, seen.native_id)
+        work.audit(linked_event(run, item.hub_id, seen.system, item.certainty, item.rule))
+        rows.append(
+            {
+                "entity": run.entity,
+                "system": seen.system,
+                "object": seen.object,
+                "native_id": seen.native_id,
+                "hub_id": item.hub_id,
+                "certainty": str(item.certainty),
+                "rule": item.rule,
+                "decided_by": item.decided_by,
+                "run_id": run.run_id,
+            }
+        )
+    matches.decide(work, rows)
+    # A record that shows our stamp proves the create that brought it there.
+    stamped = [(str(i.hub_id), i.observation.system) for i in identities if i.rule == "hub_id"]
+    for hub_id, system in intents.prove_created(work, stamped):
+        work.audit(written_event(run, hub_id, system, "create", "written", {}, recovered=True))
+        quarantine.clear_fields(work, system, {hub_id: ("",)})

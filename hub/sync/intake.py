@@ -24,15 +24,15 @@ from hub.core.state import (
 )
 from hub.kernel.clock import iso
 from hub.kernel.failpoints import hit
-from hub.store import history, inbox, intents, matches, questions, records
+from hub.store import history, inbox, matches, questions, records
 from hub.store.database import Connection
 from hub.store.inbox import Queued, Wait
 from hub.store.questions import Question
 from hub.store.records import Stored, Write, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import RunContext
-from hub.sync.identify import Identity, identify
-from hub.sync.trail import changed_event, created_event, linked_event
+from hub.sync.identify import Identity, identify, note_decisions
+from hub.sync.trail import changed_event, created_event
 
 
 @dataclass(slots=True)
@@ -98,9 +98,10 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         history.keep(work, run.run_id, [(o.plan.golden, o.plan.changes) for o in outcomes if o.before is not None])
         _settle_questions(run, work, outcomes, loaded.asked)
         _settle_inbox(run, work, outcomes, loaded)
+        _settle_heirs(work, outcomes)
         _settle_keys(run, work, outcomes)
         run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
-        _note_decisions(run, work, loaded.identities)
+        note_decisions(run, work, loaded.identities)
         records.place_new(work, run.entity, run.systems())
         for outcome in outcomes:
             _audit(run, work, outcome)
@@ -304,6 +305,21 @@ def _settle_inbox(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome
     inbox.put_off(work, asked)
 
 
+def _settle_heirs(work: UnitOfWork, outcomes: Sequence[_Outcome]) -> None:
+    """Gives what the inbox holds of a survivor, asked about or not, to the record that inherits its loser's binding."""
+    for outcome in outcomes:
+        for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True):
+            seen = side.observation
+            if seen is None or seen.kind is not Kind.MERGED or planned.binding.native_id != seen.survivor:
+                continue
+            heir = str(seen.survivor)
+            row = inbox.by_native(work.conn, seen.system, seen.object, [heir]).get(heir)
+            if row is not None and row.hub_id is None:
+                inbox.assign(work, row.obs_id, outcome.plan.golden.hub_id)
+                matches.drop_keys(work, [row.obs_id])
+                matches.close(work, seen.system, seen.object, heir)
+
+
 def _waiting(outcome: _Outcome, frozen: frozenset[str]) -> set[str]:
     """Returns the observations that must stay, because a question about them is open."""
     waiting = {
@@ -332,33 +348,6 @@ def _settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome]
     matches.take_over(work, taken_over)
     matches.drop_keys(work, dropped)
     matches.put_keys(work, run.entity, matches.GOLDEN, moved)
-
-
-def _note_decisions(run: RunContext, work: UnitOfWork, identities: Sequence[Identity]) -> None:
-    rows = []
-    for item in identities:
-        if item.hub_id is None or item.certainty == "new":
-            continue
-        seen = item.observation
-        if item.certainty == "answered":
-            matches.close(work, seen.system, seen.object, seen.native_id)
-        work.audit(linked_event(run, item.hub_id, seen.system, item.certainty, item.rule))
-        rows.append(
-            {
-                "entity": run.entity,
-                "system": seen.system,
-                "object": seen.object,
-                "native_id": seen.native_id,
-                "hub_id": item.hub_id,
-                "certainty": str(item.certainty),
-                "rule": item.rule,
-                "decided_by": item.decided_by,
-                "run_id": run.run_id,
-            }
-        )
-    matches.decide(work, rows)
-    # A record that shows our stamp proves the create that brought it there.
-    intents.prove_created(work, [(str(i.hub_id), i.observation.system) for i in identities if i.rule == "hub_id"])
 
 
 def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome) -> None:

@@ -87,6 +87,7 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 verdicts[item.intent_id] = (IntentState.ASKED, "twins")
             elif may_resend:
                 verdicts[item.intent_id] = (IntentState.SETTLED, "absent")
+                work.audit(written_event(run, item.hub_id, link.system, item.op, "absent", {}, recovered=True))
             else:
                 faults.append(_unprovable(link, item))
                 verdicts[item.intent_id] = (IntentState.ASKED, "unprovable")

@@ -16,6 +16,7 @@ from hub.kernel.failpoints import hit
 from hub.store import inbox, matches, quarantine, records, runs
 from hub.store.inbox import Queued
 from hub.store.quarantine import INBOUND, Fault
+from hub.store.records import Glimpse
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.adopt import adopt
 from hub.sync.echo import Heard, quiet_echoes
@@ -23,6 +24,7 @@ from hub.sync.engine import Link, RunContext
 from hub.sync.observe import observe
 
 _ABSENT = {"absent": True}
+_ALIVE = frozenset({BindingState.ACTIVE.value, BindingState.DOOMED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,12 @@ class Stream:
 
 @dataclass(slots=True)
 class _Known:
-    bindings: dict[str, Binding]
+    """Is what is known of a page; bindings are loaded for changed records only."""
+
+    glimpses: dict[str, Glimpse]
     queued: dict[str, Queued]
     held: dict[str, bytes]
+    bindings: dict[str, Binding]
 
 
 @dataclass(slots=True)
@@ -95,19 +100,24 @@ def _lone(run: RunContext, batch: _Batch) -> list[Observation]:
 
 def _look_up(run: RunContext, link: Link, object_: str, ids: list[str]) -> _Known:
     if not ids:
-        return _Known({}, {}, {})
+        return _Known({}, {}, {}, {})
+    system = link.system
     with run.store.read() as conn:
-        bindings = records.bindings_by_native(conn, link.system, object_, ids)
-        queued = inbox.by_native(conn, link.system, object_, ids)
-        held = quarantine.inbound_digests(conn, link.system, object_, ids)
-    return _Known(bindings, queued, held)
+        glimpses = records.glimpse(conn, system, object_, ids)
+        queued = inbox.by_native(conn, system, object_, ids) if inbox.holds_any(conn, system, object_) else {}
+        held = {}
+        if quarantine.holds_any(conn, system, object_):
+            held = quarantine.inbound_digests(conn, system, object_, ids)
+    return _Known(glimpses, queued, held, {})
 
 
 def native_digest(run: RunContext, link: Link, record: NativeRecord) -> bytes:
     """Returns the keyed digest of what a record shows in the mapped fields; nothing is translated for it."""
-    shown = [record.fields.get(name, _ABSENT) for name in link.native_fields(record.object)]
+    names, fields = link.native_fields(record.object), record.fields
+    # Connectors return the fields in the order in which they were asked for.
+    shown = list(fields.values()) if tuple(fields) == names else [fields.get(name, _ABSENT) for name in names]
     body = orjson.dumps([record.deleted, record.merged_into, shown], option=orjson.OPT_SORT_KEYS)
-    return run.ring.digest(link.mapping.version.encode(), record.object.encode(), body)
+    return run.ring.digest(link.version_bytes, record.object.encode(), body)
 
 
 def _sift(
@@ -118,37 +128,36 @@ def _sift(
     ordered = link.can(object_).ordered_versions
     for native_id, record in newest.items():
         digest = native_digest(run, link, record)
-        binding, queued = known.bindings.get(native_id), known.queued.get(native_id)
-        if ordered and _older(record.version, _latest(binding, queued)):
+        bound, queued = known.glimpses.get(native_id), known.queued.get(native_id)
+        if ordered and _older(record.version, _latest(bound, queued)):
             batch.stale += 1
-        elif known.held.get(native_id) == digest or _said(record, digest, binding, queued):
+        elif known.held.get(native_id) == digest or _said(record, digest, bound, queued):
             batch.unchanged += 1
         else:
             changed.append((record, digest))
+    if changed:
+        with run.store.read() as conn:
+            ids = [record.native_id for record, _ in changed]
+            known.bindings = records.bindings_by_native(conn, link.system, object_, ids)
     return changed, batch
 
 
-def _said(record: NativeRecord, digest: bytes, binding: Binding | None, queued: Queued | None) -> bool:
+def _said(record: NativeRecord, digest: bytes, bound: Glimpse | None, queued: Queued | None) -> bool:
     """Tells whether a record says nothing that is not known or queued already."""
     if queued is not None:
         return queued.digest == digest
-    if record.deleted and not _lives(binding):
+    # A delete of nobody, or of a record already let go, has nothing more to lose.
+    alive = bound is not None and bound[1] in _ALIVE
+    if record.deleted and not alive:
         return True
-    return binding is not None and _silent(binding, digest)
+    return bound is not None and alive and bound[3] == digest
 
 
-def _lives(binding: Binding | None) -> bool:
-    """Tells whether a delete is news: nobody bound, or a record already let go, has nothing more to lose."""
-    return binding is not None and binding.state in (BindingState.ACTIVE, BindingState.DOOMED)
-
-
-def _silent(binding: Binding, digest: bytes) -> bool:
-    return binding.obs_digest == digest and _lives(binding)
-
-
-def _latest(binding: Binding | None, queued: Queued | None) -> str | None:
-    versions = [item.version for item in (binding, queued) if item is not None and item.version]
-    return max(versions, key=_rank) if versions else None
+def _latest(bound: Glimpse | None, queued: Queued | None) -> str | None:
+    known = None if bound is None else bound[2]
+    if queued is None or not queued.version:
+        return known
+    return queued.version if known is None else max(known, queued.version, key=_rank)
 
 
 def _rank(version: str) -> tuple[int, str]:
@@ -156,7 +165,7 @@ def _rank(version: str) -> tuple[int, str]:
 
 
 def _older(version: str | None, known: str | None) -> bool:
-    return version is not None and known is not None and _rank(version) < _rank(known)
+    return version is not None and known is not None and version != known and _rank(version) < _rank(known)
 
 
 def _confirm(

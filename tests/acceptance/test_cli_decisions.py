@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from hub.cli.main import run
 from tests.acceptance.cli_lab import SECRETS, Lab, Ran, make_lab
 
 GRANTED, WITHDRAWN = "option1", "option3"
@@ -25,17 +22,7 @@ class Terminal:
         self.shown: list[str] = []
 
     def __call__(self, *words: str, stdin: str = "") -> Ran:
-        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-        kept = sys.stdout, sys.stderr, sys.stdin
-        sys.stdout, sys.stderr = out, err
-        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
-        try:
-            code = run(words)
-            out.flush()
-            err.flush()
-        finally:
-            sys.stdout, sys.stderr, sys.stdin = kept
-        ran = Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+        ran = self.lab.here(*words, stdin=stdin)
         if "--reveal" not in words:
             self.shown.append(ran.out + ran.err)
         return ran
@@ -58,10 +45,7 @@ class Terminal:
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     lab = make_lab(tmp_path_factory.mktemp("decisions") / "hub", records=25)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**SECRETS, "CRMHUB_HOME": str(lab.home), "CRMHUB_LANG": "en"}.items():
-            patch.setenv(name, value)
-        yield Terminal(lab)
+    yield Terminal(lab)
     lab.zoho.stop()
     lab.fxiaoke.stop()
 
@@ -79,6 +63,11 @@ def synced(terminal: Terminal) -> Terminal:
     assert not terminal.lab.zoho.admin.calls()["calls"].get("insert Contacts")
     for question in terminal.ask("match", "list")["questions"]:
         link = question["candidates"][0]["hub_id"]
+        terminal.refused("match", "decide", question["question_id"], says="--link")
+        assert terminal("match", "decide", question["question_id"], "--new").code == 0
+        undone = terminal.ask("match", "undo", question["question_id"])["question"]
+        terminal.refused("match", "decide", question["question_id"], "--new", says="moved")
+        question["question_id"] = undone
         assert terminal("match", "decide", question["question_id"], "--link", link).code == 0
     terminal.refused("guard", "release", "first_sync", "--reason", " ", says="reason")
     terminal.refused("guard", "release", "mass_delete", "--reason", "x", says="guard list")
@@ -216,6 +205,23 @@ def test_a_refused_value_waits_in_quarantine_until_the_rule_is_gone(
     assert synced.settle().code == 0
     assert _fxiaoke(synced, account)["remark"] == "refuse me"
     synced.refused("quarantine", "retry", rows[0]["quarantine_id"], says="not open")
+
+
+def test_an_unreadable_record_is_read_again_when_it_was_corrected(
+    synced: Terminal, place: tuple[str, str, str]
+) -> None:
+    _, contact, account = place
+    _edit_fxiaoke(synced, account, birth_date__c=253402300800000, remark="far future")
+    assert synced("sync").code == 11
+    [row] = synced.ask("quarantine", "list")["quarantine"]
+    assert (row["code"], row["direction"], row["native_id"]) == ("HUB-VALUE-001", "in", account)
+    synced.refused("quarantine", "retry", row["quarantine_id"], says="still at fault")
+    [again] = synced.ask("quarantine", "list")["quarantine"]
+    _edit_fxiaoke(synced, account, birth_date__c=None)
+    assert synced("quarantine", "retry", again["quarantine_id"]).code == 0
+    assert synced.settle().code == 0
+    assert synced.ask("quarantine", "list")["quarantine"] == []
+    assert _zoho(synced, contact)["Description"] == "far future"
 
 
 def test_values_are_masked_and_a_reveal_needs_a_reason(synced: Terminal, place: tuple[str, str, str]) -> None:

@@ -115,7 +115,7 @@ def table(results: Sequence[Result]) -> str:
         aim = "reported" if item.aim is None else f"{'<=' if item.at_most else '>='} {item.aim:g}"
         verdict = {True: "met", False: "MISSED", None: ""}[item.met]
         numbers = (f"{item.ours:,.0f}", f"{item.other:,.0f}", item.unit)
-        rows.append((item.name, aim, f"{item.ratio:.2f}", verdict, *numbers, item.note))
+        rows.append((item.name, aim, f"{item.ratio:.3f}", verdict, *numbers, item.note))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -86,10 +86,14 @@ def results(lab: Lab) -> list[Result]:
             records = same(link, *sample)
 
             def ours(link: Link = link) -> Took:
-                return read_by_connector(link.connector, link, lab.scratch("ours"))
+                took = read_by_connector(link.connector, link, path := lab.scratch("ours"))
+                path.unlink()
+                return took
 
             def other(link: Link = link, walk: Walk = walk, keys: tuple[str, str] = keys) -> Took:
-                return read_bare(walk, link, lab.scratch("other"), keys)
+                took = read_bare(walk, link, path := lab.scratch("other"), keys)
+                path.unlink()
+                return took
 
             made.append(compare(f"read into SQLite, {system}", 0.6, records, ours, other, lab.rounds))
     return made

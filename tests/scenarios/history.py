@@ -41,6 +41,7 @@ class History:
     people: int = 0
     relist: bool = False
     gaps: bool = False
+    unbelieved: set[tuple[str, str]] = field(default_factory=set)
     checkpoints: list[list[Any]] = field(default_factory=list)
     edits: list[tuple[str, str, Any]] = field(default_factory=list)
     answers: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -72,7 +73,9 @@ def make_world(seed: int) -> World:
     rng.shuffle(prefer)
     on_delete = rng.choice(("detach", "detach", "propagate", "archive", "ask"))
     oscillation = rng.choice((1000, 1000, 1000, 3))
-    world = World(specs, seed=seed, prefer=prefer, on_delete=on_delete, oscillation=oscillation, page=rng.choice((3, 200)))
+    world = World(
+        specs, seed=seed, prefer=prefer, on_delete=on_delete, oscillation=oscillation, page=rng.choice((3, 200))
+    )
     for name, kind in names:
         if rng.random() < 0.25:
             _rewrite(world, name, kind, rng.choice(("note", "city", "full_name")))
@@ -170,7 +173,9 @@ def do_edit(history: History, rng: Random) -> None:
         fields["full_name"] = f"Renamed {history.people:02d}"
     if rng.random() < 0.15:
         fields[rng.choice(("note", "birth_date", "tags", "city"))] = None
-    mapped = history.world.mapping(history.world.spec(system).kind).out_fields(history.world.object_of(system, native_id))
+    mapped = history.world.mapping(history.world.spec(system).kind).out_fields(
+        history.world.object_of(system, native_id)
+    )
     fields = {name: value for name, value in fields.items() if name in mapped}
     if fields:
         history.world.edit(system, native_id, **fields)
@@ -282,7 +287,7 @@ def do_fault(history: History, rng: Random) -> None:
     faults = history.world.systems[rng.choice(sorted(history.world.systems))].faults
     if rng.random() < 0.3:
         kinds = (FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.STALE)
-        faults.rates = {kind: 0.4 for kind in kinds}
+        faults.rates = dict.fromkeys(kinds, 0.4)
         history.note("storm of duplicates, disorder and stale rows")
         return
     for _ in range(rng.randint(1, 3)):
@@ -328,6 +333,8 @@ def do_cycle(history: History, rng: Random) -> None:
 
 def do_reconcile(history: History, rng: Random) -> None:
     history.world.hub.reconcile()
+    # What it stages before the first listing may be gone by then, and that listing will not say so.
+    history.gaps = True
     history.note("reconcile")
 
 
@@ -448,7 +455,8 @@ def quiesce(history: History, rng: Random) -> None:
             continue
         if needs_reconcile(history) and not looked:
             looked = True
-            world.hub.reconcile()
+            found = world.hub.reconcile()
+            history.unbelieved = {(item.system, item.object) for item in found if item.stopped}
             continue
         check_always(world)
         return
@@ -491,4 +499,22 @@ def _golden(world: World) -> list[Any]:
         return [tuple(row) for row in rows]
 
 
-__all__ = ["ENTITY", "History", "make_world", "play"]
+def shrink(seed: int) -> set[int]:
+    """Leaves out steps of a failing history as long as it still fails; returns those that are needed."""
+    steps = set(range(20))
+    assert _fails(seed, steps), f"seed {seed} does not fail"
+    for step in sorted(steps, reverse=True):
+        if _fails(seed, steps - {step}):
+            steps.discard(step)
+    return steps
+
+
+def _fails(seed: int, steps: set[int]) -> bool:
+    try:
+        play(seed, steps)
+    except Exception:  # noqa: BLE001 - whatever it is, it is what we look for
+        return True
+    return False
+
+
+__all__ = ["ENTITY", "History", "make_world", "play", "shrink"]

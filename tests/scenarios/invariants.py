@@ -24,7 +24,12 @@ from tests.scenarios.world import BYSTANDERS, ENTITY, KEY_FIELDS, World, canonic
 if TYPE_CHECKING:
     from tests.scenarios.history import History
 
-HUB_ACTS = {"create": "remote.create", "update": "remote.update", "delete": "remote.delete", "restore": "remote.restore"}
+HUB_ACTS = {
+    "create": "remote.create",
+    "update": "remote.update",
+    "delete": "remote.delete",
+    "restore": "remote.restore",
+}
 
 
 def check_always(world: World) -> None:
@@ -103,11 +108,15 @@ def load_facts(world: World) -> Facts:
         live = "state IN ('open', 'decided')"
         asked = conn.execute(sa.text(f"SELECT system, native_id FROM match_question WHERE {live}")).all()
         hubs = conn.execute(
-            sa.text(f"SELECT q.system, hub_id FROM match_candidate JOIN match_question q USING (question_id) WHERE {live}")
+            sa.text(
+                f"SELECT q.system, hub_id FROM match_candidate JOIN match_question q USING (question_id) WHERE {live}"
+            )
         ).all()
         writes = conn.execute(sa.text("SELECT system, hub_id FROM intent WHERE state = 'asked'")).all()
         frozen = questions.frozen_fields(conn, hub_ids)
-        joined = conn.execute(sa.text("SELECT system, native_id, min(decided_at) FROM match_decision GROUP BY 1, 2")).all()
+        joined = conn.execute(
+            sa.text("SELECT system, native_id, min(decided_at) FROM match_decision GROUP BY 1, 2")
+        ).all()
     refused: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in held:
         if row.direction == quarantine.OUTBOUND and row.hub_id:
@@ -136,7 +145,7 @@ def check_quiet(history: History) -> None:
     world, facts = history.world, load_facts(history.world)
     for stored in facts.stored.values():
         for found in stored.bindings:
-            check_binding(world, facts, stored, found)
+            check_binding(history, facts, stored, found)
     for name in world.systems:
         for native_id in world.live(name):
             check_known(world, facts, name, native_id)
@@ -146,8 +155,9 @@ def check_quiet(history: History) -> None:
     check_audit(world)
 
 
-def check_binding(world: World, facts: Facts, stored: Stored, found: Binding) -> None:
+def check_binding(history: History, facts: Facts, stored: Stored, found: Binding) -> None:
     """Every binding shows the golden record, or says why it does not (2, 16)."""
+    world = history.world
     place, golden = f"{found.system} {found.native_id} of {found.hub_id}", stored.golden
     if golden.state is not GoldenState.LIVE:
         return
@@ -171,7 +181,9 @@ def check_binding(world: World, facts: Facts, stored: Stored, found: Binding) ->
         return
     if row.deleted:
         unprovable = spec.can.deletes is Deletes.NONE or "*" in facts.frozen.get(found.hub_id, frozenset())
-        assert unprovable, f"inv 16: the delete of {place} was never noticed"
+        # A listing that lacks everything is not believed, even where everything is gone.
+        unbelieved = (found.system, found.object) in history.unbelieved
+        assert unprovable or unbelieved, f"inv 16: the delete of {place} was never noticed"
         return
     assert found.state is BindingState.ACTIVE, f"inv 2: {place} is {found.state} for good"
     if (found.system, found.native_id) not in facts.unread:
@@ -231,7 +243,7 @@ class Edit:
 
 
 def edits_of(world: World) -> list[Edit]:
-    """Reads from the systems' logs what people changed; `overtaken` says that a person changed it again or deleted it."""
+    """Reads from the systems' logs what people changed; an edit is `overtaken` by a later one or by a delete."""
     found: list[Edit] = []
     for name, system in world.systems.items():
         mapping = world.mapping(world.spec(name).kind)
@@ -242,10 +254,11 @@ def edits_of(world: World) -> list[Edit]:
         for place, commit in enumerate(system.log):
             if commit.hub_id is None and commit.op in ("delete", "merge"):
                 ended[commit.native_id] = place
-            readable = {native for f in mapping.out_fields(commit.object) for native in natives_of(mapping, commit.object, f)}
-            fields = mapping.to_canonical(commit.object, {k: v for k, v in commit.fields.items() if k in readable}).fields
-            for field_, value in fields.items():
-                if field_ not in mapping.out_fields(commit.object):
+            named = mapping.out_fields(commit.object)
+            readable = {native for name_ in named for native in natives_of(mapping, commit.object, name_)}
+            shown = {native: value for native, value in commit.fields.items() if native in readable}
+            for field_, value in mapping.to_canonical(commit.object, shown).fields.items():
+                if field_ not in named:
                     continue
                 before = states[commit.native_id].get(field_)
                 states[commit.native_id][field_] = value
@@ -262,12 +275,17 @@ def check_edits(history: History, facts: Facts) -> None:
     """No edit is lost (7) and no value is invented (8)."""
     world = history.world
     origins: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for edit in edits_of(world):
+    edits = edits_of(world)
+    # Tags are merged one by one: what somebody took away anywhere may be missing.
+    gone = {tag for edit in edits if edit.field == "tags" for tag in set(edit.before or ()) - set(edit.value or ())}
+    if any(name == "tags" for _, name, _ in history.edits):
+        gone |= {tag for edit in edits if edit.field == "tags" for tag in edit.value or ()}
+    for edit in edits:
         found = facts.bound.get((edit.system, edit.native_id))
         if found is not None:
             origins[found.hub_id, edit.field] += [edit.value, edit.before]
         if not edit.overtaken:
-            check_edit(world, facts, edit, found)
+            check_edit(world, facts, edit, found, gone)
     for hub_id, name, value in [*history.edits, *history.answers]:
         raw, value = value, canonical_value(name, value)
         origins[hub_id, name].append(value)
@@ -299,7 +317,7 @@ def rewritten(world: World, name: str, value: Any) -> list[Any]:
     return found
 
 
-def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None) -> None:
+def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None, gone: set[str]) -> None:
     """One person's last word about a field in a system: final, kept as a loser, or waiting in a question."""
     if found is None or (edit.system, edit.native_id) in facts.unread:
         return  # check_known has asked why
@@ -316,7 +334,10 @@ def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None) ->
     base = stored.bases.get(found.binding_id)
     golden = stored.golden.fields.get(edit.field)
     if edit.field == "tags":
-        return  # element-wise: check_known_tags
+        assert edit.value is None or set(edit.value) - set(edit.before or ()) <= set(golden or ()) | gone, (
+            f"inv 7: tags added in {edit.system} {edit.native_id} of {found.hub_id} are lost: {edit.value} {golden}"
+        )
+        return
     known = base.get(edit.field) if base is not None else None
     kept = [golden, *facts.past[found.hub_id, edit.field], *facts.candidates[found.hub_id, edit.field]]
     assert edit.value in kept or (known is not None and known.knows(edit.value)), (
@@ -355,7 +376,10 @@ def check_deletes(world: World) -> None:
             other
             for place, native_id in places[str(commit.hub_id)]
             for other in world.systems[place].log
-            if place != name and other.native_id == native_id and other.hub_id is None and other.op in ("delete", "merge")
+            if place != name
+            and other.native_id == native_id
+            and other.hub_id is None
+            and other.op in ("delete", "merge")
         ]
         assert causes, f"inv 12: {name} {commit.native_id} was deleted though nobody deleted it elsewhere"
 
@@ -384,4 +408,3 @@ def check_audit(world: World) -> None:
         assert said[key] <= number <= said[key] + unproven[key], f"inv 31: {number} writes {key}, {said[key]} events"
     for key, number in said.items():
         assert done[key] == number, f"inv 31: {number} events {key} for {done[key]} writes"
-

@@ -106,7 +106,7 @@ def test_create_refused_for_a_key_that_is_taken_adopts_the_holder() -> None:
     world.settle()
     assert list(world.live("a2")) == [holder], "inv 10: the holder of the key is ours"
     shown = world.shows("a2", holder)
-    assert (shown["note"], shown["city"]) == ("red", "Wuhan"), "inv 20: it never took what we sent, so nothing is cleared"
+    assert (shown["note"], shown["city"]) == ("red", "Wuhan"), "inv 20: it never took what we sent"
     check_audit(world)
 
 

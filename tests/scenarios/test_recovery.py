@@ -62,7 +62,9 @@ def test_mapping_change_touches_only_its_own_fields(tmp_path: Path) -> None:
     world.restart()
     world.settle()
     caused = {(name, commit.op, *commit.fields) for name, commit in world.writes(before)}
-    assert {fields for _, op, *fields in map(tuple, caused) for fields in fields} <= {"city", "Town", "hub_id"}, "inv 27"
+    assert {fields for _, op, *fields in map(tuple, caused) for fields in fields} <= {"city", "Town", "hub_id"}, (
+        "inv 27"
+    )
     assert {op for _, op, *_ in caused} <= {"update"}, "inv 27: a mapping edit deletes and creates nothing"
     assert world.shows("b1", world.find("b1", "Person 0")[0])["city"] == "Wuhan"
     assert world.shows("a1", made[1])["city"] == "Lhasa"

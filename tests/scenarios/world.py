@@ -1,4 +1,4 @@
-"""A bank in miniature: memory systems with seeded clocks, one real store, one hub that can be killed and started again."""
+"""A bank in miniature: memory systems with seeded clocks, one real store, one hub that can be killed and restarted."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ _idle: list[sa.Engine] = []
 
 
 def fresh_engine() -> sa.Engine:
-    """Returns an in-memory store, migrated and with keys; engines are used again, because their warm caches save time."""
+    """Returns an in-memory store, migrated and with keys; engines are used again for their warm caches."""
     engine = _idle.pop() if _idle else open_engine("sqlite://")
     raw = engine.raw_connection()
     _template().backup(raw.driver_connection)  # type: ignore[arg-type]

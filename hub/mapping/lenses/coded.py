@@ -134,13 +134,13 @@ def _code_table(setting: Setting, params: TableParams) -> Simple | Joint:
     if len(natives) == 1:
         single = {cells[0]: key for cells, key in back.items() if cells[0] is not None}
         return _shaped_look_up(single, {key: cells[0] for key, cells in forth.items()}, name, params.shape)
-    empty = (None,) * len(natives)
+    empty: tuple[str | None, ...] = (None,) * len(natives)
+    shown: dict[tuple[str | None, ...], tuple[Value, ...]] = {cells: (key,) for cells, key in back.items()}
+    shown[empty] = (None,)
 
     def get(raws: tuple[Any, ...]) -> tuple[Value, ...]:
-        if raws in back:
-            return (back[raws],)
-        cells = tuple(raw or None for raw in raws)
-        return (None,) if cells == empty else (back[cells],)
+        found = shown.get(raws)
+        return shown[tuple(raw or None for raw in raws)] if found is None else found
 
     def put(fields: Fields, _: Fields) -> dict[str, Any]:
         value = fields[name]
@@ -192,6 +192,7 @@ def _staff(setting: Setting, params: StaffParams) -> Joint:
     unwrap = {"list": unwrap_list, "id_object": unwrap_id}.get(params.shape)
     wrap = {"list": wrap_list, "id_object": wrap_id}.get(params.shape, same)
     keeps_text = len(natives) == 2
+    shown: dict[str | None, tuple[Value, ...]] = {owner: (key,) for owner, key in back.items()} | {None: (None,)}
 
     def get(raws: tuple[Any, ...]) -> tuple[Value, ...]:
         owner = raws[0] if unwrap is None or raws[0] is None else unwrap(raws[0], name)
@@ -203,9 +204,9 @@ def _staff(setting: Setting, params: StaffParams) -> Joint:
                 raise NotObserved
             noted = None
         # Someone who left is written as the fallback owner; the text field keeps who it was.
-        if owner == stand_in and noted and noted not in active:
+        if noted and owner == stand_in and noted not in active:
             return (str(noted),)
-        return (back[owner],)
+        return shown[owner]
 
     def put(fields: Fields, _: Fields) -> dict[str, Any]:
         value = fields[name]

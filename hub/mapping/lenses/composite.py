@@ -34,8 +34,8 @@ def join_name(family: str | None, given: str | None) -> str | None:
     """Returns 张三 for Chinese parts and `Given Family` otherwise."""
     if not family or not given:
         return family or given
-    if _CHINESE.fullmatch(family) and _CHINESE.fullmatch(given):
-        return family + given
+    if _CHINESE.fullmatch(whole := family + given):
+        return whole
     return f"{given} {family}"
 
 
@@ -95,11 +95,12 @@ def _consent_opt_out(setting: Setting, params: OptOutParams) -> Joint:
         raise BadLens("`values` must map every value of the enumeration", "values 须覆盖枚举的每个取值")
     back = {native: value for value, native in params.values.items()}
     values, name = params.values, field.name
+    shown: dict[str | None, tuple[Value, ...]] = {native: (value,) for native, value in back.items()} | {None: (None,)}
 
     def get(raws: tuple[Any, ...]) -> tuple[Value, ...]:
         if raws[1] is True:
             return ("withdrawn",)
-        return (None if raws[0] is None else back[raws[0]],)
+        return shown[raws[0]]
 
     def put(fields: Fields, current: Fields) -> dict[str, Any]:
         value = fields[name]

@@ -23,7 +23,7 @@ class ShapeParams(NoParams):
 
 def unwrap_list(raw: Any, name: str) -> Any:
     """Returns the only item of a list, None of an empty one; raises ValueRefused for several."""
-    if not isinstance(raw, list | tuple):
+    if not isinstance(raw, (list, tuple)):
         return raw
     if len(raw) > 1:
         raise ValueRefused(name, Text("holds several values where one is expected", "含有多个值，应只有一个"))

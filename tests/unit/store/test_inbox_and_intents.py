@@ -38,9 +38,7 @@ def test_an_observation_comes_back_as_it_was_staged(kit: Kit, item: Observation,
     _stage(kit, item, hub_id="h1" if owned else None, subject="subject-h1" if owned else None)
     with kit.store.read() as conn:
         row = inbox.by_native(conn, "zoho", "Contacts", ["n1"])["n1"]
-        assert conn.execute(sa.select(observation.c.blob)).scalar_one() is None or "李四".encode() not in (
-            row.blob or b""
-        )
+    assert "李四".encode() not in (row.blob or b"")
     assert inbox.open_row(kit.ring, row) == item
     assert row.state is Wait.NEW
 

@@ -66,12 +66,13 @@ def test_a_guard_trips_is_released_for_what_was_seen_and_is_spent(kit: Kit) -> N
 
 
 def test_the_schema_last_accepted_stands(kit: Kit) -> None:
-    for digest in ("d1", "d2"):
+    for kind in ("text", "picklist"):
         with kit.store.begin() as work:
-            runs.accept_schema(work, "zoho", "Contacts", digest, f"body {digest}", "zoho/1")
+            runs.accept_schema(work, "zoho", "Contacts", "digest", f'{{"Rating": "{kind}"}}', "zoho/1")
     with kit.store.read() as conn:
-        assert runs.schema_digest(conn, "zoho", "Contacts") == ("d2", "body d2")
-        assert runs.schema_digest(conn, "zoho", "Accounts") is None
+        found = runs.accepted_schema(conn, "zoho", "Contacts")
+        assert runs.accepted_schema(conn, "zoho", "Accounts") is None
+    assert found == runs.AcceptedSchema({"Rating": "picklist"}, "zoho/1", START)
 
 
 CHANGES = (
