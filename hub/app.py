@@ -68,11 +68,12 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
     """Makes what a checked configuration still lacks: the key file, the tables, the data keys. Safe to repeat."""
     clock = clock or SystemClock()
     settings = load_settings(home)
-    provider = _provider(settings, create=True)
     engine = open_engine(settings.store_url())
     try:
         migrate(engine)
         tenant = read_meta(engine, "tenant")
+        # A store that is sealed already opens with its own key only; a fresh one would hide that it is lost.
+        provider = _provider(settings, create=tenant is None)
         if tenant is None:
             tenant = settings.installation.id
             ids = iter(range(1, 1000))

@@ -24,7 +24,6 @@ from hub.store.unit_of_work import UnitOfWork
 WORDS = {"conflict": Text("conflict", "冲突"), "hold": Text("hold", "暂缓变更")}
 Choose = Callable[[Question, Value], Value]
 """Returns the answer to a question, given the golden value now."""
-CHUNK = 500
 RECORD = "*"
 """Stands for the field of a question about the whole record: was it deleted on purpose?"""
 
@@ -145,16 +144,10 @@ def _notes(hub: Installation, item: Question, before: Value, after: Value) -> tu
 
 
 def _find(hub: Installation, conn: Any, kind: str, question_id: str) -> Question:
-    # A question opens only with its record's key in the ring, and only the list says which record that is.
-    found: list[Question] = []
-    for states in (questions.LIVE, ()):
-        hub_ids = questions.subjects(conn, kind, states=states, limit=1_000_000)
-        for start in range(0, len(hub_ids), CHUNK):
-            chunk = hub_ids[start : start + CHUNK]
-            records.load_subjects(conn, hub.store.ring, chunk)
-            found = questions.load(conn, hub.store.ring, kind, hub_ids=chunk, question_id=question_id, states=states)
-            if found:
-                return found[0]
+    hub_id = questions.record_of(conn, kind, question_id)
+    if hub_id is not None:
+        records.load_subjects(conn, hub.store.ring, [hub_id])
+        return questions.load(conn, hub.store.ring, kind, question_id=question_id, states=())[0]
     word = WORDS[kind]
     raise NotFound(
         f"there is no {word.en} {question_id}; see `crmhub {kind} list`",

@@ -132,6 +132,11 @@ def _unavailable(error: Exception) -> StoreUnavailable:
             "the disk of the database is full; free space and start again",
             "数据库所在磁盘已满；请清理后重试",
         ),
+        (
+            "disk i/o error",
+            "the disk of the database cannot be written: it is full or failing; free space or replace it",
+            "数据库所在磁盘无法写入：已满或有故障；请清理空间或更换磁盘",
+        ),
         ("locked", "the database is locked by another program; close it", "数据库被其他程序锁定；请先关闭该程序"),
         ("malformed", "the database file is damaged; restore a backup", "数据库文件已损坏；请从备份恢复"),
         (

@@ -73,6 +73,12 @@ def subjects(conn: sa.Connection, kind: str, states: Sequence[str] = LIVE, limit
     return list(conn.execute(query.where(table.c.state.in_(states)) if states else query).scalars())
 
 
+def record_of(conn: sa.Connection, kind: str, question_id: str) -> str | None:
+    """Returns the hub id that a question is about, so that its record's key can be loaded."""
+    table, key = _TABLES[kind]
+    return conn.execute(sa.select(table.c.hub_id).where(key == question_id)).scalar_one_or_none()
+
+
 def _question_of(ring: Keyring, kind: str, key: str, row: Any) -> Question:
     question_id = getattr(row, key)
     sealed = ring.open_record(kind, question_id, row.subject_id, 0, bytes(row.blob))

@@ -37,13 +37,13 @@ def identify(run: RunContext, conn: Connection, system: str, found: Sequence[Obs
     shared = matches.share(conn, run.entity, [digest for by_rule in keys.values() for digest in by_rule.values()])
     stamps = records.load_golden(conn, run.ring, [item.stamp for item in found if item.stamp])
     names = sorted({hub for entry in shared.values() for hub in entry.golden if len(entry.golden) <= COMMON})
-    placed = matches.placed(conn, [*names, *stamps], system)
-    golden = records.load_golden(conn, run.ring, [hub_id for hub_id in names if hub_id not in placed])
     replies = _answers(conn, system, found)
+    placed = matches.placed(conn, [*names, *stamps, *(answer for answer, _ in replies.values())], system)
+    golden = records.load_golden(conn, run.ring, [hub_id for hub_id in names if hub_id not in placed])
     taken: set[str] = set()
     identities = []
     for item in found:
-        made = _stamped(item, stamps, placed, taken) or _answered(item, replies, taken)
+        made = _stamped(item, stamps, placed, taken) or _answered(item, replies, taken | placed)
         if made is None:
             made = _judged(run, system, item, keys[item.obs_id], shared, golden, taken)
         if made.hub_id is not None:

@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 from laboratory import ENTITY, SECRETS, Bank, Simulators, make_home
-from leak_scan import Hit, files_below, scan
+from leak_scan import files_below, scan
 from postgres_server import PostgresServer
 from sync_process import Nursery
 
@@ -87,7 +87,10 @@ def plant(bank: Bank, planted: Planted) -> None:
     """Puts the values where a run meets them: one person in both systems, one unreadable record, one doubtful match."""
     mobile = f"+86{planted.mobile}"
     person = {"Last_Name": planted.name[:1], "First_Name": planted.name[1:], "Mobile": mobile, "Email": planted.email}
-    more = {"Mailing_Street": planted.street, "Description": f"{planted.remark}，证件 {planted.id_number}"}
+    more = {
+        "Mailing_Street": planted.street,
+        "Description": f"{planted.remark}，证件 {planted.id_number}，另{planted.mobile}",
+    }
     create(bank, "zoho", "Contacts", {**person, **more, "Contact_Consent": "撤回"})
     create(bank, "zoho", "Contacts", {"Last_Name": f"{planted.name}三", "Mobile": f"+86{planted.unreadable}"})
     same = {"name": planted.name, "tel": mobile, "account_type": "1", "remark": f"不{planted.remark}"}
@@ -110,23 +113,14 @@ def loosen_consent(bank: Bank) -> None:
 
 
 def tokens(hub: Installation) -> list[str]:
-    """Returns the credentials, and every long text in what the connectors keep sealed: the tokens they obtained."""
-    found = [value for name, value in SECRETS.items() if name != "LAB_ZOHO_ID"]
-    for system, name in (("zoho", TOKEN), ("fxiaoke", "access")):
-        kept = SealedTokens(hub.store, system).get(name)
-        assert kept, (system, name)
-        obtained = [text for text in _texts(json.loads(kept)) if len(text) >= 20]
-        assert obtained, system
-        found += obtained
-    return found
+    """Returns the access tokens that the run obtained, one a system."""
+    zoho = json.loads(SealedTokens(hub.store, "zoho").get(TOKEN) or b"")["value"]
+    fxiaoke = json.loads(SealedTokens(hub.store, "fxiaoke").get("access") or b"")[1]
+    assert min(len(zoho), len(fxiaoke)) >= 20
+    return [zoho, fxiaoke]
 
 
-def _texts(kept: object) -> Iterator[str]:
-    if isinstance(kept, str):
-        yield kept
-    elif isinstance(kept, Mapping | list):
-        for item in kept.values() if isinstance(kept, Mapping) else kept:
-            yield from _texts(item)
+CREDENTIALS = [value for name, value in SECRETS.items() if name != "LAB_ZOHO_ID"]
 
 
 def full_run(bank: Bank, nursery: Nursery, planted: Planted) -> None:
@@ -214,25 +208,19 @@ def test_planted_values_are_found_only_when_sealing_is_off(
     with sealed.hub() as hub:
         cycle(hub)
         check_it_was_a_full_run(hub)
-        hidden = planted.values() + tokens(hub)
+        hidden = [*planted.values(), *tokens(hub), *CREDENTIALS]
         pieces = left_behind(sealed, postgres)
     assert any(name.endswith("-wal") or name.startswith("server/pg_wal/") for name in pieces)
-    assert len(pieces["sync.log"]) > 10_000
-    assert scan(hidden, pieces) == []
+    assert len(pieces["sync.log"]) > 1_000
+    # Free text is shown to whoever must judge it, with the numbers in it masked; everywhere else it is sealed too.
+    found = scan(hidden, pieces)
+    assert [hit for hit in found if not (hit.value == planted.remark and hit.place.startswith("said-"))] == []
 
     bare = start(tmp_path / "bare", url(), simulators)
     plant(bare, planted)
     with bare.hub(SealMode.OFF) as hub:
         cycle(hub)
-        hidden = planted.values() + tokens(hub)
-        found = scan(hidden, left_behind(bare, postgres))
-    assert _plainly(found) >= {planted.name, planted.mobile, planted.email, planted.street, planted.unreadable}
-    assert _plainly(found) & set(tokens_of(hidden, planted))
-
-
-def tokens_of(hidden: list[str], planted: Planted) -> list[str]:
-    return [value for value in hidden if value not in planted.values() and value not in SECRETS.values()]
-
-
-def _plainly(found: list[Hit]) -> set[str]:
-    return {hit.value for hit in found if hit.form in ("utf-8", "hex", "json")}
+        obtained = tokens(hub)
+        found = scan([*planted.values(), *obtained], left_behind(bare, postgres))
+    plainly = {hit.value for hit in found if hit.form in ("utf-8", "hex", "json")}
+    assert plainly >= {planted.name, planted.mobile, planted.email, planted.street, planted.unreadable, *obtained}
