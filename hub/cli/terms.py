@@ -19,7 +19,7 @@ HEADINGS: Final = {
     "candidates": "候选值",
     "code": "错误码",
     "count": "数量",
-    "creates": "新增",
+    "creates": "新建",
     "deletes": "删除",
     "extra": "多出",
     "field": "字段",
