@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -37,10 +38,16 @@ class Nursery:
         log_level: str = "WARNING",
         command: Sequence[str] = ("sync", ENTITY, "--json"),
         log: str = "sync.log",
+        file_limit: int | None = None,
+        user: int | None = None,
     ) -> int:
-        """Starts a command and returns its process id; what it says and logs goes into a file of the hub folder."""
+        """Starts a command and returns its process id; what it says and logs goes into a file of the hub folder.
+
+        `file_limit` is the size in bytes beyond which no file may grow, `user` the user that it runs as.
+        """
         arguments = [*command, "--home", str(home), "--lang", "en"]
-        self._tell({"arguments": arguments, "failpoint": failpoint, "log_level": log_level, "log": str(home / log)})
+        order = {"arguments": arguments, "failpoint": failpoint, "log_level": log_level, "log": str(home / log)}
+        self._tell({**order, "file_limit": file_limit, "user": user})
         return int(self._answer()["pid"])
 
     def wait(self) -> int:
@@ -97,6 +104,13 @@ def _become(order: dict[str, Any]) -> None:
     os.environ["CRMHUB_LOG"] = order["log_level"]
     if order["failpoint"]:
         os.environ["CRMHUB_FAILPOINT"] = order["failpoint"]
+    if order["file_limit"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_limit"], order["file_limit"]))
+    if order["user"]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            run(["status", *order["arguments"][-4:]])  # loads what this user may not be able to read
+        os.setgid(order["user"])
+        os.setuid(order["user"])
     code = 70
     try:
         code = run(order["arguments"])

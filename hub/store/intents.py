@@ -28,6 +28,8 @@ class IntentState(StrEnum):
 
 KEY_TAKEN = "key_taken"
 """Is what is said of a create that the system refused because another record holds our hub id."""
+TWINS = "twins"
+"""Is what is said of a create of which the system holds several records."""
 OPEN = (IntentState.SENT, IntentState.UNCERTAIN, IntentState.ASKED)
 
 
@@ -98,15 +100,17 @@ def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) ->
         work.conn.execute(statement.values(state=sa.bindparam("to"), outcome=sa.bindparam("said")), still)
 
 
-def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Settles the open creates of records that were seen under their hub id; returns those: (hub id, system)."""
+def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Settles the open creates of records seen under their hub id; returns (hub id, system, what was said of it)."""
     table = intent.c
     values = {"state": IntentState.SETTLED.value, "outcome": "found", "settled_at": work.now, "blob": None}
     proven = []
     for hub_id, system in found:
         here = sa.and_(table.hub_id == hub_id, table.system == system, table.op == "create", table.state.in_(OPEN))
-        if work.conn.execute(intent.update().where(here).values(values)).rowcount:
-            proven.append((hub_id, system))
+        row = work.conn.execute(sa.select(table.outcome).where(here)).first()
+        if row is not None:
+            work.conn.execute(intent.update().where(here).values(values))
+            proven.append((hub_id, system, row.outcome or ""))
     return proven
 
 

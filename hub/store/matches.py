@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.store.database import bulk_insert
 from hub.store.review_tables import match_candidate, match_decision, match_question
-from hub.store.tables import binding, blind_index
+from hub.store.tables import binding, blind_index, observation
 from hub.store.unit_of_work import UnitOfWork
 
 GOLDEN = ""
@@ -85,6 +85,37 @@ def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[by
         digest: Shared(tuple(golden.get(digest, ())), rivals.get(digest, {}))
         for digest in golden.keys() | rivals.keys()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Is one native record that holds a match key, bound or still in the inbox."""
+
+    system: str
+    object: str
+    native_id: str
+
+
+def holders(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[bytes, list[Holder]]:
+    """Returns the live native records behind match keys: those of golden records and those that wait."""
+    if not digests:
+        return {}
+    key = sa.and_(blind_index.c.digest.in_(digests), blind_index.c.entity == entity)
+    bound = (
+        sa.select(blind_index.c.digest, binding.c.system, binding.c.object, binding.c.native_id)
+        .join(binding, binding.c.hub_id == blind_index.c.owner)
+        .where(key, blind_index.c.system == GOLDEN, binding.c.state == "active")
+    )
+    queued = (
+        sa.select(blind_index.c.digest, observation.c.system, observation.c.object, observation.c.native_id)
+        .join(observation, observation.c.obs_id == blind_index.c.owner)
+        .where(key, blind_index.c.system != GOLDEN, observation.c.kind == "upsert")
+    )
+    found: dict[bytes, list[Holder]] = {}
+    for statement in (bound, queued):
+        for digest, system, object_, native_id in conn.execute(statement):
+            found.setdefault(bytes(digest), []).append(Holder(system, object_, native_id))
+    return found
 
 
 def placed(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]:

@@ -143,6 +143,7 @@ def note_decisions(run: RunContext, work: UnitOfWork, identities: Sequence[Ident
     matches.decide(work, rows)
     # A record that shows our stamp proves the create that brought it there.
     stamped = [(str(i.hub_id), i.observation.system) for i in identities if i.rule == "hub_id"]
-    for hub_id, system in intents.prove_created(work, stamped):
+    for hub_id, system, said in intents.prove_created(work, stamped):
         work.audit(written_event(run, hub_id, system, "create", "written", {}, recovered=True))
-        quarantine.clear_fields(work, system, {hub_id: ("",)})
+        if said != intents.TWINS:
+            quarantine.clear_fields(work, system, {hub_id: ("",)})

@@ -32,6 +32,7 @@ from hub.store.records import Stored, Write, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import RunContext
 from hub.sync.identify import Identity, identify, note_decisions
+from hub.sync.survivors import find_survivors
 from hub.sync.trail import changed_event, created_event
 
 
@@ -126,7 +127,8 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
     for hub_id in hub_ids:
         rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed]
         seen = [_reopen(run, row) for row in rows_of]
-        seen += [item for owner, item in late.values() if owner == hub_id]
+        queued_here = {item.obs_id for item in seen}
+        seen += [item for owner, item in late.values() if owner == hub_id and item.obs_id not in queued_here]
         if hub_id in loaded.linked:
             seen.append(loaded.linked[hub_id].observation)
         loaded.seen[hub_id] = seen
@@ -137,6 +139,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
         since = run.clock.now() - run.rules.oscillation_window
         if run.rules.policy.oscillation:
             loaded.returns = history.returns(conn, known, since, run.rules.policy.oscillation)
+    find_survivors(run, conn, loaded.seen)
     loaded.survivors = _survivors(conn, loaded.seen)
     return loaded
 

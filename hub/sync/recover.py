@@ -84,7 +84,7 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 work.audit(written_event(run, item.hub_id, link.system, item.op, "written", fields, recovered=True))
             elif twins:
                 faults.append(_twins(link, item, len(twins)))
-                verdicts[item.intent_id] = (IntentState.ASKED, "twins")
+                verdicts[item.intent_id] = (IntentState.ASKED, intents.TWINS)
             elif may_resend:
                 verdicts[item.intent_id] = (IntentState.SETTLED, "absent")
                 work.audit(written_event(run, item.hub_id, link.system, item.op, "absent", {}, recovered=True))

@@ -119,7 +119,8 @@ class FxiaokeWorld:
 
 class TestFxiaoke(ConnectorSuite):
     @pytest.fixture(scope="class", params=[("bearer", "1000"), ("legacy", "FSUID_simulated")], ids=["bearer", "legacy"])
-    def world(self, request: pytest.FixtureRequest) -> Iterator[FxiaokeWorld]:
+    @classmethod
+    def world(cls, request: pytest.FixtureRequest) -> Iterator[FxiaokeWorld]:
         with start_simulator("fxiaoke", limits="fast") as running:
             world = FxiaokeWorld(running, *request.param)
             yield world

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.addresses import Egress
 from connectors.base import Connector
-from connectors.conformance import NotOffered, Subject, WorldFault
+from connectors.conformance import Subject, WorldFault
 from connectors.conformance.context import KitContext, PatientClock
 from connectors.conformance.suite import ConnectorSuite
 from connectors.http import HttpClient, HttpPolicy
@@ -110,10 +110,10 @@ class ZohoWorld:
         self.admin.post("hide", {"object": OBJECT, "id": native_id, "hidden": False})
 
     def hide_field(self, name: str) -> None:
-        raise NotOffered("the simulator has no field permissions yet")
+        self.admin.post("hide_field", {"object": OBJECT, "field": name, "hidden": True})
 
     def show_field(self, name: str) -> None:
-        raise NotOffered("the simulator has no field permissions yet")
+        self.admin.post("hide_field", {"object": OBJECT, "field": name, "hidden": False})
 
     def records(self) -> Mapping[str, Mapping[str, Any]]:
         live = (row for row in self.admin.records(OBJECT) if row["_state"] == "live")

@@ -59,6 +59,7 @@ def make_world(seed: int) -> World:
         (
             [("a1", "alpha"), ("a2", "alpha")],
             [("a1", "alpha"), ("a2", "alpha")],
+            [("a1", "alpha"), ("a2", "alpha")],
             [("a1", "alpha"), ("b1", "beta")],
             [("a1", "alpha"), ("a2", "alpha"), ("b1", "beta")],
             [("a1", "alpha"), ("a2", "alpha"), ("b1", "beta")],
@@ -425,7 +426,7 @@ def _play(history: History, seed: int, only: set[int] | None) -> None:
         rule(history, own)
     quiesce(history, Random(f"quiesce:{seed}"))
     check_quiet(history)
-    if rng.random() < 0.6:
+    if rng.random() < 0.4:
         replay(history, Random(f"replay:{seed}"))
 
 

@@ -148,6 +148,37 @@ def test_merge_of_two_bound_records_deletes_nothing_elsewhere() -> None:
     assert world.bindings()["a1", loser].state is BindingState.DETACHED
 
 
+def test_two_losers_of_one_unknown_survivor() -> None:
+    world = crowd(2)
+    losers = [one(world, "a1", 0), one(world, "a1", 1)]
+    # It shares a phone with one of them, so it waits in the inbox until everybody is known.
+    survivor = world.create("a1", client(7, mobile="+8613800000000"), "Person 7")
+    for number, loser in enumerate(losers):
+        world.join(f"Person {number}", "Person 7")
+        world.merge("a1", loser, survivor)
+    world.settle()
+    bound = [b for b in world.bindings().values() if b.system == "a1" and b.state is BindingState.ACTIVE]
+    assert [b.native_id for b in bound] == [survivor], "inv 11/25: one of the losers hands its binding on"
+    assert len(world.live("a2")) == 2, "the other system is left alone"
+
+
+def test_survivor_that_somebody_was_asked_about_keeps_its_values() -> None:
+    world = crowd(2)
+    world.edit("a2", one(world, "a2", 0), mobile="+8613800000099")
+    world.settle()
+    # Shares only a phone with Person 1, who stands in a1 already: nobody knows yet who this is.
+    survivor = world.create("a1", client(8, mobile="+8613800000001", city="Lhasa", note="blue"), "Person 8")
+    world.cycle()
+    loser = one(world, "a1", 0)
+    world.join("Person 0", "Person 8")
+    world.edit("a2", one(world, "a2", 0), stage="active")
+    world.merge("a1", loser, survivor)
+    world.settle()
+    desk.answer_questions(world, lambda question: question.candidates[0][1])
+    world.settle()
+    assert world.shows("a1", survivor)["city"] == "Lhasa", "inv 7: what the survivor held is not overwritten unseen"
+
+
 def test_mass_delete_stops_before_the_first_write() -> None:
     guards = OPEN.model_copy(update={"max_deletes": FEWEST})
     world = crowd(6, on_delete="propagate", guards=guards)

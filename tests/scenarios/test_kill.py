@@ -74,7 +74,7 @@ class Banks:
     def __init__(self, folder: Path, simulators: Simulators, database: str, postgres: PostgresServer | None) -> None:
         self.folder, self.simulators, self.postgres = folder, simulators, postgres
         self.template = self._store()
-        self.number = 0
+        self.number, self.standing = 0, ""
         make_home(folder / "template", self._url(self.template), simulators)
         self.sync_time = 0.0
 
@@ -88,10 +88,12 @@ class Banks:
 
     def fresh(self) -> Bank:
         """Starts both vendors over and returns a bank whose hub knows nobody."""
-        self.number += 1
+        if self.postgres and self.standing:
+            self.postgres.drop(self.standing)
+        self.number, self.standing = self.number + 1, self._store(self.template)
         bank = Bank(self.folder / f"hub-{self.number}", self.simulators)
         self.simulators.reset(bank)
-        copy_home(self.folder / "template", bank.home, self._url(self._store(self.template)), self.simulators)
+        copy_home(self.folder / "template", bank.home, self._url(self.standing), self.simulators)
         return bank
 
 
