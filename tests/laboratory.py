@@ -353,12 +353,17 @@ class Bank:
         with hub.store.read() as conn:
             bodies = [orjson.loads(row[2]) for row in vault.audit_rows(conn)]
         fresh, self.audited = bodies[self.audited :], len(bodies)
-        events = [item for item in fresh if item["act"].startswith("remote.")]
+        # Recovery also tells which writes never happened: those are no remote writes.
+        events = [
+            item
+            for item in fresh
+            if item["act"].startswith("remote.") and (item["outcome"] == "success" or item.get("reason") != "recovered")
+        ]
         recovered: dict[tuple[str, str], set[tuple[str, str]]] = {}
         told, repeated = Counter[str](), Counter[str]()
         for item in events:
             system, place = item["obj"]["connection"], (item["obj"]["connection"], item["obj"]["id"])
-            sent = {(note["name"], note["after"]) for note in item["fields"]}
+            sent = {(note["name"], note["after"]) for note in item.get("fields", ())}
             told[system] += 1
             if item.get("reason") == "recovered":
                 recovered[place] = sent
@@ -366,7 +371,8 @@ class Bank:
                 repeated[system] += 1
         for system in OBJECTS:
             assert told[system] - repeated[system] <= written[system] <= told[system], (system, told, repeated, written)
-        creates = Counter((i["obj"]["connection"], i["obj"]["id"]) for i in events if i["act"] == "remote.create")
+        made = [i["obj"] for i in events if (i["act"], i["outcome"]) == ("remote.create", "success")]
+        creates = Counter((item["connection"], item["id"]) for item in made)
         assert not creates or max(creates.values()) == 1
 
     def check(self, hub: Installation, edits: Sequence[Edit] = ()) -> None:

@@ -33,7 +33,7 @@ from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import RunContext
 from hub.sync.identify import Identity, identify, note_decisions
 from hub.sync.survivors import find_survivors
-from hub.sync.trail import changed_event, created_event
+from hub.sync.trail import bound_event, changed_event, created_event
 
 
 @dataclass(slots=True)
@@ -70,18 +70,9 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
             if not rows:
                 break
             after = rows[-1].obs_id
-            for batch in _survivors_last(rows):
-                planned += _take_batch(run, system, batch, closed)
+            planned += _take_batch(run, system, rows, closed)
             run.progress("merge", system, len(rows))
     return planned
-
-
-def _survivors_last(rows: Sequence[Queued]) -> list[Sequence[Queued]]:
-    """Puts unknown records that others were merged into behind these, so that they inherit a binding."""
-    heirs = {(row.object, row.survivor) for row in rows if row.kind is Kind.MERGED}
-    last = [row for row in rows if row.hub_id is None and (row.object, row.native_id) in heirs]
-    first = [row for row in rows if row not in last] if last else rows
-    return [batch for batch in (first, last) if batch]
 
 
 def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
@@ -105,7 +96,7 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         note_decisions(run, work, loaded.identities)
         records.place_new(work, run.entity, run.systems())
         for outcome in outcomes:
-            _audit(run, work, outcome)
+            _audit(run, work, outcome, loaded.survivors)
     hit("batch_taken_in")
     _count(run, outcomes)
     return len(outcomes)
@@ -141,7 +132,21 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
             loaded.returns = history.returns(conn, known, since, run.rules.policy.oscillation)
     find_survivors(run, conn, loaded.seen)
     loaded.survivors = _survivors(conn, loaded.seen)
+    _leave_heirs(loaded)
     return loaded
+
+
+def _leave_heirs(loaded: _Loaded) -> None:
+    """Leaves unknown records that others were merged into for the next batch: they inherit a binding in this one."""
+    unknown = [identity.observation for identity in loaded.identities]
+    left = {item.obs_id for item in unknown if (item.system, item.object, item.native_id) in loaded.survivors}
+    for identity in loaded.identities:
+        if identity.observation.obs_id in left and identity.hub_id is not None:
+            del loaded.linked[identity.hub_id]
+            loaded.seen[identity.hub_id].remove(identity.observation)
+            if not loaded.seen[identity.hub_id]:
+                del loaded.seen[identity.hub_id]
+    loaded.identities = [each for each in loaded.identities if each.observation.obs_id not in left]
 
 
 def _bound_meanwhile(
@@ -353,11 +358,21 @@ def _settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome]
     matches.put_keys(work, run.entity, matches.GOLDEN, moved)
 
 
-def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome) -> None:
+def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome, survivors: Mapping[tuple[str, str, str], str]) -> None:
     if outcome.before is None:
         work.audit(created_event(run, outcome.plan.golden))
     elif outcome.plan.changes:
         work.audit(changed_event(run, outcome.plan.golden, outcome.plan.changes))
+    for action in outcome.plan.actions:
+        if action.act not in (Act.CREATE, Act.UPDATE):
+            heirs = survivors if action.act is Act.MERGE_GOLDEN else {}
+            work.audit(bound_event(run, outcome.plan.golden.hub_id, action, _heir(outcome, action.system, heirs)))
+
+
+def _heir(outcome: _Outcome, system: str, survivors: Mapping[tuple[str, str, str], str]) -> str | None:
+    """Returns the golden record into which this one is proposed to be merged."""
+    seen = next((s.observation for s in outcome.snapshot.sides if s.system == system), None)
+    return None if seen is None else survivors.get((system, seen.object, seen.survivor or ""))
 
 
 def _count(run: RunContext, outcomes: Sequence[_Outcome]) -> None:

@@ -8,6 +8,7 @@ import orjson
 
 from hub.audit.event import Event, FieldNote
 from hub.canonical.values import Value
+from hub.core.plan import Action
 from hub.core.state import FieldChange, Fields, GoldenRecord
 from hub.store.history import value_digest
 from hub.sync.engine import RunContext
@@ -27,6 +28,19 @@ def changed_event(run: RunContext, golden: GoldenRecord, changes: Sequence[Field
 def linked_event(run: RunContext, hub_id: str, system: str, certainty: str, rule: str) -> Event:
     return Event(
         "match.link", run.entity, hub_id, connection=system, code=rule or None, reason=certainty, corr=run.run_id
+    )
+
+
+def bound_event(run: RunContext, hub_id: str, action: Action, heir: str | None) -> Event:
+    """Returns the event of a binding that changed hands or ended; `heir` is the record to merge this one into."""
+    return Event(
+        "binding.change",
+        run.entity,
+        hub_id,
+        code=action.act.value,
+        reason=f"{action.reason}: {heir}" if heir else action.reason,
+        connection=action.system,
+        corr=run.run_id,
     )
 
 

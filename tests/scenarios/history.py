@@ -411,11 +411,11 @@ def _describe(world: World) -> list[str]:
 def _play(history: History, seed: int, only: set[int] | None) -> None:
     rng = Random(f"history:{seed}")
     populate(history, rng)
-    if rng.random() < 0.6:
+    if rng.random() < 0.5:
         do_cycle(history, Random("calm"))
     functions = [rule for rule, _ in RULES]
     weights = [weight for _, weight in RULES]
-    for step in range(rng.choice((3, 4, 5, 6, 8, 12))):
+    for step in range(rng.choice((2, 3, 4, 5, 6, 10))):
         if only is not None and step not in only:
             continue
         own = Random(f"step:{seed}:{step}")

@@ -30,7 +30,7 @@ def _holder(kit: Kit) -> tuple[SpawnProcess, int]:
     told, telling = context.Pipe()
     child = context.Process(target=_hold_forever, args=(kit.url, telling), daemon=True)
     child.start()
-    assert told.poll(60)
+    assert told.poll(60), "the other process did not take the lease"
     return child, told.recv()
 
 
