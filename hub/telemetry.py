@@ -45,6 +45,8 @@ def configure(clock: Clock, *, level: str = "INFO", stream: TextIO | None = None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Opening the store is no migration worth two lines each time.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,6 +1,7 @@
 """Masks personal values for screens: by the format of the field, and by detectors in free text. Pure.
 
-A value of class C2 never leaves here whole; class C1 (internal) and `-` are shown as they are.
+A value of class C2 never leaves here whole, but for free text: there the numbers, addresses and names that detectors
+find are masked and the rest is shown. Class C1 (internal) and `-` are shown as they are.
 """
 
 from __future__ import annotations

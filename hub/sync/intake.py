@@ -47,6 +47,7 @@ class _Loaded:
     returns: dict[tuple[str, str, bytes], int] = attribute(default_factory=dict)
     survivors: dict[tuple[str, str, str], str] = attribute(default_factory=dict)
     linked: dict[str, Identity] = attribute(default_factory=dict)
+    late: list[str] = attribute(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         _settle_inbox(run, work, outcomes, loaded)
         _settle_heirs(work, outcomes)
         _settle_keys(run, work, outcomes)
+        matches.drop_keys(work, loaded.late)
         run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
         note_decisions(run, work, loaded.identities)
         records.place_new(work, run.entity, run.systems())
@@ -106,6 +108,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
     loaded = _Loaded()
     unbound = [inbox.open_row(run.ring, row) for row in rows if row.hub_id is None]
     late = _bound_meanwhile(conn, system, unbound)
+    loaded.late = list(late)
     unbound = [item for item in unbound if item.obs_id not in late]
     if unbound:
         loaded.identities = identify(run, conn, system, unbound)

@@ -152,7 +152,8 @@ def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetch
     binding, now = _binding(stored, item), shown.get(str(item.native_id))
     alive = isinstance(now, NativeRecord) and not now.deleted
     if item.op == Op.DELETE:
-        gone = not alive
+        # Out of sight proves nothing; a delete that is sent again harms nobody.
+        gone = isinstance(now, Gone) or (isinstance(now, NativeRecord) and now.deleted)
         state = BindingState.DETACHED if gone else binding.state
         return rewrite(stored, replace(binding, state=state, dirty=not gone)), "written" if gone else "absent"
     if item.op == Op.RESTORE:
@@ -161,7 +162,11 @@ def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetch
     if not isinstance(now, NativeRecord) or now.deleted:
         return rewrite(stored, replace(binding, version=None)), "gone" if isinstance(now, Gone) else "unseen"
     fields = link.mapping.to_canonical(item.object, now.fields).fields
-    moved = {name: BaseField(agreed, sent) for name, (agreed, sent) in item.sent.items() if fields.get(name) == sent}
+    ours = {name for name, (_, sent) in item.sent.items() if name in fields and fields[name] == sent}
+    if ours and ours == item.sent.keys() & fields.keys():
+        # All that can be seen of the write is there, so what is only written is there too.
+        ours = set(item.sent)
+    moved = {name: BaseField(*item.sent[name]) for name in ours}
     if not moved:
         return rewrite(stored, replace(binding, version=None)), "absent"
     golden = stored.golden

@@ -29,6 +29,7 @@ from connectors.simulation.columns import load_csv, table_world
 from connectors.simulation.faults import FaultPlan
 from connectors.simulation.ledger import CallNotes
 from connectors.simulation.people import World, generate
+from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
 
 KIND = "fxiaoke"
@@ -65,7 +66,7 @@ def run(options: SimulatorOptions, ready: Callable[[int], None] | None = None) -
     """Serves one simulated tenant until it is told to stop; `ready(port)` is called once it listens."""
     if options.exit_with_parent:
         follow_parent()
-    app = build_app(build_backend(options), options.latency_ms)
+    app = Resettable(lambda: build_app(build_backend(options), options.latency_ms))
     serve(app, options.host, options.port, ready or announce(KIND))
 
 
