@@ -134,6 +134,9 @@ def _side_plan(side: Side, merged: Merged, moved: _Moved, fate: Fate, policy: En
     if binding.state is BindingState.PENDING and binding.native_id is None:
         base = {} if fate is Act.RESTORE else side.base
         return SidePlan(_soil(binding, True), base, NO_DEBT, _create_action(side, fate), not waiting)
+    if fate is Act.REBIND:
+        # The survivor agreed to nothing yet: what it shows is compared as at a first sync, and what it lacks is filled.
+        return SidePlan(_soil(binding, False), {}, NO_DEBT, _actions(side, binding, fate, NO_DEBT), not waiting)
     steps = merged.bases.get(binding.binding_id, EMPTY_STEPS)
     base = side.base
     if base is not None or steps or moved.changed or side.binding.native_id is None:
