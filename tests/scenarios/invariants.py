@@ -271,6 +271,14 @@ def edits_of(world: World) -> list[Edit]:
     return found
 
 
+def merged_into(world: World, system: str, native_id: str) -> str:
+    """Returns the record that a record was merged into at last, itself where it was not."""
+    for table in world.systems[system].tables.values():
+        while (rows := table.rows.get(native_id)) and rows[-1].merged_into is not None:
+            native_id = str(rows[-1].merged_into)
+    return native_id
+
+
 def check_edits(history: History, facts: Facts) -> None:
     """No edit is lost (7) and no value is invented (8)."""
     world = history.world
@@ -282,8 +290,10 @@ def check_edits(history: History, facts: Facts) -> None:
         gone |= {tag for edit in edits if edit.field == "tags" for tag in edit.value or ()}
     for edit in edits:
         found = facts.bound.get((edit.system, edit.native_id))
-        if found is not None:
-            origins[found.hub_id, edit.field] += [edit.value, edit.before]
+        # What a record held that was merged away is known of the record that inherited its binding.
+        heir = found or facts.bound.get((edit.system, merged_into(world, edit.system, edit.native_id)))
+        if heir is not None:
+            origins[heir.hub_id, edit.field] += [edit.value, edit.before]
         if not edit.overtaken:
             check_edit(world, facts, edit, found, gone)
     for hub_id, name, value in [*history.edits, *history.answers]:
