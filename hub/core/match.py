@@ -80,9 +80,3 @@ def contradictions(one: Fields, other: Fields, identifying: Sequence[str]) -> tu
 
 def _differ(one: Value, other: Value) -> bool:
     return one is not None and other is not None and one != other
-
-
-def key_values(fields: Fields, rule: MatchRule) -> tuple[Value, ...] | None:
-    """Returns the values that make one match key, or None when the record lacks one of them."""
-    values = tuple(fields.get(name) for name in rule.fields)
-    return None if any(value is None for value in values) else values

@@ -8,7 +8,7 @@ import pytest
 
 from hub.canonical.schema import MatchRule
 from hub.canonical.values import Value
-from hub.core.match import Candidate, Certainty, judge, key_values
+from hub.core.match import Candidate, Certainty, judge
 
 RULES = (
     MatchRule("id", ("id",), True),
@@ -53,8 +53,3 @@ def test_judge(row: Row) -> None:
         verdict = judge(ASKING, order, RULES, ["birth"])
         assert (verdict.certainty, verdict.hub_id) == row.expected
         assert (verdict.certainty is NEW) is not bool(verdict.reasons)
-
-
-def test_a_key_needs_all_its_values() -> None:
-    assert key_values(ASKING, RULES[1]) == ("+86138", "Wang")
-    assert key_values({"mobile": "+86138"}, RULES[1]) is None
