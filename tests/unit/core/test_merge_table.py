@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hub.core.merge import debts, merge
+from hub.core.policy import preferred
 from hub.core.state import HUB, UNSET, BaseField, Conflict, FieldChange, Hold
 from tests.unit.core.core_records import PREFER, RULES, agreed, answer, known, side, snapshot
 
@@ -230,3 +231,9 @@ def test_a_field_that_a_side_hides_is_not_written_blindly() -> None:
 def test_unset_is_no_value() -> None:
     assert not known().knows(None)
     assert known().last_known() is UNSET
+
+
+def test_without_a_preference_the_first_by_name_wins_in_any_order() -> None:
+    assert preferred({"b": "2", "a": "1"}, ()) == preferred({"a": "1", "b": "2"}, ()) == "a"
+    assert preferred({"b": "2", "z": "1"}, ("z",)) == "z"
+    assert preferred({"b": "2", HUB: "1", "a": "0"}, ("b",)) == HUB
