@@ -32,6 +32,8 @@ def watch(run: RunContext) -> None:
 
 
 def _note_mapping(run: RunContext, link: Link) -> None:
+    if all((name, link.mapping.version) in link.former for name in link.objects):
+        return
     with run.store.read() as conn:
         link.former = runs.mapped_fields(conn, link.system)
     missing = [name for name in link.objects if (name, link.mapping.version) not in link.former]
@@ -46,11 +48,14 @@ def _note_mapping(run: RunContext, link: Link) -> None:
 
 
 def _watch_object(run: RunContext, link: Link, object_: str) -> None:
+    if run.clock.now() - link.accepted_at.get(object_, -DESCRIBE_EVERY) < DESCRIBE_EVERY:
+        return
     with run.store.read() as conn:
         accepted = runs.accepted_schema(conn, link.system, object_)
     version = link.mapping.version
     fresh = accepted is not None and run.clock.now() - accepted.taken_at < DESCRIBE_EVERY
     if fresh and accepted is not None and accepted.mapping_version == version:
+        link.accepted_at[object_] = accepted.taken_at
         return
     shape = shape_of(link.connector.describe(object_), link.native_fields(object_))
     if accepted is not None and accepted.mapping_version == version:
@@ -60,6 +65,7 @@ def _watch_object(run: RunContext, link: Link, object_: str) -> None:
     body = orjson.dumps(shape, option=orjson.OPT_SORT_KEYS)
     with run.store.begin(run.held) as work:
         runs.accept_schema(work, link.system, object_, sha256(body).hexdigest(), body.decode(), version)
+        link.accepted_at[object_] = work.now
 
 
 def shape_of(described: ObjectDescription, mapped: tuple[str, ...]) -> dict[str, str | None]:

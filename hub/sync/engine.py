@@ -55,6 +55,8 @@ class Link:
         self._capabilities: dict[str, Capabilities] = {}
         self.former: Mapping[tuple[str, str], frozenset[str]] = {}
         """(object, mapping version) -> fields that it mapped, for bases agreed under an earlier mapping"""
+        self.accepted_at: dict[str, float] = {}
+        """object -> epoch seconds at which this process last knew its schema to be accepted"""
 
     def native_fields(self, object_: str) -> tuple[str, ...]:
         return self._native[object_]
