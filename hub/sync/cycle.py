@@ -88,10 +88,11 @@ def _go(run: RunContext, *, write: bool) -> None:
     take_in(run, shut)
     if not write:
         return
-    allowed = _guard_writes(run)
-    for _ in range(PASSES):
+    allowed, owed = _guard_writes(run)
+    for turn in range(PASSES):
         before = run.tally.counts["stale_writes"] + run.tally.counts["looked"]
-        written = sum(push(run, run.links[name]) for name in allowed if not run.blocked(name))
+        targets = allowed if turn else owed
+        written = sum(push(run, run.links[name]) for name in targets if not run.blocked(name))
         moved = run.tally.counts["stale_writes"] + run.tally.counts["looked"] - before
         if not moved and not written:
             break
@@ -103,23 +104,27 @@ def _go(run: RunContext, *, write: bool) -> None:
 def _guard_intake(run: RunContext) -> list[str]:
     """Returns the systems whose observations must not reach the golden records now."""
     with run.store.read() as conn:
-        loads, known = _loads(run, conn), runs.guards(conn, run.entity)
+        known = runs.guards(conn, run.entity)
+        loads = _loads(run, conn, known)
     trips = [trip for load in loads for trip in guard_intake(load, run.rules.limits)]
     return _stop(run, trips, known, INTAKE_GUARDS)
 
 
-def _guard_writes(run: RunContext) -> list[str]:
-    """Returns the systems that may be written to."""
+def _guard_writes(run: RunContext) -> tuple[list[str], list[str]]:
+    """Returns the systems that may be written to, and those of them that are owed something now."""
     with run.store.read() as conn:
-        loads, known = _loads(run, conn), runs.guards(conn, run.entity)
+        known = runs.guards(conn, run.entity)
+        loads = _loads(run, conn, known)
     trips = [trip for load in loads for trip in guard_writes(load, run.rules.limits)]
     # One system stops the whole entity: what the others are owed was decided with its records.
-    return [] if _stop(run, trips, known, WRITE_GUARDS) else list(run.systems())
+    if _stop(run, trips, known, WRITE_GUARDS):
+        return [], []
+    return list(run.systems()), [load.system for load in loads if load.creates + load.updates + load.deletes]
 
 
-def _loads(run: RunContext, conn: Connection) -> list[Load]:
+def _loads(run: RunContext, conn: Connection, known: Sequence[GuardRow]) -> list[Load]:
     owed, arrived = records.tally(conn, run.entity), inbox.load_of(conn, run.entity)
-    released = {(row.system, row.guard) for row in runs.guards(conn, run.entity) if row.state == "released"}
+    released = {(row.system, row.guard) for row in known if row.state == "released"}
     loads = []
     for system in run.systems():
         counts, seen = owed.get(system, {}), arrived.get(system, {})

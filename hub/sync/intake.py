@@ -63,6 +63,9 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
     """Consumes the inbox of every system but the `shut` ones; returns how many records were planned."""
     closed = frozenset(shut)
     planned = 0
+    with run.store.read() as conn:
+        if not inbox.depth(conn, run.entity).get(Wait.NEW.value):
+            return 0
     for system in (*run.systems(), HUB):
         after = ""
         while system not in closed:
