@@ -108,6 +108,33 @@ def seal_row(
     }
 
 
+# Statements of every batch are built once: building one costs more than running it.
+_QUEUE = (
+    sa.select(observation)
+    .where(
+        observation.c.entity == sa.bindparam("of"),
+        observation.c.state == Wait.NEW.value,
+        observation.c.system == sa.bindparam("at"),
+        observation.c.obs_id > sa.bindparam("after"),
+    )
+    .order_by(observation.c.obs_id)
+    .limit(sa.bindparam("most"))
+)
+_BY_HUB = (
+    sa.select(observation)
+    .where(observation.c.hub_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(observation.c.obs_id)
+)
+_HOLDS_ANY = sa.select(
+    sa.exists().where(observation.c.system == sa.bindparam("at"), observation.c.object == sa.bindparam("of"))
+)
+_DEPTH = (
+    sa.select(observation.c.state, sa.func.count())
+    .where(observation.c.entity == sa.bindparam("of"))
+    .group_by(observation.c.state)
+)
+
+
 def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Queued]:
     rows = conn.execute(
         sa.select(observation).where(
@@ -119,13 +146,12 @@ def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequen
 
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether anything of an object waits; on a quiet system nothing does, and no page need be looked up."""
-    here = sa.exists().where(observation.c.system == system, observation.c.object == object_)
-    return bool(conn.execute(sa.select(here)).scalar_one())
+    return bool(conn.execute(_HOLDS_ANY, {"at": system, "of": object_}).scalar_one())
 
 
 def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued]]:
     found: dict[str, list[Queued]] = {}
-    rows = conn.execute(sa.select(observation).where(observation.c.hub_id.in_(hub_ids)).order_by(observation.c.obs_id))
+    rows = conn.execute(_BY_HUB, {"ids": list(hub_ids)})
     for row in rows:
         found.setdefault(row.hub_id, []).append(queued_of(row))
     return found
@@ -138,17 +164,7 @@ def stage(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def queue_page(conn: sa.Connection, entity: str, system: str, after: str, limit: int) -> list[Queued]:
     """Returns the next rows to consume of one system, by arrival."""
-    rows = conn.execute(
-        sa.select(observation)
-        .where(
-            observation.c.entity == entity,
-            observation.c.state == Wait.NEW.value,
-            observation.c.system == system,
-            observation.c.obs_id > after,
-        )
-        .order_by(observation.c.obs_id)
-        .limit(limit)
-    )
+    rows = conn.execute(_QUEUE, {"of": entity, "at": system, "after": after, "most": limit})
     return [queued_of(row) for row in rows]
 
 
@@ -189,25 +205,31 @@ def wake_native(work: UnitOfWork, system: str, object_: str, native_id: str) -> 
     )
 
 
+_ARRIVED = (
+    sa.select(observation.c.system, observation.c.kind, sa.func.count())
+    .join(
+        binding,
+        sa.and_(
+            binding.c.system == observation.c.system,
+            binding.c.object == observation.c.object,
+            binding.c.native_id == observation.c.native_id,
+        ),
+    )
+    .where(
+        observation.c.entity == sa.bindparam("of"),
+        observation.c.state == Wait.NEW.value,
+        sa.or_(binding.c.obs_digest.isnot(None), observation.c.kind != Kind.UPSERT.value),
+    )
+    .group_by(observation.c.system, observation.c.kind)
+)
+
+
 def load_of(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
     """Returns per system how many bound records arrived changed and how many arrived gone.
 
     A record that we wrote and have not seen since is expected to look different: that is our own echo.
     """
-    seen, bound = observation.c, binding.c
-    rows = conn.execute(
-        sa.select(seen.system, seen.kind, sa.func.count())
-        .join(
-            binding,
-            sa.and_(bound.system == seen.system, bound.object == seen.object, bound.native_id == seen.native_id),
-        )
-        .where(
-            seen.entity == entity,
-            seen.state == Wait.NEW.value,
-            sa.or_(bound.obs_digest.isnot(None), seen.kind != Kind.UPSERT.value),
-        )
-        .group_by(seen.system, seen.kind)
-    )
+    rows = conn.execute(_ARRIVED, {"of": entity})
     counts: dict[str, dict[str, int]] = {}
     for system, kind, number in rows:
         entry = counts.setdefault(system, {"changed": 0, "gone": 0})
@@ -217,9 +239,5 @@ def load_of(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
 
 def depth(conn: sa.Connection, entity: str) -> dict[str, int]:
     """Returns how many rows stand in each state."""
-    rows = conn.execute(
-        sa.select(observation.c.state, sa.func.count())
-        .where(observation.c.entity == entity)
-        .group_by(observation.c.state)
-    )
+    rows = conn.execute(_DEPTH, {"of": entity})
     return {row[0]: row[1] for row in rows}

@@ -157,11 +157,18 @@ def of_records(conn: sa.Connection, system: str, hub_ids: Sequence[str]) -> dict
     return found
 
 
+_HOLDS_ANY = sa.select(
+    sa.exists().where(
+        quarantine.c.system == sa.bindparam("at"),
+        quarantine.c.object == sa.bindparam("of"),
+        quarantine.c.state == "open",
+    )
+)
+
+
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether any record of an object is held out."""
-    table = quarantine.c
-    here = sa.exists().where(table.system == system, table.object == object_, table.state == "open")
-    return bool(conn.execute(sa.select(here)).scalar_one())
+    return bool(conn.execute(_HOLDS_ANY, {"at": system, "of": object_}).scalar_one())
 
 
 def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, bytes]:

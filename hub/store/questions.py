@@ -175,17 +175,26 @@ def _row(
     }
 
 
+_FROZEN = [
+    sa.select(table.c.hub_id, table.c.field).where(
+        table.c.hub_id.in_(sa.bindparam("ids", expanding=True)), table.c.state.in_(LIVE)
+    )
+    for table, _ in _TABLES.values()
+]
+_COUNTS = {
+    kind: sa.select(sa.func.count()).where(table.c.entity == sa.bindparam("of"), table.c.state.in_(LIVE))
+    for kind, (table, _) in _TABLES.items()
+}
+
+
 def frozen_fields(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, frozenset[str]]:
     """Returns the fields that open questions freeze, per record."""
     found: dict[str, set[str]] = {}
-    for table, _ in _TABLES.values():
-        query = sa.select(table.c.hub_id, table.c.field).where(table.c.hub_id.in_(hub_ids), table.c.state.in_(LIVE))
-        for hub_id, name in conn.execute(query):
+    for query in _FROZEN:
+        for hub_id, name in conn.execute(query, {"ids": list(hub_ids)}):
             found.setdefault(hub_id, set()).add(name)
     return {hub_id: frozenset(names) for hub_id, names in found.items()}
 
 
 def count(conn: sa.Connection, kind: str, entity: str) -> int:
-    table, _ = _TABLES[kind]
-    query = sa.select(sa.func.count()).where(table.c.entity == entity, table.c.state.in_(LIVE))
-    return conn.execute(query).scalar_one()
+    return conn.execute(_COUNTS[kind], {"of": entity}).scalar_one()

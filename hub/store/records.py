@@ -13,9 +13,10 @@ from hub.canonical.values import Value
 from hub.core.state import Base, Binding, BindingState, GoldenRecord, GoldenState
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
+from hub.store import record_statements as statements
 from hub.store.codec import base_in, base_out, fields_in
 from hub.store.database import bulk_insert, select_by_ids
-from hub.store.tables import base, binding, golden, subject_key
+from hub.store.tables import base, binding, golden
 from hub.store.unit_of_work import UnitOfWork
 
 _BINDING_COLUMNS = (
@@ -57,7 +58,7 @@ def load(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str
         return {}
     records = load_golden(conn, ring, hub_ids)
     found: dict[str, list[Binding]] = {hub_id: [] for hub_id in records}
-    for row in conn.execute(sa.select(binding).where(binding.c.hub_id.in_(hub_ids)).order_by(binding.c.binding_id)):
+    for row in conn.execute(statements.BINDINGS, {"ids": list(hub_ids)}):
         if row.hub_id in found:
             found[row.hub_id].append(binding_of(row))
     bases = _load_bases(conn, ring, hub_ids, records)
@@ -69,22 +70,14 @@ def load(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str
 
 def load_golden(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, GoldenRecord]:
     """Loads and opens golden records, and puts their subjects' keys into the ring."""
-    rows = conn.execute(
-        sa.select(golden, subject_key.c.key_id, subject_key.c.wrapped)
-        .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
-        .where(golden.c.hub_id.in_(hub_ids))
-    ).all()
+    rows = conn.execute(statements.GOLDEN, {"ids": list(hub_ids)}).all()
     ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
     return {row.hub_id: _golden_of(ring, row) for row in rows}
 
 
 def load_subjects(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, str]:
     """Puts the subject keys of records into the ring without opening the records; returns hub id -> subject id."""
-    rows = conn.execute(
-        sa.select(golden.c.hub_id, subject_key)
-        .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
-        .where(golden.c.hub_id.in_(hub_ids))
-    ).all()
+    rows = conn.execute(statements.SUBJECTS, {"ids": list(hub_ids)}).all()
     ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
     return {row.hub_id: row.subject_id for row in rows}
 
@@ -105,11 +98,7 @@ def _golden_of(ring: Keyring, row: Any) -> GoldenRecord:
 def _load_bases(
     conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str], records: Mapping[str, GoldenRecord]
 ) -> dict[str, Base]:
-    rows = conn.execute(
-        sa.select(base, binding.c.hub_id)
-        .join(binding, binding.c.binding_id == base.c.binding_id)
-        .where(binding.c.hub_id.in_(hub_ids))
-    )
+    rows = conn.execute(statements.BASES, {"ids": list(hub_ids)})
     return {
         row.binding_id: base_in(
             ring.open_record("base", row.binding_id, records[row.hub_id].subject_id, row.blob_version, bytes(row.blob))
@@ -139,11 +128,7 @@ def binding_of(row: Any) -> Binding:
 
 def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Binding]:
     """Returns bindings by native id: the look-up by which an unchanged page stays closed."""
-    rows = conn.execute(
-        sa.select(binding).where(
-            binding.c.system == system, binding.c.object == object_, binding.c.native_id.in_(native_ids)
-        )
-    )
+    rows = conn.execute(statements.BY_NATIVE, {"at": system, "of": object_, "ids": list(native_ids)})
     return {row.native_id: binding_of(row) for row in rows}
 
 
@@ -278,9 +263,7 @@ def _write_bindings(work: UnitOfWork, new: Sequence[Binding], old: Sequence[tupl
             row["state"] = after.state.value
         groups.setdefault(tuple(row), []).append({"key": after.binding_id, "at": work.now, **row})
     for names, rows in groups.items():
-        values: dict[str, Any] = {name: sa.bindparam(name) for name in (*names, "at")}
-        values["updated_at"] = values.pop("at")
-        work.conn.execute(binding.update().where(binding.c.binding_id == sa.bindparam("key")).values(values), rows)
+        work.conn.execute(statements.update_binding(names), rows)
 
 
 def change_bindings(work: UnitOfWork, pairs: Sequence[tuple[Binding, Binding]]) -> None:
@@ -292,31 +275,9 @@ def place_new(work: UnitOfWork, entity: str, systems: Sequence[str]) -> int:
     """Gives every record that has no place yet in a system a pending binding there, in one statement per system."""
     placed = 0
     for system in systems:
-        missing = (
-            sa.select(
-                golden.c.hub_id + f"/{system}/main",
-                golden.c.hub_id,
-                golden.c.entity,
-                sa.literal(system),
-                sa.literal("main"),
-                sa.literal(BindingState.PENDING.value),
-                sa.literal(0),
-                sa.literal(False),
-                sa.literal(True),
-                sa.literal(work.now, sa.Double),
-            )
-            .where(golden.c.entity == entity, golden.c.unplaced, golden.c.state == GoldenState.LIVE.value)
-            .where(
-                ~sa.exists().where(
-                    binding.c.hub_id == golden.c.hub_id, binding.c.system == system, binding.c.part == "main"
-                )
-            )
-        )
-        columns = ["binding_id", "hub_id", "entity", "system", "part", "state"]
-        columns += ["agreed_revision", "stamped", "dirty", "updated_at"]
-        counted = binding.insert().from_select(columns, missing).execution_options(preserve_rowcount=True)
-        placed += work.conn.execute(counted).rowcount
-    work.conn.execute(golden.update().where(golden.c.entity == entity, golden.c.unplaced).values(unplaced=sa.false()))
+        values = {"of": entity, "at": system, "place": f"/{system}/main", "now": work.now}
+        placed += work.conn.execute(statements.PLACE, values).rowcount
+    work.conn.execute(statements.PLACED, {"of": entity})
     return placed
 
 
@@ -340,28 +301,14 @@ def dirty_page(
     conn: sa.Connection, entity: str, system: str, after: str, limit: int, state: BindingState
 ) -> list[Binding]:
     """Returns the next bindings of one state that are owed a write; the keyset walks each once a pass."""
-    rows = conn.execute(
-        sa.select(binding)
-        .where(
-            binding.c.entity == entity,
-            binding.c.system == system,
-            binding.c.dirty,
-            binding.c.state == state.value,
-            binding.c.binding_id > after,
-        )
-        .order_by(binding.c.binding_id)
-        .limit(limit)
-    )
+    values = {"of": entity, "at": system, "in_state": state.value, "after": after, "most": limit}
+    rows = conn.execute(statements.OWED, values)
     return [binding_of(row) for row in rows]
 
 
 def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
     """Returns per system how many bindings are bound, and how many creates, updates and deletes are owed."""
-    rows = conn.execute(
-        sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())
-        .where(binding.c.entity == entity)
-        .group_by(binding.c.system, binding.c.state, binding.c.dirty)
-    )
+    rows = conn.execute(statements.TALLY, {"of": entity})
     counts: dict[str, dict[str, int]] = {}
     for system, state, dirty, number in rows:
         entry = counts.setdefault(system, {"bound": 0, "creates": 0, "updates": 0, "deletes": 0, "detached": 0})

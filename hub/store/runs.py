@@ -63,19 +63,30 @@ def latest(conn: sa.Connection, entity: str, limit: int = 10) -> list[Run]:
     ]
 
 
+# Statements of every page and stream are built once: building one costs more than running it.
+_HERE = sa.and_(
+    *[checkpoint.c[name] == sa.bindparam(f"at_{name}") for name in ("entity", "system", "object", "stream")]
+)
+_CURSOR = sa.select(checkpoint.c.cursor, checkpoint.c.scope).where(_HERE)
+_MOVED_AT = sa.select(checkpoint.c.moved_at).where(_HERE)
+_MOVE = (
+    checkpoint.update()
+    .where(_HERE)
+    .values({name: sa.bindparam(f"new_{name}") for name in ("scope", "cursor", "run_id", "moved_at")})
+)
+_GUARDS = sa.select(guard_trip).where(guard_trip.c.entity == sa.bindparam("of"))
+
+
 def load_cursor(
     conn: sa.Connection, entity: str, system: str, object_: str, stream: str, scope: str
 ) -> Mapping[str, Any] | None:
     """Returns the stored cursor, or None when there is none for this scope: then the listing starts over."""
-    row = conn.execute(
-        sa.select(checkpoint.c.cursor, checkpoint.c.scope).where(_stream(entity, system, object_, stream))
-    ).one_or_none()
+    row = conn.execute(_CURSOR, _key(entity, system, object_, stream)).one_or_none()
     return orjson.loads(row.cursor) if row is not None and row.scope == scope else None
 
 
 def cursor_moved_at(conn: sa.Connection, entity: str, system: str, object_: str, stream: str) -> float | None:
-    query = sa.select(checkpoint.c.moved_at).where(_stream(entity, system, object_, stream))
-    return conn.execute(query).scalar_one_or_none()
+    return conn.execute(_MOVED_AT, _key(entity, system, object_, stream)).scalar_one_or_none()
 
 
 def save_cursor(
@@ -89,19 +100,18 @@ def save_cursor(
     run_id: str,
 ) -> None:
     values = {"scope": scope, "cursor": orjson.dumps(cursor).decode(), "run_id": run_id, "moved_at": work.now}
-    here = _stream(entity, system, object_, stream)
-    if not work.conn.execute(checkpoint.update().where(here).values(values)).rowcount:
+    new = {f"new_{name}": value for name, value in values.items()}
+    if not work.conn.execute(_MOVE, {**_key(entity, system, object_, stream), **new}).rowcount:
         key = {"entity": entity, "system": system, "object": object_, "stream": stream}
-        work.conn.execute(checkpoint.insert().values(**key, **values))
+        work.conn.execute(checkpoint.insert(), {**key, **values})
 
 
 def drop_cursor(work: UnitOfWork, entity: str, system: str, object_: str, stream: str) -> None:
-    work.conn.execute(checkpoint.delete().where(_stream(entity, system, object_, stream)))
+    work.conn.execute(checkpoint.delete().where(_HERE), _key(entity, system, object_, stream))
 
 
-def _stream(entity: str, system: str, object_: str, stream: str) -> sa.ColumnElement[bool]:
-    table = checkpoint.c
-    return sa.and_(table.entity == entity, table.system == system, table.object == object_, table.stream == stream)
+def _key(entity: str, system: str, object_: str, stream: str) -> dict[str, str]:
+    return {"at_entity": entity, "at_system": system, "at_object": object_, "at_stream": stream}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ class GuardRow:
 
 
 def guards(conn: sa.Connection, entity: str) -> list[GuardRow]:
-    rows = conn.execute(sa.select(guard_trip).where(guard_trip.c.entity == entity))
+    rows = conn.execute(_GUARDS, {"of": entity})
     return [
         GuardRow(
             row.entity,

@@ -94,21 +94,28 @@ class Store:
     def _append(self, work: UnitOfWork) -> None:
         if not work.events:
             return
-        head = sa.select(audit_head.c.epoch, audit_head.c.seq).where(audit_head.c.id == 1).with_for_update()
-        epoch, seq = work.conn.execute(head).one()
-        row = work.conn.execute(
-            sa.select(audit_entry).where(audit_entry.c.epoch == epoch, audit_entry.c.seq == seq)
-        ).one_or_none()
+        epoch, seq = work.conn.execute(_HEAD).one()
+        row = work.conn.execute(_ENTRY, {"at_epoch": epoch, "at_seq": seq}).one_or_none()
         last = None if row is None else (row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain))
         rows = self.append(last, work.events)
         names = ("epoch", "seq", "body", "leaf", "chain")
         bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
-        moved = audit_head.update().where(audit_head.c.id == 1).values(epoch=rows[-1][0], seq=rows[-1][1])
-        work.conn.execute(moved)
+        work.conn.execute(_MOVE_HEAD, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
+
+
+# Statements of every unit of work are built once: building one costs more than running it.
+_HEAD = sa.select(audit_head.c.epoch, audit_head.c.seq).where(audit_head.c.id == 1).with_for_update()
+_ENTRY = sa.select(audit_entry).where(
+    audit_entry.c.epoch == sa.bindparam("at_epoch"), audit_entry.c.seq == sa.bindparam("at_seq")
+)
+_MOVE_HEAD = (
+    audit_head.update().where(audit_head.c.id == 1).values(epoch=sa.bindparam("to_epoch"), seq=sa.bindparam("to_seq"))
+)
+_EPOCH = sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of"))
 
 
 def _check_epoch(conn: sa.Connection, held: Lease) -> None:
-    newest = conn.execute(sa.select(lease.c.epoch).where(lease.c.entity == held.entity)).scalar_one_or_none()
+    newest = conn.execute(_EPOCH, {"of": held.entity}).scalar_one_or_none()
     if newest != held.epoch:
         raise LeaseLost(
             f"another process took over the cycle of {held.entity}; this one stops without writing",

@@ -1,0 +1,95 @@
+"""The statements of golden records, bindings and bases, each built once: building one costs more than running it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.core.state import BindingState, GoldenState
+from hub.store.tables import base, binding, golden, subject_key
+
+_IDS: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
+BINDINGS = sa.select(binding).where(binding.c.hub_id.in_(_IDS)).order_by(binding.c.binding_id)
+GOLDEN = (
+    sa.select(golden, subject_key.c.key_id, subject_key.c.wrapped)
+    .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
+    .where(golden.c.hub_id.in_(_IDS))
+)
+SUBJECTS = (
+    sa.select(golden.c.hub_id, subject_key)
+    .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
+    .where(golden.c.hub_id.in_(_IDS))
+)
+BASES = (
+    sa.select(base, binding.c.hub_id)
+    .join(binding, binding.c.binding_id == base.c.binding_id)
+    .where(binding.c.hub_id.in_(_IDS))
+)
+BY_NATIVE = sa.select(binding).where(
+    binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS)
+)
+OWED = (
+    sa.select(binding)
+    .where(
+        binding.c.entity == sa.bindparam("of"),
+        binding.c.system == sa.bindparam("at"),
+        binding.c.dirty,
+        binding.c.state == sa.bindparam("in_state"),
+        binding.c.binding_id > sa.bindparam("after"),
+    )
+    .order_by(binding.c.binding_id)
+    .limit(sa.bindparam("most"))
+)
+TALLY = (
+    sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())
+    .where(binding.c.entity == sa.bindparam("of"))
+    .group_by(binding.c.system, binding.c.state, binding.c.dirty)
+)
+
+
+_HERE = sa.bindparam("at", type_=sa.String)
+PLACE = (
+    binding.insert()
+    .from_select(
+        [
+            "binding_id",
+            "hub_id",
+            "entity",
+            "system",
+            "part",
+            "state",
+            "agreed_revision",
+            "stamped",
+            "dirty",
+            "updated_at",
+        ],
+        sa.select(
+            golden.c.hub_id + sa.bindparam("place", type_=sa.String),
+            golden.c.hub_id,
+            golden.c.entity,
+            _HERE,
+            sa.literal("main"),
+            sa.literal(BindingState.PENDING.value),
+            sa.literal(0),
+            sa.literal(False),
+            sa.literal(True),
+            sa.bindparam("now", type_=sa.Double),
+        )
+        .where(golden.c.entity == sa.bindparam("of"), golden.c.unplaced, golden.c.state == GoldenState.LIVE.value)
+        .where(
+            ~sa.exists().where(binding.c.hub_id == golden.c.hub_id, binding.c.system == _HERE, binding.c.part == "main")
+        ),
+    )
+    .execution_options(preserve_rowcount=True)
+)
+PLACED = golden.update().where(golden.c.entity == sa.bindparam("of"), golden.c.unplaced).values(unplaced=sa.false())
+
+
+@lru_cache(maxsize=256)
+def update_binding(names: tuple[str, ...]) -> sa.Update:
+    """Returns the update of just these columns: an index not named is not touched."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in (*names, "at")}
+    values["updated_at"] = values.pop("at")
+    return binding.update().where(binding.c.binding_id == sa.bindparam("key")).values(values)
