@@ -17,18 +17,21 @@ from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Entity, Field, Schema, load_schema
 from hub.canonical.shipped import shipped_folder
-from hub.core.derive import Derivation
+from hub.core.deadlines import Deadlines
+from hub.core.derive import Derivation, Formula, StepDerivation
 from hub.core.guards import Limits
 from hub.core.plan import EntityPolicy, OnDelete
 from hub.core.policy import FieldRule
 from hub.crypto.provider import KeyProvider
 from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
-from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, problem
+from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, problem
 from hub.kernel.ids import Uuid7
 from hub.kernel.settings import FILE, EntitySettings, Settings, load_settings
+from hub.kernel.workdays import Workdays
 from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import Keyring, SealMode
+from hub.mapping.deadlines import read_deadlines
 from hub.mapping.loader import load_mapping, mapping_path
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
@@ -39,6 +42,7 @@ from hub.store.migrate import migrate, require_current
 from hub.store.unit_of_work import Store
 from hub.store.vault import SealedTokens, load_keys, read_meta, save_keys, write_meta
 from hub.sync.engine import EntityRules, Link
+from hub.telemetry import logger
 
 COMPUTED = (
     Derivation("lifecycle_changed_at", "lifecycle_stage"),
@@ -73,7 +77,7 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
         migrate(engine)
         tenant = read_meta(engine, "tenant")
         # A store that is sealed already opens with its own key only; a fresh one would hide that it is lost.
-        provider = _provider(settings, create=tenant is None)
+        provider = provider_of(settings, create=tenant is None)
         if tenant is None:
             tenant = settings.installation.id
             ids = iter(range(1, 1000))
@@ -104,9 +108,11 @@ def open_installation(
         require_current(engine)
         ring = _open_ring(settings, engine, seal)
         actor = f"local:{getpass.getuser()}"
-        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, _origin(settings, actor, channel)))
+        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, actor, channel)))
         outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store))
-        rules = {name: rules_of(schema.entity(name), item) for name, item in _entities(settings, schema).items()}
+        entities = _entities(settings, schema)
+        deadlines = load_deadlines(settings, schema)
+        rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}
     except BaseException:
         engine.dispose()
         raise
@@ -142,23 +148,20 @@ def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> Co
     return compile_mapping(load_mapping(path), schema, load_tables(settings.mappings / "tables"))
 
 
-def rules_of(entity: Entity, settings: EntitySettings) -> EntityRules:
+def rules_of(entity: Entity, settings: EntitySettings, deadlines: Deadlines | None = None) -> EntityRules:
     """Returns what the engine may decide by, from the canonical schema and the settings of one entity."""
     rules = {
-        name: FieldRule(name, item.policy, tuple(item.guards), dict(item.order) or None, _reopens(item))
+        name: FieldRule(name, item.policy, _guards(item), dict(item.order) or None, _reopens(item))
         for name, item in entity.fields.items()
     }
     prefer = settings.prefer or settings.systems
-    derivations = tuple(d for d in COMPUTED if d.target in rules and d.watched in rules)
-    computed = tuple(d for d in derivations if entity.fields[d.target].computed)
     policy = EntityPolicy(
         entity.name,
         rules,
         tuple(prefer),
-        frozenset({"customer_kind"}) & rules.keys(),
-        computed,
-        OnDelete(settings.on_delete),
-        settings.oscillation.times,
+        derivations=_derivations(entity, deadlines),
+        on_delete=OnDelete(settings.on_delete),
+        oscillation=settings.oscillation.times,
     )
     guards = settings.guards
     limits = Limits(
@@ -173,6 +176,50 @@ def rules_of(entity: Entity, settings: EntitySettings) -> EntityRules:
     )
     match_rules = tuple(rule for rule in entity.match if rule.fields != ("hub_id",))
     return EntityRules(entity, policy, limits, match_rules, settings.oscillation.window_hours * 3600)
+
+
+def load_deadlines(settings: Settings, schema: Schema) -> Deadlines | None:
+    """Returns the table of deadlines, None where no due date is computed here. Raises ConfigInvalid."""
+    for name in settings.entities:
+        fields = schema.entity(name).fields
+        if "due_at" in fields and fields["due_at"].computed and "extension" in fields:
+            folder, problems = settings.mappings / "tables", list[Problem]()
+            rows = read_deadlines(load_tables(folder), fields["extension"].values, folder, problems)
+            if problems:
+                raise ConfigInvalid(problems)
+            return Deadlines(rows, Workdays(_report_unpublished))
+    return None
+
+
+def _report_unpublished(year: int) -> None:
+    logger("deadlines").warning("holidays_unpublished", year=year, counted="monday_to_friday")
+
+
+def _derivations(entity: Entity, deadlines: Deadlines | None) -> tuple[Derivation, ...]:
+    """Returns how the hub computes the fields of an entity that its schema marks as computed."""
+    known: list[Derivation] = [*COMPUTED, *_reopenings(entity)]
+    if deadlines is not None:
+        known.append(Formula("due_at", "received_at", deadlines))
+    fields = entity.fields
+    return tuple(d for d in known if d.watched in fields and d.target in fields and fields[d.target].computed)
+
+
+def _reopenings(entity: Entity) -> list[Derivation]:
+    """Returns what the hub notes when a status steps back to where a reopening leads, for whatever reason."""
+    status = entity.fields.get("status")
+    if status is None:
+        return []
+    rank, open_again = status.order, {after for _, after in _reopens(status)}
+    steps = frozenset((b, a) for b in status.values for a in open_again if rank.get(b, 0) > rank.get(a, 0))
+    return [
+        StepDerivation("reopened_count", "status", steps),
+        StepDerivation("review_reopened_at", "status", steps, "review_requested_at"),
+    ]
+
+
+def _guards(field: Field) -> tuple[str, ...]:
+    """Returns the guards of a field; one that keeps the earliest value is guarded against a later one by itself."""
+    return (*field.guards, "later_than_earliest") if field.policy == "min" else field.guards
 
 
 def _reopens(field: Field) -> tuple[tuple[str, str], ...]:
@@ -214,7 +261,8 @@ class _Tokens:
         SealedTokens(self._store, system).put(name, value)
 
 
-def _provider(settings: Settings, *, create: bool = False) -> KeyProvider:
+def provider_of(settings: Settings, *, create: bool = False) -> KeyProvider:
+    """Returns the key provider of a configuration; `create` makes a missing key file. Raises KeyUnusable."""
     if settings.keys.provider != "file":
         raise KeyUnusable(
             f"key provider {settings.keys.provider} is not known; use `file`",
@@ -241,9 +289,10 @@ def _open_ring(settings: Settings, engine: Engine, seal: SealMode) -> Keyring:
                 )
             ]
         )
-    return Keyring.load(_provider(settings), tenant, load_keys(engine), seal_mode=seal, profile=settings.profile)
+    return Keyring.load(provider_of(settings), tenant, load_keys(engine), seal_mode=seal, profile=settings.profile)
 
 
-def _origin(settings: Settings, actor: str, channel: str) -> Origin:
+def origin_of(settings: Settings, actor: str, channel: str) -> Origin:
+    """Returns who acts, from where, under which release and settings, for the audit log."""
     source = Source(channel, host=socket.gethostname(), pid=os.getpid())  # type: ignore[arg-type]
     return Origin(Actor("local", actor), source, version("crmhub"), settings.digest)

@@ -121,5 +121,3 @@ def _log_crash(kind: type[BaseException], error: BaseException, trace: Traceback
         sys.__excepthook__(kind, error, trace)
         return
     logger("hub").critical("crashed", exc_info=(kind, error, trace))
-
-

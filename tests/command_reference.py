@@ -33,6 +33,7 @@ Options of every simulator · 模拟器选项：
 |---|---|---|
 | `--host` `--port` | where it listens; port 0: a free one, shown first | 监听地址；端口 0 自动选择并首行输出 |
 | `--records` `--seed` | how many invented customers; the same seed makes the same ones | 虚构客户数；相同种子结果相同 |
+| `--logs` `--complaints` | how many contact logs and complaints, both sides together | 两侧合计的沟通记录数、投诉数 |
 | `--empty` | make the customers, for the table of who is who, but no records | 只生成真实身份表，不建记录 |
 | `--load` `--columns` | load a CSV file instead; which column is which field | 改为载入 CSV；列与字段的对应文件 |
 | `--limits` | `vendor`: the vendor's limits and lag; `fast`: raised, shortened | `vendor` 按厂商限额，`fast` 放宽 |
@@ -45,10 +46,9 @@ Options of every simulator · 模拟器选项：
 
 @cache
 def table() -> dict[str, Command]:
-    """Returns every command by its words."""
-    for name in (*main.MODULES, "demo"):
-        import_module(f"hub.cli.{name}")
-    return dict(commands.COMMANDS)
+    """Returns every command by its words, in the order of the program's own modules, whoever imported which first."""
+    modules = [import_module(f"hub.cli.{name}").__name__ for name in (*main.MODULES, "demo")]
+    return dict(sorted(commands.COMMANDS.items(), key=lambda item: modules.index(item[1].handler.__module__)))
 
 
 def notes(command: Command) -> Iterator[tuple[inspect.Parameter, type, Opt | Arg]]:
@@ -95,7 +95,7 @@ def _word(parameter: inspect.Parameter, note: Arg) -> str:
 
 def _row(parameter: inspect.Parameter, kind: type, note: Opt) -> str:
     default = parameter.default
-    shown = "" if default in (None, False, inspect.Parameter.empty) else f" ({default})"
+    shown = "" if default in (None, False, "", inspect.Parameter.empty) else f" ({default})"
     needed = ("; required", "；必填") if default is inspect.Parameter.empty else ("", "")
     names = " ".join(f"`{name}`" for name in note.names)
     return f"| {names} | {note.en}{shown}{needed[0]} | {note.zh}{shown}{needed[1]} |"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.base import ObjectDescription
-from connectors.fxiaoke.descriptions import LIST_TYPES
+from connectors.fxiaoke.descriptions import CREATED_AT, LIST_TYPES
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 Body = dict[str, Any]
@@ -15,11 +15,11 @@ _QUIET = {"triggerApprovalFlow": False, "triggerWorkFlow": False}
 
 
 def create(object: str, fields: Mapping[str, Any], settings: FxiaokeSettings) -> Body:
-    """Builds a create. Source: Fxiaoke AccountObj/add, CustomObj/add."""
+    """Builds a create; only the flag makes a given time count. Source: Fxiaoke AccountObj/add, CustomObj/add."""
     record = {"dataObjectApiName": object, **fields}
     body = {
         **_QUIET,
-        "hasSpecifyTime": False,
+        "hasSpecifyTime": CREATED_AT in fields,
         "hasSpecifyCreatedBy": False,
         "data": {"object_data": record, "details": {}, "optionInfo": _options(settings)},
     }

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.base import FieldDescription, ObjectDescription, Refused
-from connectors.fxiaoke.descriptions import LIST_TYPES
+from connectors.fxiaoke.descriptions import CREATED_AT, LIST_TYPES
+from connectors.fxiaoke.links import RELATED, plain_entries
 
 _FREE_TEXT = "__o"
 
 
-def find_fault(description: ObjectDescription, fields: Mapping[str, Any], place: tuple[str, str]) -> Refused | None:
+def find_fault(
+    description: ObjectDescription, fields: Mapping[str, Any], place: tuple[str, str], *, creating: bool
+) -> Refused | None:
     """Returns why the vendor would not store these fields as they are, or None. `place` names system and record."""
     for name, value in fields.items():
         found = description.fields.get(name)
@@ -19,7 +22,7 @@ def find_fault(description: ObjectDescription, fields: Mapping[str, Any], place:
             found = description.fields.get(name.removesuffix(_FREE_TEXT))
             problem = None if found is not None else _absent()
         else:
-            problem = _absent() if found is None else _problem(found, value)
+            problem = _absent() if found is None else _problem(found, value, creating)
         if problem is not None:
             code, en, zh = problem
             where = f"{place[0]} {description.object} {place[1]} {name}"
@@ -35,12 +38,18 @@ def _absent() -> tuple[str, str, str]:
     )
 
 
-def _problem(field: FieldDescription, value: Any) -> tuple[str, str, str] | None:
+def _problem(field: FieldDescription, value: Any, creating: bool) -> tuple[str, str, str] | None:
     if not field.writable:
         return (
             "field-readonly",
             "Fxiaoke computes this field; make the mapping read it only",
             "该字段由纷享销客计算；请在映射中改为只读",
+        )
+    if field.api_name == CREATED_AT and not creating:
+        return (
+            "creation-only",
+            "Fxiaoke takes this field only when a record is created; mark the pair `once` in the mapping",
+            "该字段只能在新建记录时写入；请在映射中标记 once",
         )
     if value is None:
         return None
@@ -50,13 +59,19 @@ def _problem(field: FieldDescription, value: Any) -> tuple[str, str, str] | None
             "a masked value must not be written back; give the operator the role that sees it",
             "脱敏后的值不能回写；请为操作员配置可查看明文的角色",
         )
-    if (field.kind in LIST_TYPES) is not isinstance(value, list):
+    if _wrong_form(field, value):
         return (
             "wrong-form",
             f"a {field.kind} has another form; correct the lens",
             f"{field.kind} 类型的值形式不符；请更正转换规则",
         )
     return _option_problem(field, value) or _length_problem(field, value)
+
+
+def _wrong_form(field: FieldDescription, value: Any) -> bool:
+    if (field.kind in LIST_TYPES) is not isinstance(value, list):
+        return True
+    return field.api_name == RELATED and len(plain_entries(value)) != len(value)
 
 
 def _option_problem(field: FieldDescription, value: Any) -> tuple[str, str, str] | None:

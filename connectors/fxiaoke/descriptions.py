@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -10,6 +10,7 @@ from connectors.base import ConnectorContext, FieldDescription, ObjectDescriptio
 from connectors.errors import SchemaDrift
 from connectors.fxiaoke.client import OBJECT_DESCRIBE, Client
 from connectors.fxiaoke.envelope import Call, Reason, Rejected, protocol_violation
+from connectors.fxiaoke.links import LOG, LOOKUP, RELATED, Links, links_of
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 # The server computes these types, or their form is out of scope. Source: Fxiaoke guide/values.
@@ -19,10 +20,13 @@ _READ_ONLY_TYPES = frozenset(
 _SERVER_FIELDS = frozenset(
     {
         "_id", "version", "is_deleted", "life_status", "lock_status", "lock_rule", "lock_user", "tenant_id", "package",
-        "created_by", "create_time", "last_modified_by", "last_modified_time", "owner_department",
+        "created_by", "last_modified_by", "last_modified_time", "owner_department",
         "owner_department_id", "out_owner", "object_describe_id", "object_describe_api_name", "extend_obj_data_id",
+        "related_api_names",
     }
 )  # fmt: skip
+CREATED_AT = "create_time"
+"""Is written when a record is created and never again. Source: Fxiaoke data/create, hasSpecifyTime."""
 LIST_TYPES = frozenset(
     {
         "select_many", "employee", "employee_many", "department", "department_many", "out_employee",
@@ -36,7 +40,7 @@ class Descriptions:
 
     def __init__(self, client: Client, settings: FxiaokeSettings, context: ConnectorContext) -> None:
         self._client, self._settings, self._context = client, settings, context
-        self._kept: dict[str, tuple[float, ObjectDescription]] = {}
+        self._kept: dict[str, tuple[float, ObjectDescription, Links | None]] = {}
         self._lock = Lock()
 
     def read(self, object: str) -> ObjectDescription:
@@ -57,18 +61,29 @@ class Descriptions:
         described = (payload.get("data") or {}).get("describe")
         if not isinstance(described, Mapping) or not isinstance(described.get("fields"), Mapping):
             raise self._absent(object)
-        made = to_description(object, described)
+        made, links = to_description(object, described), None
+        if object == LOG:
+            links = links_of(made.fields, self._settings.log_links, self._settings.log_linked_objects)
+            made = links.described(made)
         with self._lock:
-            self._kept[object] = (self._context.clock.now(), made)
+            self._kept[object] = (self._context.clock.now(), made, links)
         return made
 
     def kept(self, object: str) -> ObjectDescription:
         """Returns a description that is at most `describe_ttl` old."""
         with self._lock:
-            read_at, made = self._kept.get(object, (0.0, None))
+            read_at, made, _ = self._kept.get(object, (0.0, None, None))
         if made is None or self._context.clock.now() - read_at > self._settings.describe_ttl:
             return self.read(object)
         return made
+
+    def links(self, object: str, names: Iterable[str]) -> Links | None:
+        """Returns how the tenant links contact logs, or None where none of these fields is a link of one."""
+        if object != LOG or {LOOKUP, RELATED}.isdisjoint(names):
+            return None
+        self.kept(object)
+        with self._lock:
+            return self._kept[object][2]
 
     def age(self, object: str) -> float | None:
         """Returns how old the kept description is, or None when there is none."""
@@ -136,7 +151,8 @@ def _to_field(name: str, spec: Mapping[str, Any]) -> FieldDescription:
         kind=kind,
         length=int(length) if length else None,
         required=spec.get("is_required") is True,
-        writable=kind not in _READ_ONLY_TYPES and name not in _SERVER_FIELDS and spec.get("is_readonly") is not True,
+        writable=name == CREATED_AT
+        or (kind not in _READ_ONLY_TYPES and name not in _SERVER_FIELDS and spec.get("is_readonly") is not True),
         unique=spec.get("is_unique") is True,
         options=_options(options) if isinstance(options, list) else None,
         lookup=spec.get("target_api_name"),

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     PERMISSION = "permission"
     LOOKUP = "lookup-missing"
+    REFERENCED = "referenced"
     PARAMETER = "parameter"
     OTHER = "refused"
 
@@ -58,6 +59,7 @@ _WORDING = (
     (Reason.LOCKED, re.compile(r"锁定|locked|审核中|审批中", re.IGNORECASE)),
     (Reason.NOT_FOUND, re.compile(r"已作废|已删除|数据不存在")),
     (Reason.LOOKUP, re.compile(r"关联关系不存在")),
+    (Reason.REFERENCED, re.compile(r"被.{0,40}(关联|引用)")),
     (Reason.DUPLICATE, re.compile(r"重复|唯一|已存在")),
     (Reason.PERMISSION, re.compile(r"权限")),
 )

@@ -10,6 +10,7 @@ from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, S
 from connectors.fxiaoke.client import OBJECT_LIST, Client
 from connectors.fxiaoke.descriptions import Descriptions
 from connectors.fxiaoke.envelope import Call, Rejected, protocol_violation
+from connectors.fxiaoke.links import LOOKUP
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.settings import FxiaokeSettings
 
@@ -48,7 +49,24 @@ def _prove_object(
     lines = [described, read]
     if described.ok:
         lines.append(_key_line(object, descriptions, settings))
+        lines.extend(_link_lines(object, descriptions))
     return lines
+
+
+def _link_lines(object: str, descriptions: Descriptions) -> list[CheckLine]:
+    """Returns which fields carry what a contact log is about; without any, logs belong to nobody."""
+    links = descriptions.links(object, (LOOKUP,))
+    if links is None:
+        return []
+    shown = ", ".join(sorted(links.carried)) or "-"
+    return [
+        CheckLine(
+            f"links {object}",
+            bool(links.carried),
+            f"the customer of a contact log is carried by: {shown}",
+            f"销售记录通过以下字段关联客户：{shown}",
+        )
+    ]
 
 
 def _key_line(object: str, descriptions: Descriptions, settings: FxiaokeSettings) -> CheckLine:

@@ -16,6 +16,7 @@ from connectors.fxiaoke.client import Client, record_path
 from connectors.fxiaoke.cursors import Mode, Position, cursor_expired, read_cursor
 from connectors.fxiaoke.descriptions import Descriptions, field_absent
 from connectors.fxiaoke.envelope import Answer, Call, Reason, Rejected, protocol_violation
+from connectors.fxiaoke.links import LOG, read_links
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.records import SYSTEM_FIELDS, Shape, is_invalid, projection, version_of, wanted
 from connectors.fxiaoke.settings import FxiaokeSettings
@@ -111,7 +112,7 @@ class Reader:
             return None
         if not isinstance(row, Mapping) or str(row.get("_id")) != native_id:
             raise self._violation(path, object, "the answer is not the record asked for", "返回的不是所请求的记录")
-        return row
+        return read_links(row) if object == LOG else row
 
     def _natives(self, object: str, rows: Sequence[Row], fields: Sequence[str]) -> tuple[NativeRecord, ...]:
         shape = Shape(object, wanted(fields), lambda: self._descriptions.masked(object), self._settings.trust_nulls)
@@ -124,6 +125,8 @@ class Reader:
         self, object: str, asked: list[str], filters: Sequence[Filter], limit: int, after: str
     ) -> tuple[list[Row], Answer]:
         path = record_path(object, "query")
+        links = self._descriptions.links(object, asked)
+        asked = asked if links is None else links.asked(asked)
         conditions = [*filters, _condition("_id", "GT", [after])] if after else list(filters)
         search = {
             "limit": limit,
@@ -163,7 +166,7 @@ class Reader:
         if any(later <= earlier for earlier, later in pairwise(ids)):
             # Unsorted or repeated ids would make the keyset skip records or turn in circles.
             raise self._violation(path, object, "the records are not in the order of their ids", "记录未按 _id 排序")
-        return rows
+        return [read_links(row) for row in rows] if object == LOG else rows
 
     def _window_end(self, object: str, at: Position, rows: Sequence[Row], answer: Answer) -> float:
         """Returns the watermark that the window opened by this answer will leave, by the server's clock alone.

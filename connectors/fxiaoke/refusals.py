@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connectors.base import Refused, WriteRequest
-from connectors.errors import ConnectorError, RateLimited
+from connectors.base import Op, Refused, WriteRequest
+from connectors.errors import ConnectorError, RateLimited, Unsupported
 from connectors.fxiaoke.envelope import Reason, Rejected
+from connectors.fxiaoke.links import LOG
 
 _REMEDIES = {
     Reason.LOCKED: (
@@ -32,6 +33,10 @@ _REMEDIES = {
         "a related record does not exist in Fxiaoke; it must be written first",
         "关联记录在纷享销客中不存在；须先写入关联记录",
     ),
+    Reason.REFERENCED: (
+        "other records in Fxiaoke point at this one and forbid its deletion; delete or re-link them first",
+        "纷享销客中有其他记录关联该记录，不允许作废；须先处理这些记录",
+    ),
     Reason.PARAMETER: (
         "Fxiaoke does not take the request; compare the mapped fields with the object's description",
         "纷享销客不接受该请求；请核对映射字段与对象描述",
@@ -42,10 +47,16 @@ _REMEDIES = {
     ),
 }
 
+_CLOSED_LOG = (
+    "the tenant does not let the operator change this log; grant the permission, or name the object in append_only",
+    "租户不允许操作员修改该销售记录；请授权，或在 append_only 中列出该对象",
+)
+
 
 def refused(system: str, request: WriteRequest, no: Rejected, labels: Mapping[str, str]) -> Refused:
     """Returns the row result of a rejected write; `labels` are the object's field labels, as far as known."""
-    en, zh = _REMEDIES[no.reason]
+    closed = no.reason is Reason.PERMISSION and request.object == LOG and request.op is not Op.CREATE
+    en, zh = _CLOSED_LOG if closed else _REMEDIES[no.reason]
     field = _field(no.wording, request, labels)
     where = place(system, request, field)
     return Refused(
@@ -62,6 +73,27 @@ def wait_for_approval(system: str, request: WriteRequest) -> Refused:
     en, zh = _REMEDIES[Reason.LOCKED]
     where = place(system, request, None)
     return Refused(f"fxiaoke.{Reason.LOCKED}", None, f"{where}: {en}", f"{where}：{zh}", retry_later=True)
+
+
+def append_only(system: str, request: WriteRequest) -> Refused:
+    """Returns the row result of a change to a record that the connection only creates."""
+    where = place(system, request, None)
+    return Refused(
+        "fxiaoke.append-only",
+        None,
+        f"{where}: not sent, because append_only names this object; take it out there, or change the record in Fxiaoke",
+        f"{where}：未发送，因 append_only 包含该对象；请从中移除，或在纷享销客中直接修改",
+    )
+
+
+def append_only_op(system: str, object: str, op: Op) -> Unsupported:
+    """Returns the error of an op that an object which is only created does not have."""
+    return Unsupported(
+        f"{system} {object}: no {op}, because append_only names this object",
+        f"{system} {object}：append_only 包含该对象，不支持 {op}",
+        system=system,
+        object=object,
+    )
 
 
 def busy(system: str, request: WriteRequest, cause: ConnectorError | None) -> Refused:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from connectors.errors import SettingsInvalid
+from connectors.fxiaoke.links import LinkMode
 
 HOSTS = (
     "open.fxiaoke.com",
@@ -86,6 +87,14 @@ class FxiaokeSettings(BaseModel):
     """Whether to try to write records under review or locked; off: they are deferred."""
     not_found_codes: tuple[int, ...] = ()
     """Codes that also mean "invalid, deleted or hidden", beside the known wording [unverified]."""
+    log_links: LinkMode = "described"
+    """Which fields carry what a contact log is about: those that describe shows, or one in any case [unverified]."""
+    log_linked_objects: tuple[str, ...] = ("AccountObj", "complaint__c")
+    """The objects whose links in a contact log are the hub's; people's links to any other object are left alone."""
+    append_only: tuple[str, ...] = ()
+    """Objects whose records the tenant lets nobody change, such as ActiveRecordObj [unverified]: only created."""
+    created_id_wait: float = Field(default=3.0, ge=0)
+    """How long to wait until a new record is found by its key, where the answer does not name it [unverified]."""
 
     @field_validator("base_url")
     @classmethod

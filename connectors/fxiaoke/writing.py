@@ -23,12 +23,14 @@ from connectors.errors import ConnectorError, Unsupported
 from connectors.fxiaoke import bodies
 from connectors.fxiaoke.checks import find_fault
 from connectors.fxiaoke.client import Client
+from connectors.fxiaoke.created import CreatedLookup, Nameless
 from connectors.fxiaoke.descriptions import Descriptions
 from connectors.fxiaoke.envelope import Answer, Rejected
+from connectors.fxiaoke.links import same_value
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.reading import Reader, Row
 from connectors.fxiaoke.records import is_invalid, later, version_of
-from connectors.fxiaoke.refusals import busy, refused, wait_for_approval
+from connectors.fxiaoke.refusals import append_only, append_only_op, busy, refused, wait_for_approval
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 OWNER = "owner"
@@ -57,6 +59,7 @@ class Writer:
     ) -> None:
         self._client, self._reader, self._descriptions, self._pool = client, reader, descriptions, pool
         self._settings, self._system = settings, context.system
+        self._lookup = CreatedLookup(reader, settings, context)
 
     def write(self, requests: Sequence[WriteRequest]) -> list[WriteResult]:
         """Writes a batch, several calls at once, with one result per request in the same order.
@@ -83,6 +86,17 @@ class Writer:
             raise stopped.error
         return [
             busy(self._system, request, stopped.error) if result is None else result
+            for request, result in zip(requests, self._named(requests, results), strict=True)
+        ]
+
+    def _named(self, requests: Sequence[WriteRequest], results: list[WriteResult | None]) -> list[WriteResult | None]:
+        """Looks up, by their hub ids, the records that were created for certain but not named by the answers."""
+        nameless = [request for request, result in zip(requests, results, strict=True) if isinstance(result, Nameless)]
+        if not nameless:
+            return results
+        found = self._lookup.await_created(nameless)
+        return [
+            found.get(request.hub_id, Unknown(result.reason)) if isinstance(result, Nameless) else result
             for request, result in zip(requests, results, strict=True)
         ]
 
@@ -94,6 +108,9 @@ class Writer:
                 f"{self._system}：一批写入只能是同一对象、同一操作，且不超过 {self._settings.batch_size} 条",
                 system=self._system,
             )
+        for op, name in kinds:
+            if name in self._settings.append_only and op in (Op.DELETE, Op.RESTORE):
+                raise append_only_op(self._system, name, op)
 
     def _single(self, request: WriteRequest) -> WriteResult:
         fault = None if request.op is Op.DELETE else self._fault(request)
@@ -101,6 +118,8 @@ class Writer:
             return fault
         if request.op is Op.CREATE:
             return self._create(request)
+        if request.object in self._settings.append_only:
+            return append_only(self._system, request)
         assert request.native_id is not None
         return self._change(request, request.native_id)
 
@@ -109,20 +128,26 @@ class Writer:
         if not request.fields:
             return None
         place = (self._system, request.native_id or f"hub {request.hub_id}")
-        fault = find_fault(self._descriptions.kept(request.object), request.fields, place)
+        creating = request.op is Op.CREATE
+        fault = find_fault(self._descriptions.kept(request.object), request.fields, place, creating=creating)
         if fault is not None and (self._descriptions.age(request.object) or 0.0) > _FRESH:
-            fault = find_fault(self._descriptions.read(request.object), request.fields, place)
+            fault = find_fault(self._descriptions.read(request.object), request.fields, place, creating=creating)
         return fault
 
     def _create(self, request: WriteRequest) -> WriteResult:
-        fields = self._encoded(request.object, request.fields, creating=True)
+        fields = self._encoded(request.object, self._linked(request, {}), creating=True)
         done = self._step(request, Step("create", bodies.create(request.object, fields, self._settings)))
         if not isinstance(done, Answer):
             return done
         native_id = bodies.created_id(done.payload)
         if native_id is None:
-            return Unknown(f"{self._system} {request.object}: created, but the answer holds no dataId")
+            return Nameless(f"{self._system} {request.object}: created, but the answer holds no dataId")
         return Written(native_id, None)
+
+    def _linked(self, request: WriteRequest, row: Row) -> Mapping[str, Any]:
+        """Returns the fields with the links of a contact log as the tenant keeps them."""
+        links = self._descriptions.links(request.object, request.fields)
+        return request.fields if links is None else links.written(request.fields, row)
 
     def _change(self, request: WriteRequest, native_id: str) -> WriteResult:
         """Updates, invalidates or recovers a record that is still as the hub last saw it."""
@@ -143,7 +168,7 @@ class Writer:
         return self._update(request, native_id, row)
 
     def _update(self, request: WriteRequest, native_id: str, row: Row) -> WriteResult:
-        moved = {name: value for name, value in request.fields.items() if row.get(name) != value}
+        moved = {n: v for n, v in self._linked(request, row).items() if not same_value(n, row.get(n), v)}
         version = version_of(row)
         if not moved:
             # Whether an edit without effect raises the version is unknown, and a bound too high would hide later edits.

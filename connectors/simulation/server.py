@@ -29,6 +29,8 @@ class SimulatorOptions:
     host: str = "127.0.0.1"
     port: int = 0
     records: int = 0
+    logs: int = 0
+    complaints: int = 0
     seed: int = 1
     load: str | None = None
     columns: str | None = None
@@ -84,6 +86,8 @@ def parse_options(kind: str, arguments: list[str] | None = None) -> SimulatorOpt
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--records", type=int, default=0)
+    parser.add_argument("--logs", type=int, default=0, help="contact logs in both systems together")
+    parser.add_argument("--complaints", type=int, default=0, help="complaints in both systems together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--load", metavar="FILE.csv")
     parser.add_argument("--columns", metavar="MAP")

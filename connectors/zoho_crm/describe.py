@@ -13,11 +13,15 @@ from connectors.base import CheckLine, FieldDescription, ObjectDescription
 from connectors.errors import AuthRejected, ConnectorError, SchemaDrift
 from connectors.zoho_crm.answers import refusal, violation
 from connectors.zoho_crm.calls import Api
-from connectors.zoho_crm.reading import Reader
+from connectors.zoho_crm.reading import LINK, LINK_MODULE, Reader
 
 # Metadata calls Tag a text; records carry a list of objects.
 _KINDS = {"Tag": "tags"}
 _EMPTY_OPTION = "-None-"
+# What metadata call the target of What_Id, which is any module.
+_ANY_MODULE = "se_module"
+# Records carry it and writes need it, whether metadata name it or not.
+_MODULE_OF_LINK = FieldDescription(LINK_MODULE, "Module of What_Id", "text", None, False, True, False)
 _OPERATIONS = (("creatable", "CREATE", "新建"), ("editable", "UPDATE", "修改"), ("deletable", "DELETE", "删除"))
 
 
@@ -45,6 +49,8 @@ class Describer:
                 object=object,
             )
         fields = {field.api_name: field for field in map(_field, entries)}
+        if LINK in fields:
+            fields.setdefault(LINK_MODULE, _MODULE_OF_LINK)
         key = fields.get(self._settings.external_key)
         self._unique[object] = key is not None and key.unique
         return ObjectDescription(object, str(module.get("plural_label") or module.get("module_name") or object), fields)
@@ -177,6 +183,7 @@ def _field(entry: Mapping[str, Any]) -> FieldDescription:
     allowed = entry.get("operation_type") or {}
     read_only = entry.get("read_only") or entry.get("field_read_only")
     lookup = (entry.get("lookup") or {}).get("module")
+    target = lookup.get("api_name") if isinstance(lookup, Mapping) else lookup
     return FieldDescription(
         api_name=name,
         label=str(entry.get("field_label") or name),
@@ -186,7 +193,7 @@ def _field(entry: Mapping[str, Any]) -> FieldDescription:
         writable=not read_only and bool(allowed.get("api_create", True) and allowed.get("api_update", True)),
         unique=bool(entry.get("unique")),
         options=_options(entry),
-        lookup=lookup.get("api_name") if isinstance(lookup, Mapping) else lookup,
+        lookup=None if target == _ANY_MODULE else target,
     )
 
 

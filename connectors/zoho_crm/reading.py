@@ -22,7 +22,11 @@ COLUMNS_PER_CALL = 50
 IDS_PER_CALL = 100
 VALUES_PER_QUERY = 50
 SYSTEM_COLUMNS = ("Modified_Time", "Modified_By")
+LINK, LINK_MODULE = "What_Id", "$se_module"
+"""An activity's link to any module, and the name of that module; COQL selects no field whose name begins with $."""
 DELETED_PAGE = 200
+LISTED_CHARACTERS = 500
+"""What a list shows of a rich text (Zoho API v8 get-records)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,10 @@ class Reader:
 
     def _queryable(self, fields: Sequence[str]) -> bool:
         columns = columns_of(fields)
-        return len(columns) < COLUMNS_PER_CALL and not set(columns) & set(self.api.settings.coql_unreadable)
+        settings = self.api.settings
+        unreadable = {*settings.coql_unreadable, *settings.rich_text_fields}
+        unreadable |= {name for name in columns if name.startswith("$")}
+        return len(columns) < COLUMNS_PER_CALL and not unreadable & set(columns)
 
     def records(self, object: str, rows: Iterable[Row], fields: Sequence[str]) -> tuple[NativeRecord, ...]:
         """Turns rows into records with the fields that were present."""
@@ -126,10 +133,17 @@ class Reader:
         )
 
     def widen(self, object: str, rows: Sequence[Row], fields: Sequence[str]) -> Sequence[Row]:
-        """Joins the columns that did not fit into the first call onto rows, by id."""
+        """Completes rows: joins the columns that did not fit into the first call, by id, and what lists leave out."""
         chunks = column_chunks(fields)[1:]
-        if not chunks:
-            return rows
+        joined = self._joined(object, rows, chunks) if chunks else rows
+        rich = [name for name in self.api.settings.rich_text_fields if name in fields]
+        if rich:
+            joined = [self._with_texts(object, row, rich) for row in joined]
+        if LINK_MODULE in fields:
+            joined = [self._with_module(object, row) for row in joined]
+        return joined
+
+    def _joined(self, object: str, rows: Sequence[Row], chunks: Sequence[Sequence[str]]) -> Sequence[Row]:
         wide = {str(row["id"]): dict(row) for row in rows}
         for chunk in chunks:
             for ids in _batched(wide, IDS_PER_CALL):
@@ -139,6 +153,25 @@ class Reader:
                     # A record edited between the calls keeps its older version: the newer one is read again.
                     row.update({**extra, "Modified_Time": oldest})
         return list(wide.values())
+
+    def _with_module(self, object: str, row: Row) -> Row:
+        """Reads the module that a row links to from its record, where the list does not show it."""
+        if not row.get(LINK) or LINK_MODULE in row:
+            return row
+        whole = self._row(object, str(row["id"]), [LINK, LINK_MODULE])
+        if whole is None or LINK_MODULE not in whole:
+            return row
+        # The row keeps its own Modified_Time: an edit made in between is read again.
+        return {**row, LINK: whole.get(LINK), LINK_MODULE: whole[LINK_MODULE]}
+
+    def _with_texts(self, object: str, row: Row, names: Sequence[str]) -> Row:
+        """Reads whole the rich texts that a list has cut; one that cannot be read counts as not seen."""
+        cut = [name for name in names if len(str(row.get(name) or "")) >= LISTED_CHARACTERS]
+        if not cut:
+            return row
+        whole = self._row(object, str(row["id"]), cut, "/actions/fetch_full_data") or {}
+        kept = {name: value for name, value in row.items() if name not in cut}
+        return {**kept, **{name: whole[name] for name in cut if name in whole}}
 
     def by_ids(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, NativeRecord]:
         """Reads the visible ones among records by id, a hundred a call."""
@@ -159,8 +192,8 @@ class Reader:
             return [row for row in found if row is not None]
         return [row for row in self.rows_of(answer, object, "read by id").rows if str(row["id"]) in set(wanted)]
 
-    def _row(self, object: str, native_id: str, columns: Sequence[str]) -> Row | None:
-        answer = self.api.get(f"/{object}/{native_id}", f"get {object}", {"fields": ",".join(columns)})
+    def _row(self, object: str, native_id: str, columns: Sequence[str], part: str = "") -> Row | None:
+        answer = self.api.get(f"/{object}/{native_id}{part}", f"get {object}", {"fields": ",".join(columns)})
         if answer.status == 204 or (400 <= answer.status < 500 and answer.code in ABSENT):
             return None
         if not answer.ok:

@@ -34,6 +34,10 @@ ALLOWED_HOSTS = tuple(
 SCOPES = (
     "ZohoCRM.modules.accounts.ALL",
     "ZohoCRM.modules.contacts.ALL",
+    "ZohoCRM.modules.calls.ALL",
+    "ZohoCRM.modules.events.ALL",
+    "ZohoCRM.modules.tasks.ALL",
+    "ZohoCRM.modules.cases.ALL",
     "ZohoCRM.settings.modules.READ",
     "ZohoCRM.settings.fields.READ",
     "ZohoCRM.users.READ",
@@ -58,7 +62,7 @@ class ZohoSettings(BaseModel):
     grant: Literal["refresh_token", "client_credentials"] = "refresh_token"
     org_id: str | None = None
     scopes: tuple[str, ...] = SCOPES
-    objects: tuple[str, ...] = ("Contacts", "Accounts")
+    objects: tuple[str, ...] = ("Contacts", "Accounts", "Calls", "Events", "Tasks", "Cases")
 
     external_key: str = "Hub_Id"
     external_key_unique: bool = True
@@ -67,6 +71,7 @@ class ZohoSettings(BaseModel):
     coql_page_size: int = Field(2000, ge=1, le=2000)
     listing: Literal["list", "coql"] = "list"
     coql_unreadable: tuple[str, ...] = ("Tag",)
+    rich_text_fields: tuple[str, ...] = ()
     token_window_rows: int = Field(100_000, ge=200, le=100_000)
     deleted_window_rows: int = Field(2000, ge=200)
 

@@ -257,6 +257,18 @@ def _hub_id(field: Field) -> Canon:
     return canon
 
 
+def _reference(field: Field) -> Canon:
+    own = _hub_id(field)
+
+    def canon(raw: object) -> Value:
+        # A lens hands on `@object/native id`; the engine replaces it by the hub id.
+        if isinstance(raw, str) and raw.startswith("@"):
+            return raw
+        return own(raw)
+
+    return canon
+
+
 _MAKERS: dict[Kind, Callable[[Field], Canon]] = {
     Kind.STRING: _string,
     Kind.TEXT: _text,
@@ -267,7 +279,7 @@ _MAKERS: dict[Kind, Callable[[Field], Canon]] = {
     Kind.DATETIME: _datetime,
     Kind.ENUM: _enum,
     Kind.LIST: _list,
-    Kind.REF: _hub_id,
+    Kind.REF: _reference,
     Kind.UUID: _hub_id,
 }
 

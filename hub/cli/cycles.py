@@ -14,6 +14,7 @@ from hub.operations import cycles
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Preview, Synced
 from hub.operations.reasons import Advice
+from hub.operations.rounds import sync_all
 from hub.operations.standing import EntityStanding, overview
 
 Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "ENTITY")]
@@ -80,13 +81,15 @@ def sync(
     ] = False,
     max_cycles: Annotated[int, Opt("cycles at most", "最多批次数", ("--max-cycles",))] = 10,
 ) -> Answer:
-    done: list[Synced] = []
     with desk.hub() as hub, stopping() as stop:
-        for name in entities_of(hub, entity):
-            with watching(desk, hub, name):
-                done.append(cycles.sync(hub, name, until_converged=until_converged, max_cycles=max_cycles, stop=stop))
-            if stop.is_set():
-                break
+        done = sync_all(
+            hub,
+            entities_of(hub, entity),
+            until_converged=until_converged,
+            max_cycles=max_cycles,
+            stop=stop,
+            watch=lambda name: watching(desk, hub, name),
+        )
 
     def show() -> None:
         for item in done:

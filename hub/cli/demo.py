@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from hub.cli.commands import Opt, command
 from hub.cli.demo_calls import CallBook, Cycle, polls, written
+from hub.cli.demo_children import Children, compare
 from hub.cli.demo_edits import Editors
 from hub.cli.demo_facts import Story, tell
-from hub.cli.demo_lab import ENTITY, OBJECTS, ZOHO, Lab, running_lab
+from hub.cli.demo_lab import CHILDREN, ENTITY, OBJECTS, OBJECTS_OF, ZOHO, Lab, running_lab
 from hub.cli.demo_screen import Screen
 from hub.cli.demo_truth import People, Truth, asked, bound, grade_matches, living, look, right_answer
 from hub.cli.demo_words import Speech
@@ -22,6 +23,7 @@ from hub.operations.guards import release_guard
 from hub.operations.holdouts import retry_held
 from hub.operations.matching import decide_match
 from hub.operations.questions import list_questions, resolve_conflict, resolve_hold
+from hub.operations.rounds import sync_all
 from hub.sync.cycle import FIRST_SYNC, Outcome, Report
 
 BAR = 1.05
@@ -39,6 +41,7 @@ class Demo:
     say: Speech
     truth: Truth
     book: CallBook
+    children: Children
     started_at: float
     failures: list[Text] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
@@ -57,9 +60,7 @@ class Demo:
 
     def _match(self) -> None:
         self.screen.act("act2")
-        with self.screen.progress(self.lab):
-            plan(self.lab.hub, ENTITY)
-        self._booked()
+        self._plan(ENTITY)
         graded = grade_matches(self.lab, self.truth)
         self.screen.matches(graded)
         self.report["match"] = {
@@ -71,30 +72,50 @@ class Demo:
     def _first_sync(self) -> None:
         self.screen.act("act3")
         hub = self.lab.hub
-        questions, owners = asked(self.lab), bound(self.lab, list(living(self.lab)))
-        for item in questions:
-            answer = right_answer(self.truth, item, owners)
-            if answer == "new":
-                decide_match(hub, item.question_id, new=True)
-            else:
-                decide_match(hub, item.question_id, link=answer)
-        self.screen.line(self.say("answered", n=len(questions)), "crmhub match decide")
-        release_guard(hub, ENTITY, FIRST_SYNC, reason=self.say("reason"))
+        answered = self._answer_customers()
+        # What children say of their parents (when a customer was last contacted) goes out with the first sync.
+        for entity in (*CHILDREN, ENTITY, *CHILDREN):
+            self._plan(entity)
+            answered += self.children.answer()
+        self.screen.line(self.say("answered", n=answered), "crmhub match decide")
+        for entity in self.book.entities:
+            release_guard(hub, entity, FIRST_SYNC, reason=self.say("reason"))
         self.screen.line(self.say("released"), f"crmhub guard release {FIRST_SYNC} --reason …")
         differed = 0
         for _ in range(ROUNDS):
-            self._sync()
-            conflicts = list_questions(hub, "conflict", ENTITY)
-            if not conflicts:
+            self._sync_all(until_converged=True)
+            conflicts = [item for entity in OBJECTS_OF for item in list_questions(hub, "conflict", entity)]
+            if not conflicts and not self.children.answer():
                 break
             differed += len(conflicts)
             for question in conflicts:
                 resolve_conflict(hub, question.id, take=ZOHO)
         if differed:
             self.screen.line(self.say("asked_first", n=differed), f"crmhub conflict resolve … --take {ZOHO}")
-        found = self._look("first_sync")
-        self.screen.people(found, len(self.cycles), self._seconds())
+        self.screen.people(self._look("first_sync"))
+        for entity in CHILDREN:
+            self._compare(entity)
+        self.screen.took(len(self.cycles), self._seconds())
         self._expect_converged()
+
+    def _answer_customers(self) -> int:
+        questions, owners = asked(self.lab), bound(self.lab, list(living(self.lab)))
+        for item in questions:
+            answer = right_answer(self.truth, item, owners)
+            if answer == "new":
+                decide_match(self.lab.hub, item.question_id, new=True)
+            else:
+                decide_match(self.lab.hub, item.question_id, link=answer)
+        return len(questions)
+
+    def _compare(self, entity: str) -> None:
+        found = compare(self.lab, entity)
+        self.screen.children(entity, found)
+        unequal = dict(found.differing)
+        counts = {"both": found.both, "alone": found.alone, "compared": found.compared}
+        self.report[entity] = counts | {"unequal": unequal}
+        self._expect(not found.alone, f"{found.alone} of {entity} stand alone", f"{entity} 仅一侧：{found.alone}")
+        self._expect(not unequal, f"{entity}: fields differ: {unequal}", f"{entity} 字段不一致：{unequal}")
 
     def _edit(self) -> tuple[Editors, list[Story]]:
         self.screen.act("act4")
@@ -145,9 +166,10 @@ class Demo:
 
     def _prove(self) -> None:
         self.screen.act("act6")
-        self._sync()  # the echoes of the last writes
-        self._sync()
-        idle = self.cycles[-1]
+        self._sync_all()  # the echoes of the last writes
+        first = len(self.cycles)
+        self._sync_all()
+        idle = self.cycles[first:]
         self.screen.calls(self.book.accounts)
         accounts = self.book.accounts
         used, least = (sum(getattr(a, n) for a in accounts.values()) for n in ("used", "minimum"))
@@ -161,8 +183,9 @@ class Demo:
         self.report["audit"] = {"ok": verdict.ok, "rows": verdict.count}
         self.screen.line(self.say("audit", rows=f"{verdict.count:,}"), "crmhub audit verify")
 
-    def _show_idle(self, idle: Cycle) -> None:
-        polled, writes = polls(idle), written(idle)
+    def _show_idle(self, idle: list[Cycle]) -> None:
+        polled = {name: number for cycle in idle for name, number in polls(cycle).items()}
+        writes = sum(written(cycle) for cycle in idle)
         each = ", ".join(f"{name} {number}" for name, number in polled.items())
         self.report["idle"] = {"polls": polled, "writes": writes}
         self.screen.line(self.say("idle", polls=sum(polled.values()), each=each, writes=writes))
@@ -180,15 +203,34 @@ class Demo:
 
         def told(number: int, report: Report) -> None:
             self.runs.add(report.run_id)
-            self._booked()
+            self._booked(ENTITY)
 
         with self.screen.progress(self.lab):
             done = sync(self.lab.hub, ENTITY, until_converged=True, told=told)
         self.outcome = done.outcome
         return done
 
-    def _booked(self) -> None:
-        self.cycles.append(self.book.close_cycle())
+    def _plan(self, entity: str) -> None:
+        self.lab.settle_index()
+        with self.screen.progress(self.lab, entity):
+            plan(self.lab.hub, entity)
+        self._booked(entity)
+
+    def _sync_all(self, *, until_converged: bool = False) -> None:
+        """Runs one cycle of every entity, or rounds of them until nothing moves by itself any more."""
+        self.lab.settle_index()
+        done = sync_all(
+            self.lab.hub,
+            tuple(OBJECTS_OF),
+            until_converged=until_converged,
+            watch=lambda entity: self.screen.progress(self.lab, entity),
+            told=lambda entity, number, report: self._booked(entity),
+        )
+        outcomes = [outcome.value for outcome in Outcome]
+        self.outcome = max((item.outcome for item in done), key=outcomes.index)
+
+    def _booked(self, entity: str) -> None:
+        self.cycles.append(self.book.close_cycle(entity))
 
     def _look(self, name: str, gone: frozenset[tuple[str, str]] = frozenset()) -> People:
         """Compares both systems with the truth; duplicates, missing people and differing fields break a promise."""
@@ -232,27 +274,39 @@ def demo(
     desk: Desk,
     keep: Annotated[Path | None, Opt("keep the hub in this folder", "把 hub 保留到此目录", ("--keep",))] = None,
     records: Annotated[int, Opt("how many persons to invent", "虚构客户人数", ("--records",))] = 2000,
+    logs: Annotated[
+        int | None, Opt("contact logs (default: 3 a customer)", "沟通记录数（默认每客户 3 条）", ("--logs",))
+    ] = None,
+    complaints: Annotated[
+        int | None, Opt("complaints (default: 4 of 10 customers)", "投诉数（默认每 10 客户 4 件）", ("--complaints",))
+    ] = None,
     seed: Annotated[int, Opt("the same seed invents the same persons", "相同种子生成相同客户", ("--seed",))] = 7,
 ) -> Answer:
     if not 50 <= records <= 100_000:
         raise Declined("--records takes 50 to 100000", "--records 的取值为 50 至 100000")
-    report = perform(desk, keep=keep, records=records, seed=seed)
+    world = {
+        "records": records,
+        "seed": seed,
+        "logs": 3 * records if logs is None else logs,
+        "complaints": records * 4 // 10 if complaints is None else complaints,
+    }
+    report = perform(desk, keep=keep, world=world)
     return Answer(report, lambda: None, 1 if report["failures"] else 0)
 
 
-def perform(desk: Desk, *, keep: Path | None, records: int, seed: int) -> dict[str, Any]:
+def perform(desk: Desk, *, keep: Path | None, world: dict[str, int]) -> dict[str, Any]:
     """Plays the demo and returns its report; `failures` names every broken promise."""
     speech = Speech(desk.lang)
     screen = Screen(desk, speech)
     screen.opening()
     screen.act("act1")
-    world = {"records": records, "seed": seed}
     with running_lab(keep, lang=desk.lang, options=dict.fromkeys(OBJECTS, world)) as lab:
         started_at = lab.clock.now()
         truth, book = Truth.of(lab), CallBook(lab)
         screen.setup(lab, book.fresh)
         counts = {f"{system}.{object_}": number for (system, object_), number in book.fresh.items()}
-        played = Demo(lab, screen, speech, truth, book, started_at, report={"records": counts})
+        children = Children.of(lab, world)
+        played = Demo(lab, screen, speech, truth, book, children, started_at, report={"records": counts})
         try:
             played.play()
         except HubError as error:
@@ -264,6 +318,7 @@ def perform(desk: Desk, *, keep: Path | None, records: int, seed: int) -> dict[s
         }
         settled = report.get("settled", {})
         passed = {name: f"{settled.get(name, 0):,}" for name in ("persons", "duplicates")}
+        passed |= {entity: f"{report.get(entity, {}).get('both', 0):,}" for entity in CHILDREN}
         screen.ending(speech("passed", **passed, seconds=report["seconds"]), played.failures)
         if keep is not None:
             screen.kept(lab)

@@ -11,10 +11,10 @@ A sign-in per system comes on top. Feeds of deleted records and descriptions kee
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hub.cli.demo_lab import FXIAOKE, OBJECTS, ZOHO, Lab
+from hub.cli.demo_lab import FXIAOKE, OBJECTS, OBJECTS_OF, ZOHO, Lab
 
 PAGE = {ZOHO: 200, FXIAOKE: 100}
 BATCH = {ZOHO: 100, FXIAOKE: 1}
@@ -42,8 +42,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Is one cycle as the simulators saw it, per system: calls and rows by operation."""
+    """Is one cycle of an entity as the simulators saw it, per system: calls and rows by operation."""
 
+    entity: str
     calls: Mapping[str, Mapping[str, int]]
     rows: Mapping[str, Mapping[str, int]]
 
@@ -56,9 +57,15 @@ class CallBook:
         self.fresh: Counter[tuple[str, str]] = Counter()
         self.accounts = {system: Account(minimum=1) for system in OBJECTS}
         self.accounts[ZOHO].parts["sign-in"] = self.accounts[FXIAOKE].parts["sign-in"] = 1
-        for system, objects in OBJECTS.items():
-            for object_ in objects:
-                self.expect(system, object_, len(lab.records(system, object_)))
+        for places in OBJECTS_OF.values():
+            for system, objects in places.items():
+                for object_ in objects:
+                    self.expect(system, object_, len(lab.records(system, object_)))
+        self.entities = tuple(
+            entity
+            for entity, places in OBJECTS_OF.items()
+            if any(self.fresh[system, object_] for system, objects in places.items() for object_ in objects)
+        )
         self._reset()
 
     def expect(self, system: str, object: str, rows: int = 1) -> None:
@@ -69,15 +76,15 @@ class CallBook:
         self.accounts[system].minimum += 1
         self.accounts[system].parts["proof"] += 1
 
-    def close_cycle(self) -> Cycle:
-        """Books what was called since the last cycle, beside what it needed at least."""
+    def close_cycle(self, entity: str) -> Cycle:
+        """Books what was called since the last cycle, one of this entity, beside what it needed at least."""
         calls, rows = {}, {}
         for system, simulator in self._lab.simulators.items():
             ledger = simulator.admin.calls()
             calls[system], rows[system] = ledger["calls"], ledger["rows"]
-        cycle = Cycle(calls, rows)
-        for system in OBJECTS:
-            self._book(system, cycle)
+        cycle = Cycle(entity, calls, rows)
+        for system, objects in OBJECTS_OF[entity].items():
+            self._book(system, objects, cycle)
         self._reset()
         return cycle
 
@@ -85,12 +92,12 @@ class CallBook:
         for simulator in self._lab.simulators.values():
             simulator.admin.reset_calls()
 
-    def _book(self, system: str, cycle: Cycle) -> None:
+    def _book(self, system: str, objects: Sequence[str], cycle: Cycle) -> None:
         account, calls, rows = self.accounts[system], cycle.calls[system], cycle.rows[system]
         apart = sum(number for name, number in calls.items() if name.startswith(APART))
         account.apart += apart
         account.used += sum(calls.values()) - apart
-        for object_ in OBJECTS[system]:
+        for object_ in objects:
             created = rows.get(f"{CREATES[system]} {object_}", 0)
             updated = rows.get(f"update {object_}", 0)
             parts = {
@@ -112,7 +119,7 @@ def polls(cycle: Cycle) -> dict[str, int]:
     wanted = {ZOHO: "list {}", FXIAOKE: "query {}"}
     return {
         f"{system}.{object_}": cycle.calls[system].get(wanted[system].format(object_), 0)
-        for system, objects in OBJECTS.items()
+        for system, objects in OBJECTS_OF[cycle.entity].items()
         for object_ in objects
     }
 

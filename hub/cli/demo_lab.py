@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from connectors.simulation.activities import activity_id, invent_activities
+from connectors.simulation.people import generate
 from connectors.simulation.server import RunningSimulator, start_simulator
 from hub.app import initialise, open_installation, prepare
 from hub.kernel.clock import Clock, SystemClock
@@ -19,6 +21,13 @@ ZOHO, FXIAOKE = "zoho", "fxiaoke"
 ENTITY = "customer"
 KINDS = {ZOHO: "zoho_crm", FXIAOKE: "fxiaoke"}
 OBJECTS = {ZOHO: ("Contacts", "Accounts"), FXIAOKE: ("AccountObj",)}
+CHILDREN = ("complaint", "contact_log")
+OBJECTS_OF: dict[str, dict[str, tuple[str, ...]]] = {
+    ENTITY: OBJECTS,
+    "complaint": {ZOHO: ("Cases",), FXIAOKE: ("complaint__c",)},
+    "contact_log": {ZOHO: ("Calls", "Events", "Tasks"), FXIAOKE: ("ActiveRecordObj",)},
+}
+"""Parents first, as the hub goes through them."""
 INDEX_LAG = 0.3
 """Seconds a write may stay invisible to a query; the `fast` simulators need 0.2."""
 
@@ -64,6 +73,8 @@ entities:
     systems: [zoho, fxiaoke]
     prefer: [zoho, fxiaoke]
     on_delete: detach
+  complaint: {{systems: [zoho, fxiaoke], prefer: [zoho, fxiaoke]}}
+  contact_log: {{systems: [zoho, fxiaoke], prefer: [zoho, fxiaoke]}}
 """
 
 
@@ -132,3 +143,15 @@ def _keep_secret(home: Path, system: str, name: str, value: str) -> str:
     file.touch(mode=0o600)
     file.write_text(value, encoding="utf-8")
     return f"file:secrets/{file.name}"
+
+
+def complaint_twins(records: int, seed: int, logs: int, complaints: int) -> dict[tuple[str, str], tuple[str, str]]:
+    """Returns which complaints of the two systems are one: (system, native id) -> its other place."""
+    systems = {kind: system for system, kind in KINDS.items()}
+    made = invent_activities(generate(records, seed), logs, complaints)
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for entry in made.complaints:
+        places = [(systems[kind], activity_id(kind, entry.complaint_id, made.seed)) for kind in entry.homes]
+        if len(places) == len(systems):
+            found[places[0]], found[places[1]] = places[1], places[0]
+    return found

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from hub.cli.demo_calls import Account
+from hub.cli.demo_children import Equal
 from hub.cli.demo_facts import Story
-from hub.cli.demo_lab import ENTITY, OBJECTS, Lab
+from hub.cli.demo_lab import CHILDREN, ENTITY, OBJECTS, OBJECTS_OF, Lab
 from hub.cli.demo_truth import Graded, People
 from hub.cli.demo_words import Speech
 from hub.cli.desk import Desk
@@ -48,11 +49,12 @@ class Screen:
             self._console.print(f"    {command}", style="cyan", soft_wrap=True)
 
     def setup(self, lab: Lab, counts: Mapping[tuple[str, str], int]) -> None:
-        table = self._table("system", "address", "customers", "objects")
+        table = self._table("system", "address", "customers", *CHILDREN, "objects")
         for system, objects in OBJECTS.items():
             total = sum(counts[system, name] for name in objects)
             parts = ", ".join(f"{name} {counts[system, name]:,}" for name in objects)
-            table.add_row(self._say.system(system), lab.simulators[system].base_url, f"{total:,}", parts)
+            numbers = [f"{sum(counts[system, n] for n in OBJECTS_OF[entity][system]):,}" for entity in CHILDREN]
+            table.add_row(self._say.system(system), lab.simulators[system].base_url, f"{total:,}", *numbers, parts)
         self._console.print(table)
         self.line(f"{self._say('folder')}: {lab.home}", "crmhub init · crmhub check")
 
@@ -65,15 +67,22 @@ class Screen:
         self._console.print(table)
         self._console.print("  crmhub plan · crmhub match report", style="dim cyan")
 
-    def people(self, found: People, cycles: int, seconds: float) -> None:
+    def people(self, found: People) -> None:
         differing = sum(number for _, _, number in found.unequal)
         self._fact(found.duplicates, "persons_line", persons=found.persons, both=found.both)
         self._fact(differing, "compared_line", compared=found.compared)
+
+    def took(self, cycles: int, seconds: float) -> None:
         self._console.print(f"  {self._say('took_line', cycles=cycles, seconds=f'{seconds:.1f}')}", style="dim")
 
-    def _fact(self, bad: int, line: str, **values: int) -> None:
+    def children(self, entity: str, found: Equal) -> None:
+        name = self._say(entity)
+        self._fact(found.alone, "children_line", name=name, both=found.both)
+        self._fact(sum(found.differing.values()), "compared_line", compared=found.compared)
+
+    def _fact(self, bad: int, line: str, **values: int | str) -> None:
         mark = ("✗ ", "red bold") if bad else ("✓ ", "green")
-        shown = {name: f"{value:,}" for name, value in values.items()}
+        shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
         text = self._say(line, **shown, bad=f"{bad:,}")
         self._console.print(Styled.assemble(mark, text))
 
@@ -112,13 +121,13 @@ class Screen:
             self._console.print(f"  crmhub {command} --home {lab.home}", style="cyan", soft_wrap=True)
         self._console.print(self._say("kept_note"), style="dim")
 
-    def progress(self, lab: Lab) -> AbstractContextManager[None]:
+    def progress(self, lab: Lab, entity: str = ENTITY) -> AbstractContextManager[None]:
         """Shows how far the running cycles are, with rate and time left."""
-        return watching(self._desk, lab.hub, ENTITY)
+        return watching(self._desk, lab.hub, entity)
 
     def _table(self, *heads: str) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for head in heads:
-            right = head in ("customers", "records", "right", "wrong", "calls", "minimum", "ratio", "apart")
+            right = head in ("customers", *CHILDREN, "records", "right", "wrong", "calls", "minimum", "ratio", "apart")
             table.add_column(self._say(head), justify="right" if right else "left", overflow="fold")
         return table

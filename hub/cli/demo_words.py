@@ -15,6 +15,11 @@ WORDS = {
     "act1": Text("1  Two systems, one empty hub", "1  两个系统，一个空的 hub"),
     "act2": Text("2  First-sync match report against the ground truth", "2  首次匹配报告，与真实身份对照"),
     "act3": Text("3  First sync", "3  首次同步"),
+    "contact_log": Text("contact logs", "沟通记录"),
+    "complaint": Text("complaints", "投诉"),
+    "children_line": Text(
+        "{name}: {both} in both systems, {bad} in one only", "{name}：两侧都有 {both} 条，仅一侧 {bad} 条"
+    ),
     "act4": Text("4  Both sides were edited; what the next sync made of it", "4  两侧各有改动；下一批次的处理结果"),
     "act5": Text("5  Settled by command", "5  用命令处理"),
     "act6": Text("6  What it cost, and what it proves", "6  成本与证明"),
@@ -74,8 +79,9 @@ WORDS = {
         "模拟器随演示结束，需要访问系统的命令会提示无法连接。",
     ),
     "passed": Text(
-        "{persons} persons equal in both systems, {duplicates} duplicates, {seconds} s",
-        "{persons} 位客户两侧一致，重复 {duplicates}，用时 {seconds} 秒",
+        "{persons} persons, {contact_log} contact logs and {complaint} complaints equal in both systems, "
+        "{duplicates} duplicates, {seconds} s",
+        "{persons} 位客户、{contact_log} 条沟通记录、{complaint} 件投诉两侧一致，重复 {duplicates}，用时 {seconds} 秒",
     ),
     "failed": Text("A promise was broken:", "未达到承诺："),
     "pull": Text("read", "读取"),

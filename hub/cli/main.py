@@ -17,7 +17,20 @@ from hub.kernel.clock import SystemClock
 from hub.kernel.i18n import Language, choose_language
 from hub.telemetry import configure
 
-MODULES = ("setup", "systems", "cycles", "records", "questions", "matching", "stops", "audit", "simulators")
+MODULES = (
+    "setup",
+    "systems",
+    "cycles",
+    "daemon",
+    "records",
+    "questions",
+    "matching",
+    "stops",
+    "complaints",
+    "backups",
+    "audit",
+    "simulators",
+)
 DEMO = "hub.cli.demo"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from hub.core.base import debts
 from hub.core.derive import Derivation
-from hub.core.merge import Merged, Rules
+from hub.core.merge import Merged, Routing, Rules
 from hub.core.state import BindingState, Conflict, Hold, Kind, Side, Snapshot
 
 
@@ -41,12 +41,14 @@ class EntityPolicy:
     entity: str
     rules: Rules
     prefer: tuple[str, ...]
-    routing: frozenset[str] = frozenset()
+    routing: Routing = attribute(default_factory=dict)
     derivations: tuple[Derivation, ...] = ()
     on_delete: OnDelete = OnDelete.DETACH
     oscillation: int = 0
     restorable: frozenset[str] = frozenset()
     """Systems in which a deleted record can be restored under its native id."""
+    computed: frozenset[str] = frozenset()
+    """Fields that the hub computes: what it writes into them is no edit that could save a deleted record."""
     survivors: Mapping[tuple[str, str, str], str] = attribute(default_factory=dict)
 
 
@@ -62,9 +64,11 @@ def decide_fates(snapshot: Snapshot, merged: Merged, policy: EntityPolicy) -> di
     doomed = any(s.binding.state is BindingState.DOOMED for s in sides)
     if not stricken and not doomed:
         return {}
-    edits = _edits(snapshot, merged)
+    edits = frozenset((name, origin) for name, origin in _edits(snapshot, merged) if name not in policy.computed)
     if doomed and edits:
         return _spare(snapshot)
+    if doomed and snapshot.children:
+        return _reprieve(snapshot)
     fates: dict[str, Fate] = {}
     gone: list[Side] = []
     for side in sides:
@@ -95,14 +99,18 @@ def _edits(snapshot: Snapshot, merged: Merged) -> Edits:
 
 def _rule(snapshot: Snapshot, gone: list[Side], edits: Edits, policy: EntityPolicy) -> dict[str, Fate]:
     """Applies the rule of the entity to the sides that are gone, and to the others where the delete spreads."""
-    spreads = policy.on_delete is OnDelete.PROPAGATE
-    edited = [side for side in gone if _edited_elsewhere(snapshot, side, edits, spreads)]
+    rule = policy.on_delete
+    if snapshot.children and rule in (OnDelete.PROPAGATE, OnDelete.ARCHIVE):
+        # What others point at does not go silently.
+        rule = OnDelete.ASK
+    spreads = rule is OnDelete.PROPAGATE
+    edited = [side for side in gone if _edited_elsewhere(snapshot, side, edits, policy.computed, spreads)]
     if edited and spreads:
         # The record lives on, so it lives on everywhere.
         edited = gone
     fates: dict[str, Fate] = {side.binding.binding_id: Act.RESTORE for side in edited}
     left = [side for side in gone if side.binding.binding_id not in fates]
-    fate: Fate = _ask(snapshot, left) if left and policy.on_delete is OnDelete.ASK else policy.on_delete
+    fate: Fate = _ask(snapshot, left) if left and rule is OnDelete.ASK else rule
     fates |= {side.binding.binding_id: fate for side in left}
     if left and spreads:
         for side in snapshot.sides:
@@ -113,19 +121,29 @@ def _rule(snapshot: Snapshot, gone: list[Side], edits: Edits, policy: EntityPoli
     return fates
 
 
-def _edited_elsewhere(snapshot: Snapshot, side: Side, edits: Edits, spreads: bool) -> bool:
+def _edited_elsewhere(snapshot: Snapshot, side: Side, edits: Edits, computed: frozenset[str], spreads: bool) -> bool:
     mapped = side.mapped
     if any(origin != side.system and (spreads or name in mapped) for name, origin in edits):
         return True
-    return bool(debts(snapshot.golden, side, side.base, _NOTHING).fields)
+    return bool(debts(snapshot.golden, side, side.base, _NOTHING).fields.keys() - computed)
 
 
 def _ask(snapshot: Snapshot, left: list[Side]) -> Fate:
     asked = tuple(sorted((side.system, None) for side in left))
     answer = snapshot.resolutions.get("*")
     if answer is None or answer.candidates != asked:
-        return Hold("*", asked[0][0], "deleted", asked)
+        return Hold("*", asked[0][0], "children" if snapshot.children else "deleted", asked)
     return Act.RESTORE if answer.value == "restore" else OnDelete.DETACH
+
+
+def _reprieve(snapshot: Snapshot) -> dict[str, Fate]:
+    """Asks before the condemned sides of a record go at which somebody points meanwhile."""
+    condemned = [side for side in snapshot.sides if side.binding.state is BindingState.DOOMED]
+    answer = _ask(snapshot, condemned)
+    if answer is Act.RESTORE:
+        return _spare(snapshot)
+    fate: Fate = answer if isinstance(answer, Hold) else Act.ADOPT
+    return {side.binding.binding_id: fate for side in condemned}
 
 
 def _spare(snapshot: Snapshot) -> dict[str, Fate]:

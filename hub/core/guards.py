@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.canonical.values import Value
+from hub.core.deadlines import within
 from hub.core.policy import FieldRule
 from hub.core.state import Fields
 
 MASK_MARKS: Final = ("**", "＊＊", "•••")
+REVIEW_DAYS: Final = 30
+"""A review of a complaint may be requested within so many days of the answer."""
 
 
 def forbid(rule: FieldRule, before: Value, after: Value, record: Fields) -> str | None:
@@ -28,7 +31,31 @@ def _status_back(rule: FieldRule, before: Value, after: Value, record: Fields) -
     if before is None or (str(before), str(after)) in rule.reopens:
         return False
     ranks = rule.ranks or {}
-    return ranks.get(str(after), -1) < ranks.get(str(before), -1) and not record.get("review_requested_at")
+    if ranks.get(str(after), -1) >= ranks.get(str(before), -1):
+        return False
+    resumed = any(str(after) == target for _, target in rule.reopens)
+    return not (resumed and _review_stands(record))
+
+
+def _review_stands(record: Fields) -> bool:
+    """Tells whether a review was requested in time after the answer, and neither held nor made use of since.
+
+    A request is spent by the step back that it opened: `review_reopened_at` keeps which one that was.
+    """
+    answered, asked, held = (record.get(n) for n in ("feedback_at", "review_requested_at", "reviewed_at"))
+    if not isinstance(answered, str) or not isinstance(asked, str) or asked == record.get("review_reopened_at"):
+        return False
+    if isinstance(held, str) and within(asked, held):
+        return False
+    return within(answered, asked, REVIEW_DAYS)
+
+
+def _later_than_earliest(rule: FieldRule, before: Value, after: Value, record: Fields) -> bool:
+    if before is None:
+        return False
+    if isinstance(before, int) and isinstance(after, int):
+        return after > before
+    return after is None or str(after) > str(before)
 
 
 def _later_without_extension(rule: FieldRule, before: Value, after: Value, record: Fields) -> bool:
@@ -45,6 +72,7 @@ _GUARDS: Final[Mapping[str, Callable[[FieldRule, Value, Value, Fields], bool]]] 
     "consent_loosened": _consent_loosened,
     "status_back": _status_back,
     "later_without_extension": _later_without_extension,
+    "later_than_earliest": _later_than_earliest,
     "masked": _masked,
 }
 FIELD_GUARDS: Final = frozenset(_GUARDS)

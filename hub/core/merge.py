@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from hub.canonical.values import Value
 from hub.core.base import Debt, base_field, collapse, debts, rebase, settle_base
@@ -45,6 +46,9 @@ from hub.core.state import (
 __all__ = ["Debt", "Merged", "Rules", "base_field", "collapse", "debts", "merge", "rebase", "settle_base"]
 
 Rules = Mapping[str, FieldRule]
+Routing = Mapping[str, Mapping[Value, Sequence[str]]]
+"""Field -> value -> where a record with it belongs; an empty inner mapping says that every change may move it."""
+EMPTY_ROUTING: Routing = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def merge(
     rules: Rules,
     prefer: Sequence[str],
     oscillation: int = 0,
-    routing: frozenset[str] = frozenset(),
+    routing: Routing = EMPTY_ROUTING,
 ) -> Merged:
     """Merges everything observed of one record into its golden record.
 
@@ -276,14 +280,14 @@ def _stop(
     decision: _Decision,
     decided: Fields,
     oscillation: int,
-    routing: frozenset[str],
+    routing: Routing,
 ) -> Conflict | Hold | None:
     """Returns the question that keeps a decision back. `decided` is the record as all decisions would make it."""
     golden, name, value = snapshot.golden, rule.name, decision.value
     now = golden.fields.get(name)
     if decision.answered or value == now:
         return None
-    if name in routing and golden.revision and now is not None:
+    if name in routing and golden.revision and now is not None and _relocates(routing[name], now, value):
         return Conflict(name, "route", decision.asked)
     if decision.origin == HUB:
         return None
@@ -293,6 +297,11 @@ def _stop(
     if guard is None and oscillation and snapshot.returns.get((name, value), 0) >= oscillation:
         guard = "oscillation"
     return None if guard is None else Hold(name, decision.origin, guard, decision.asked)
+
+
+def _relocates(places: Mapping[Value, Sequence[str]], now: Value, value: Value) -> bool:
+    """Tells whether a record with the new value belongs elsewhere; without places every change might move it."""
+    return not places or places.get(now) != places.get(value)
 
 
 def _apply(golden: GoldenRecord, flowing: Mapping[str, _Decision]) -> tuple[GoldenRecord, tuple[FieldChange, ...]]:

@@ -11,9 +11,10 @@ from dataclasses import field as attribute
 from types import MappingProxyType
 
 from hub.core.base import NO_DEBT, Debt, collapse, debts, rebase, settle_base
-from hub.core.derive import derive
+from hub.core.derive import computed, derive
 from hub.core.fates import Act, EntityPolicy, Fate, OnDelete, decide_fates
 from hub.core.merge import Merged, merge
+from hub.core.policy import FieldRule
 from hub.core.state import (
     Base,
     BaseField,
@@ -88,6 +89,9 @@ class RecordPlan:
 def plan_record(snapshot: Snapshot, policy: EntityPolicy, now: str) -> RecordPlan:
     """Decides everything about one record. `now` is a canonical datetime for computed fields."""
     merged = merge(snapshot, policy.rules, policy.prefer, policy.oscillation, policy.routing)
+    # What the hub puts right is no edit that could save a deleted record.
+    fates = decide_fates(snapshot, merged, policy)
+    merged = _put_right(snapshot, merged, policy)
     frozen = frozenset([c.field for c in merged.conflicts] + [h.field for h in merged.holds])
     golden = merged.golden
     derived: tuple[FieldChange, ...] = ()
@@ -96,13 +100,28 @@ def plan_record(snapshot: Snapshot, policy: EntityPolicy, now: str) -> RecordPla
         open_rules = [rule for rule in policy.derivations if rule.target not in frozen]
         golden, derived = derive(golden, merged.changes, open_rules, now)
     changes = merged.changes + derived
-    fates = decide_fates(snapshot, merged, policy)
     moved = _Moved(snapshot.golden, golden, frozenset(c.field for c in changes if c.before != c.after), frozen)
     sides = tuple(
         _side_plan(side, merged, moved, fates.get(side.binding.binding_id), policy) for side in snapshot.sides
     )
     holds = merged.holds + tuple(dict.fromkeys(fate for fate in fates.values() if isinstance(fate, Hold)))
     return RecordPlan(_aged(golden, snapshot, sides), changes, sides, merged.conflicts, holds, merged.echoes)
+
+
+def _put_right(snapshot: Snapshot, merged: Merged, policy: EntityPolicy) -> Merged:
+    """Merges once more where a field that the hub computes came out otherwise: there the hub has the last word.
+
+    While such a field is right, a hold on it stands, so that a person learns what a system tried.
+    """
+    says = computed(merged.golden.fields, policy.derivations)
+    asked = {item.field for item in merged.conflicts}
+    wrong = {n: value for n, value in says.items() if n in asked or merged.golden.fields.get(n) != value}
+    if not wrong:
+        return merged
+    rules = {**policy.rules, **{name: FieldRule(name, "hub") for name in wrong}}
+    answers = {name: answer for name, answer in snapshot.resolutions.items() if name not in wrong}
+    told = replace(snapshot, edits={**snapshot.edits, **wrong}, resolutions=answers)
+    return merge(told, rules, policy.prefer, policy.oscillation, policy.routing)
 
 
 def _aged(golden: GoldenRecord, snapshot: Snapshot, sides: tuple[SidePlan, ...]) -> GoldenRecord:

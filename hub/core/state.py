@@ -181,7 +181,7 @@ class Snapshot:
     """Is everything known about one record, loaded at once. `golden` has revision 0 when it was never seen before.
 
     `resolutions` are by field; `*` answers a question about the whole record. `returns` counts per field and value how
-    often the golden record came back to it of late.
+    often the golden record came back to it of late. `children` counts the live records that point at this one.
     """
 
     golden: GoldenRecord
@@ -189,6 +189,7 @@ class Snapshot:
     edits: Fields = attribute(default_factory=dict, repr=False)
     resolutions: Mapping[str, Resolution] = attribute(default_factory=dict, repr=False)
     returns: Mapping[tuple[str, Value], int] = attribute(default_factory=dict, repr=False)
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -16,6 +17,7 @@ from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.i18n import Language
 from hub.kernel.secrets import check_reference, resolve_secret
 from hub.kernel.settings_check import cross_check
+from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
 FILE = Path("config") / "hub.yaml"
@@ -24,6 +26,7 @@ CODE = "HUB-CONF-001"
 _SQLITE = "sqlite:///"
 _NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
 
 Profile = Literal["production", "lab"]
 OnDelete = Literal["detach", "archive", "propagate", "ask"]
@@ -58,7 +61,40 @@ def _store_url(url: str) -> str:
     return url
 
 
+def _form(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """Returns a check that a text can be read; the text itself is kept, for the table of schedules."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except Malformed as fault:
+            raise said(fault.en, fault.zh) from None
+        return " ".join(text.split())
+
+    return check
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise said(
+            "is no time zone of this machine, such as Asia/Shanghai", "不是本机已知的时区，如 Asia/Shanghai"
+        ) from None
+    return name
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise said("does not have the form HOST:PORT, such as 127.0.0.1:9464", "格式应为 主机:端口，如 127.0.0.1:9464")
+    return text
+
+
 Name = Annotated[str, Field(pattern=_NAME)]
+TimingText = Annotated[str, AfterValidator(_form(parse_timing))]
+WindowText = Annotated[str, AfterValidator(_form(parse_window))]
+FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
 Reference = Annotated[str, AfterValidator(_reference)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -147,6 +183,36 @@ class EntitySettings(Section):
     oscillation: Oscillation = Oscillation()
 
 
+class EntitySchedule(Section):
+    """Says when an entity is synchronised and reconciled, where that differs from all; `systems` may go slower."""
+
+    sync: TimingText | None = None
+    reconcile: TimingText | None = None
+    systems: Mapping[str, TimingText] = Field(default_factory=dict)
+
+
+class Schedule(Section):
+    """Says when the daemon runs what. Nothing starts in a window of `blackout` or on a date of `freeze`."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    sync: TimingText = "every 5m"
+    reconcile: TimingText = "daily 02:00"
+    blackout: tuple[WindowText, ...] = Field(default=(), strict=False)
+    freeze: tuple[FreezeText, ...] = Field(default=(), strict=False)
+    misfire_grace_seconds: float = Field(default=60.0, gt=0)
+    by_entity: Mapping[str, EntitySchedule] = Field(default_factory=dict)
+
+
+class Daemon(Section):
+    """Sets the bounds of the daemon, and where it tells how it is; `management` null serves nothing."""
+
+    management: Annotated[str, AfterValidator(_address)] | None = "127.0.0.1:9464"
+    parallel: int = Field(default=1, ge=1, le=8)
+    max_cycle_seconds: float = Field(default=14_400.0, gt=0)
+    stuck_after_seconds: float = Field(default=1800.0, gt=0)
+    stop_within_seconds: float = Field(default=60.0, gt=0)
+
+
 class HubFile(Section):
     """Is the content of `config/hub.yaml`."""
 
@@ -157,6 +223,8 @@ class HubFile(Section):
     keys: Keys = Keys()
     systems: Mapping[str, SystemSettings] = Field(min_length=1)
     entities: Mapping[str, EntitySettings] = Field(min_length=1)
+    schedule: Schedule = Schedule()
+    daemon: Daemon = Daemon()
 
 
 class Settings(HubFile):

@@ -26,6 +26,7 @@ def cross_check(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _check_settings(("systems", name, "settings"), _table(_table(system).get("settings")), production)
     for name, entity in entities.items():
         yield from _check_entity(name, _table(entity), list(systems))
+    yield from _check_schedule(_table(content.get("schedule")), entities)
     if production:
         yield from _check_store(_table(content.get("store")).get("url"))
 
@@ -98,6 +99,32 @@ def _check_entity(name: str, entity: Mapping[str, Any], systems: list[str]) -> I
                 )
         if len(set(map(str, names))) != len(names):
             yield place, Text(f"`{'.'.join(place)}` names a system twice", f"`{'.'.join(place)}` 重复列出同一系统")
+
+
+def _check_schedule(schedule: Mapping[str, Any], entities: Mapping[str, Any]) -> Iterator[Finding]:
+    place: Place = ("schedule", "by_entity")
+    for name, item in _table(schedule.get("by_entity")).items():
+        if name not in entities:
+            known = ", ".join(map(str, entities))
+            yield (
+                (*place, name),
+                Text(
+                    f"`schedule.by_entity` names an entity that is not among: {known}",
+                    f"`schedule.by_entity` 中的业务实体不在其列：{known}",
+                ),
+            )
+            continue
+        listed = _table(entities[name]).get("systems") or []
+        for system in _table(_table(item).get("systems")):
+            if system not in listed:
+                known = ", ".join(map(str, listed))
+                yield (
+                    (*place, name, "systems", system),
+                    Text(
+                        f"`schedule.by_entity.{name}.systems` names a system that is not among: {known}",
+                        f"`schedule.by_entity.{name}.systems` 中的系统不在其列：{known}",
+                    ),
+                )
 
 
 def _check_store(url: object) -> Iterator[Finding]:

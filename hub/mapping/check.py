@@ -125,7 +125,7 @@ def _check_pairs(route: RouteSpec, entity: Entity, tables: Tables, place: _Place
         yield from _check_lens(route, pair, fields, tables, here)
         for names, used, en, zh in (
             (pair.canonicals if pair.reads else (), read, "is read from two places", "由两处读取"),
-            (pair.natives if pair.writes else (), written, "is written from two pairs", "由两处写入"),
+            (_written(pair), written, "is written from two pairs", "由两处写入"),
         ):
             for name in names:
                 if name in used:
@@ -139,7 +139,8 @@ def _check_direction(pair: PairSpec, fields: tuple[Field, ...], here: _Place) ->
         en, zh = f"lens `{pair.lens}` works in one direction only", f"转换规则 `{pair.lens}` 只能单向使用"
         yield here.say("HUB-MAP-015", en, zh)
     for each in fields:
-        if each.computed and pair.direction != "out":
+        # A computed field with guards is read too, so that an edit of it is noticed, held or put back.
+        if each.computed and pair.direction != "out" and not (each.guards and pair.direction == "both"):
             en, zh = (
                 f"`{each.name}` is computed by the hub: direction must be out",
                 f"`{each.name}` 由中心计算，方向须为 out",
@@ -210,9 +211,11 @@ def _check_object(
     written = {key}
     for number, pair in enumerate(route.fields):
         here = place.at("fields", number)
-        written.update(pair.natives if pair.writes else ())
+        written.update(_written(pair))
         fields = tuple(entity.fields[name] for name in pair.canonicals if name in entity.fields)
         for native in pair.natives:
+            if native.startswith("$"):  # part of the payload, not of the description
+                continue
             if native not in shape.fields:
                 en = f"`{route.object}.{native}` does not exist in the system; create it or remove the pair"
                 yield here.say("HUB-MAP-022", en, f"系统中没有 `{route.object}.{native}`，请新建该字段或删除本项")
@@ -229,7 +232,8 @@ def _check_object(
 
 def _check_native(pair: PairSpec, fields: tuple[Field, ...], shape: FieldShape, here: _Place) -> Iterator[Problem]:
     name, lens = shape.api_name, LENSES.get(pair.lens)
-    if pair.writes and not shape.writable:
+    # What is written once may be open at the creation only (a creation time), which a description does not tell.
+    if name in _written(pair) and not shape.writable and not pair.once:
         en = f"`{name}` is read-only in the system; use direction in"
         yield here.say("HUB-MAP-024", en, f"`{name}` 在系统中只读，请改用方向 in")
     if lens is not None and lens.families and shape.kind in KNOWN_KINDS and shape.kind not in lens.families:
@@ -246,9 +250,18 @@ def _check_native(pair: PairSpec, fields: tuple[Field, ...], shape: FieldShape, 
         )
 
 
+def _written(pair: PairSpec) -> tuple[str, ...]:
+    """Returns the native fields that a pair writes."""
+    lens = LENSES.get(pair.lens)
+    return pair.natives[: None if lens is None else lens.written] if pair.writes else ()
+
+
 def _native_values(pair: PairSpec, native: str, tables: Tables, system_kind: str) -> set[str]:
     """Returns the native values that a pair's value map or table knows for one of its native fields."""
     params = pair.params
+    if pair.lens == "call_outcome":
+        options = {0: params.get("types", {}), 2: params.get("values", {})}.get(pair.natives.index(native), {})
+        return set(options.values())
     if pair.lens in ("enum", "option_list", "consent_opt_out"):
         return set(params.get("from") or params.get("values", {}).values())
     table = tables.get(params.get("table", "")) if pair.lens == "code_table" else None

@@ -37,6 +37,7 @@ class Writer:
     clearable: frozenset[str]
     default: Value
     limits: Mapping[str, Limit]
+    once: bool = False
 
 
 SimpleReader = tuple[str, str, Callable[[Any], Value], Value]
@@ -59,6 +60,7 @@ class ObjectPlan:
     prose: list[SimpleReader] = field(default_factory=list)
     joint: list[JointReader] = field(default_factory=list)
     writers: dict[str, Writer] = field(default_factory=dict)
+    once: set[str] = field(default_factory=set)
 
     @property
     def singles(self) -> list[SimpleReader]:
@@ -103,7 +105,8 @@ def plan_object(
         route.hub_id_field or spec.hub_id_field,
     )
     for pair in route.fields:
-        if shape is not None and any(native not in shape.fields for native in pair.natives):
+        described = [native for native in pair.natives if not native.startswith("$")]  # $: of the payload alone
+        if shape is not None and any(native not in shape.fields for native in described):
             continue
         fields = tuple(entity.fields[name] for name in pair.canonicals)
         made, _ = make_pair(pair, fields, tables, spec.system_kind)
@@ -113,6 +116,8 @@ def plan_object(
 
 def _add(plan: ObjectPlan, pair: PairSpec, fields: tuple[Field, ...], made: Made, shape: ObjectShape | None) -> None:
     names = pair.canonicals
+    if pair.once:
+        plan.once.update(names)
     if isinstance(made, Constant):
         if fields:
             plan.constants[names[0]] = made.value
@@ -128,8 +133,9 @@ def _add(plan: ObjectPlan, pair: PairSpec, fields: tuple[Field, ...], made: Made
             plan.joint.append((names, _picker(pair.natives, made.needed), made.get, maskable, pair.natives))
     if pair.writes:
         default = compile_canon(fields[0])(pair.default) if pair.default is not None else None
-        limits = {name: _limit(shape.fields[name]) for name in pair.natives} if shape is not None else {}
-        writer = Writer(names, pair.natives, made, frozenset(pair.clearable), default, limits)
+        known = {} if shape is None else shape.fields
+        limits = {name: _limit(known[name]) for name in pair.natives if name in known}
+        writer = Writer(names, pair.natives, made, frozenset(pair.clearable), default, limits, pair.once)
         plan.writers.update(dict.fromkeys(names, writer))
 
 
@@ -145,7 +151,10 @@ def _picker(natives: tuple[str, ...], needed: int | None) -> Picker:
     if needed == 1 and len(natives) == 2:
         first, second = natives
         return lambda native: (native[first], native.get(second, ABSENT))
-    return itemgetter(*natives)
+    if needed is None or needed >= len(natives):
+        return itemgetter(*natives)
+    always, perhaps = itemgetter(*natives[:needed]), natives[needed:]
+    return lambda native: (*always(native), *(native.get(name, ABSENT) for name in perhaps))
 
 
 def content_version(mapping: MappingFile, schema: Schema, tables: Tables) -> str:

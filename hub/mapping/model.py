@@ -16,7 +16,10 @@ Native = Annotated[str, StringConstraints(pattern=r"^[$A-Za-z][A-Za-z0-9_.$]{0,9
 
 
 class PairSpec(BaseModel):
-    """Is one pair of canonical and native fields; what is not named here is a parameter of its lens."""
+    """Is one pair of canonical and native fields; what is not named here is a parameter of its lens.
+
+    A pair with `once` is read from a record seen for the first time only, and written only when one is created.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -25,6 +28,7 @@ class PairSpec(BaseModel):
     lens: Name
     direction: Direction
     clear: bool | list[Name] = False
+    once: bool = False
     default: str | None = None
     maskable: bool | None = None
 

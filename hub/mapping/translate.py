@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from hub.canonical.redaction import may_hold_c3, redact_c3
@@ -14,7 +15,7 @@ from hub.kernel.errors import ConfigInvalid, Problem, Text
 from hub.mapping.check import check_mapping
 from hub.mapping.compiling import ObjectPlan, Writer, content_version, plan_object
 from hub.mapping.describe import Description
-from hub.mapping.lenses.base import NOT_IN_TABLE, NOT_READABLE, Joint, NotObserved
+from hub.mapping.lenses.base import ABSENT, NOT_IN_TABLE, NOT_READABLE, Joint, NotObserved
 from hub.mapping.model import MappingFile
 from hub.mapping.tables import Tables
 
@@ -93,14 +94,36 @@ class CompiledMapping:
         return tuple(dict.fromkeys(names))
 
     def in_fields(self, object: str) -> tuple[str, ...]:
-        """Returns the canonical fields that are read from an object."""
+        """Returns the canonical fields that are read from an object each time."""
         plan = self._plans[object]
         names = [*plan.constants, *(item[0] for item in plan.singles), *(n for item in plan.joint for n in item[0])]
-        return tuple(dict.fromkeys(names))
+        return tuple(name for name in dict.fromkeys(names) if name not in plan.once)
 
     def out_fields(self, object: str) -> tuple[str, ...]:
-        """Returns the canonical fields that are written to an object."""
-        return tuple(self._plans[object].writers)
+        """Returns the canonical fields that are written to an object at any time."""
+        return tuple(name for name, writer in self._plans[object].writers.items() if not writer.once)
+
+    def once_fields(self, object: str) -> frozenset[str]:
+        """Returns the canonical fields that are read from a record seen for the first time only."""
+        return frozenset(self._plans[object].once)
+
+    def create_fields(self, object: str) -> tuple[str, ...]:
+        """Returns the canonical fields that are written when a record is created, and never again."""
+        return tuple(name for name, writer in self._plans[object].writers.items() if writer.once)
+
+    def written_to(self, object: str, name: str) -> tuple[str, ...]:
+        """Returns the native fields that a canonical field is written to."""
+        writer = self._plans[object].writers.get(name)
+        return () if writer is None else writer.natives
+
+    @cached_property
+    def routing(self) -> Mapping[str, Mapping[Value, str]]:
+        """Returns the fields that decide where a record goes: field -> value -> object."""
+        found: dict[str, dict[Value, str]] = {}
+        for plan in self._plans.values():
+            for name, values in plan.when.items():
+                found.setdefault(name, {}).update(dict.fromkeys(values, plan.object))
+        return found
 
     def clearable(self, object: str) -> frozenset[str]:
         """Returns the canonical fields that may be written empty."""
@@ -165,7 +188,11 @@ class CompiledMapping:
                 if len(names) == 1:
                     (fields[names[0]],) = read_all(raws)
                 else:
-                    fields.update(zip(names, read_all(raws), strict=True))
+                    shown = read_all(raws)
+                    fields.update(zip(names, shown, strict=True))
+                    if ABSENT in shown:
+                        for name in [n for n in names if fields[n] is ABSENT]:
+                            del fields[name]
             except NotObserved:
                 continue
             except _UNREADABLE as error:
@@ -194,6 +221,11 @@ class CompiledMapping:
                 joints.setdefault(id(writer), (writer, {}))[1][name] = value
             elif not (name in known and known[name] == value):
                 writing.put_one(name, value, writer, create)
+        if create:
+            for writer in plan.writers.values():
+                if isinstance(writer.made, Joint) and writer.made.always:
+                    wanted = joints.setdefault(id(writer), (writer, {}))[1]
+                    wanted.update((name, None) for name in writer.canonicals if name not in wanted)
         for writer, wanted in joints.values():
             if not all(name in known and known[name] == value for name, value in wanted.items()):
                 writing.put_joint(writer, wanted, known, create)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hub.core.plan import order_entities
 from hub.kernel.errors import Declined, NotFound
 from hub.operations.installation import Installation
 from hub.store import records
@@ -24,8 +25,11 @@ def entity_of(hub: Installation, name: str | None) -> str:
 
 
 def entities_of(hub: Installation, name: str | None) -> list[str]:
-    """Returns the entity named, or all of them."""
-    return [hub.entity_rules(name).name] if name is not None else list(hub.rules)
+    """Returns the entity named, or all of them, parents first."""
+    if name is not None:
+        return [hub.entity_rules(name).name]
+    known = hub.rules.keys()
+    return list(order_entities({n: [t for t in r.references.values() if t in known] for n, r in hub.rules.items()}))
 
 
 def system_of(hub: Installation, name: str) -> str:

@@ -15,6 +15,7 @@ from hub.kernel.ids import Uuid7
 from hub.kernel.secrets import SecretMissing, resolve_secret
 from hub.kernel.settings import FILE, Settings, line_in_settings, load_settings
 from hub.mapping.check import check_authorities, check_mapping
+from hub.mapping.deadlines import read_deadlines
 from hub.mapping.loader import mapping_path, read_mapping
 from hub.mapping.model import MappingFile
 from hub.mapping.tables import Tables, load_tables
@@ -56,6 +57,7 @@ def check_mappings(settings: Settings, schema: Schema, describe: Describe | None
     tables = _collect(found, lambda: load_tables(settings.mappings / "tables"))
     if tables is None:
         return found
+    found += _check_deadlines(settings, schema, tables)
     for entity, configured in settings.entities.items():
         if entity not in schema.entities:
             known = ", ".join(schema.entities)
@@ -77,6 +79,15 @@ def check_mappings(settings: Settings, schema: Schema, describe: Describe | None
                 found += _check_one(mapping, schema, tables, system, describe)
         found += check_authorities(mappings, schema)
     return list(dict.fromkeys(found))
+
+
+def _check_deadlines(settings: Settings, schema: Schema, tables: Tables) -> list[Problem]:
+    found: list[Problem] = []
+    for name in settings.entities:
+        fields = schema.entities[name].fields if name in schema.entities else {}
+        if "due_at" in fields and fields["due_at"].computed and "extension" in fields:
+            read_deadlines(tables, fields["extension"].values, settings.mappings / "tables", found)
+    return found
 
 
 def _read(settings: Settings, entity: str, system: str, found: list[Problem]) -> MappingFile | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 
 from connectors.errors import ConnectorError
@@ -14,6 +15,7 @@ from hub.core.plan import Act
 from hub.kernel.errors import Text
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
+from hub.operations.pausing import ClosedDoor, held_back, require_running
 from hub.operations.reasons import Advice, explain
 from hub.store import inbox, records
 from hub.sync.cycle import Outcome, Report, run_cycle
@@ -21,7 +23,7 @@ from hub.sync.engine import RunContext
 from hub.sync.preview import owed_actions
 from hub.sync.push import learn_versions
 from hub.sync.reconcile import Difference, reconcile
-from hub.telemetry import bound
+from hub.telemetry import bound, logger
 
 RUN_NOTE = "run "
 """Begins the note that carries the run id of an error."""
@@ -66,15 +68,29 @@ class Synced:
 
 
 @contextmanager
-def _run(hub: Installation, entity: str, stop: threading.Event | None = None) -> Iterator[RunContext]:
+def _run(
+    hub: Installation, entity: str, stop: threading.Event | None = None, resting: Iterable[str] = ()
+) -> Iterator[RunContext]:
     with hub.run(entity) as opened:
         run = opened if stop is None else replace(opened, stop=stop)
+        run = _hold_back(hub, run, resting)
         try:
             with bound(run_id=run.run_id, entity=entity):
+                logger("operations").info("run_started")
                 yield run
         except Exception as error:
             error.add_note(f"{RUN_NOTE}{run.run_id}")
             raise
+
+
+def _hold_back(hub: Installation, run: RunContext, resting: Iterable[str]) -> RunContext:
+    """Blocks the systems that are paused or rest; they stay among the links, so that what they are owed is kept."""
+    links = dict(run.links)
+    for system, error in held_back(hub, run.systems(), resting).items():
+        run.block(system, error)
+        links[system] = copy(links[system])
+        links[system].connector = ClosedDoor(links[system].connector, error)
+    return replace(run, links=links)
 
 
 def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event | None = None) -> Preview:
@@ -110,17 +126,20 @@ def sync(
     max_cycles: int = 10,
     stop: threading.Event | None = None,
     told: Callable[[int, Report], None] = lambda number, report: None,
+    resting: Iterable[str] = (),
 ) -> Synced:
-    """Runs one cycle, or cycles until nothing is owed or nothing moves any more. Raises Busy.
+    """Runs one cycle, or cycles until nothing is owed or nothing moves any more. Raises Busy and Paused.
 
-    `stop`, once set, ends the run between two pages or batches. `told` hears of each cycle.
+    `stop`, once set, ends the run between two pages or batches. `told` hears of each cycle. Systems that are paused,
+    or `resting`, are neither read nor written; what they are owed stays owed.
     """
+    require_running(hub, entity)
     stop = stop or threading.Event()
     cycle = 0
     counts: Counter[str] = Counter()
     while True:
         cycle += 1
-        with _run(hub, entity, stop) as run:
+        with _run(hub, entity, stop, resting) as run:
             report = run_cycle(run)
             advice = _advice(report, run.tally.blocked)
         counts.update(report.counts)
@@ -165,15 +184,36 @@ def _blocked(report: Report) -> tuple[str, ...]:
 
 
 def reconcile_entity(
-    hub: Installation, entity: str, stop: threading.Event | None = None
+    hub: Installation,
+    entity: str,
+    stop: threading.Event | None = None,
+    only: tuple[str, str] | None = None,
 ) -> tuple[tuple[Difference, ...], tuple[tuple[str, str, Text], ...]]:
-    """Compares complete listings with what is bound; returns the differences and the systems that failed."""
+    """Compares complete listings with what is bound; returns the differences and the systems that failed.
+
+    `only` is one slice: a system and an object of it. Raises Busy and Paused.
+    """
+    require_running(hub, entity)
     with _run(hub, entity, stop) as run:
-        found = reconcile(run)
+        found = reconcile(_slice(run, only))
         failed = tuple(
             (system, error.code, Text(error.en, error.zh)) for system, error in sorted(run.tally.blocked.items())
         )
     return found, failed
+
+
+def _slice(run: RunContext, only: tuple[str, str] | None) -> RunContext:
+    """Returns the run as a reconciliation sees it: nothing to list in a blocked system, and one object only if asked.
+
+    Every system stays among the links: what the listing finds new is owed to all of them.
+    """
+    links = {system: copy(link) for system, link in run.links.items()}
+    for system, link in links.items():
+        if run.blocked(system) or (only is not None and system != only[0]):
+            link.objects = ()
+        elif only is not None:
+            link.objects = (only[1],)
+    return replace(run, links=links)
 
 
 def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
@@ -186,6 +226,8 @@ def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
     with _run(hub, stored.golden.entity) as run:
         for found in stored.bindings:
             if found.native_id is None or found.object is None or found.system not in run.links:
+                continue
+            if run.blocked(found.system):
                 continue
             link = run.links[found.system]
             shown = link.connector.fetch(found.object, [found.native_id], link.native_fields(found.object))

@@ -47,11 +47,26 @@ def edit_record(hub: Installation, hub_id: str, typed: Mapping[str, str]) -> Sta
                 f"黄金记录 {hub_id} 状态为 {golden.state}；仅可编辑 live 状态的记录",
             )
         values = canonical_edit(hub.schema.entity(golden.entity), typed)
+        _check_parents(hub, work, golden.entity, values)
         before = inbox.by_native(work.conn, HUB, golden.entity, [hub_id]).get(hub_id)
         values = {**_staged(hub, before), **values}
         _stage(hub, work, golden, before, values)
         work.audit(_event(hub, golden, {name: values[name] for name in typed}))
     return StagedEdit(hub_id, golden.entity, tuple(sorted(values)))
+
+
+def _check_parents(hub: Installation, work: UnitOfWork, entity: str, values: Mapping[str, Value]) -> None:
+    """Raises Declined for a reference to a record that is not there, or is none of the entity that it must be."""
+    targets = hub.schema.entity(entity).references()
+    named = {name: str(values[name]) for name in targets if values.get(name) is not None}
+    found = records.load_golden(work.conn, hub.store.ring, list(named.values())) if named else {}
+    for name, parent in named.items():
+        known = found.get(parent)
+        if known is None or known.entity != targets[name] or known.state is not GoldenState.LIVE:
+            raise Declined(
+                f"{name} must be the hub id of a live {targets[name]}; look it up with `crmhub record show`",
+                f"{name} 须为有效 {targets[name]} 的统一编号；可用 `crmhub record show` 查找",
+            )
 
 
 def canonical_edit(entity: Entity, typed: Mapping[str, str]) -> dict[str, Value]:

@@ -13,9 +13,11 @@ from hub.kernel.clock import Clock
 from hub.kernel.errors import NotFound
 from hub.kernel.ids import NewId
 from hub.kernel.settings import Settings
+from hub.store.anchor import FILE, keep_anchor
 from hub.store.lease import hold
 from hub.store.unit_of_work import Store
 from hub.sync.engine import EntityRules, Link, Progress, RunContext
+from hub.sync.rebuild import anchored, notice
 
 
 def _silent(phase: str, system: str, done: int) -> None:
@@ -67,8 +69,10 @@ class Installation:
     def run(self, entity: str) -> Iterator[RunContext]:
         """Takes the entity's lease and yields one run under it. Raises Busy."""
         rules, links = self.entity_rules(entity), self.links(entity)
+        anchor = self.settings.var / FILE
+        notice(self.store, anchor, self.rules)
         with hold(self.store, entity, self.actor) as held:
-            yield RunContext(
+            run = RunContext(
                 rules,
                 links,
                 self.store,
@@ -80,3 +84,5 @@ class Installation:
                 progress=self.progress,
                 threads=self.threads,
             )
+            yield anchored(run, anchor)
+            keep_anchor(self.store, anchor)

@@ -18,7 +18,25 @@ _WAITING = {
         Text("writes are uncertain; the next cycle looks them up", "条写入结果待查，下一批次自动核查"),
         "crmhub sync",
     ),
+    "rebuild": (
+        Text(
+            "complete listings are still to be read after the store was restored; nothing is written before",
+            "项完整读取待完成：存储已恢复，完成之前不写入",
+        ),
+        "crmhub sync",
+    ),
+    "parked": (
+        Text("records wait until the record they belong to is known", "条记录等待其所属记录"),
+        "crmhub status",
+    ),
+    "waiting_parent": (
+        Text("writes wait until the record they belong to is there", "条写入等待其所属记录在对方系统中建立"),
+        "crmhub status",
+    ),
 }
+
+_INSTEAD = {"HUB-PAUSE-002": "crmhub resume SYSTEM", "HUB-PAUSE-003": "crmhub schedule list"}
+"""Is what helps where a system stopped a run by our own doing: nothing is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,8 @@ def explain(reason: str, problem: Text | None = None) -> Advice:
     if kind == "system":
         system, code = (*rest, "", "")[:2]
         said = problem or Text(f"{system} stopped this run", f"{system} 使本批次停止")
-        return Advice(reason, f"{code} {said.en}", f"{code} {said.zh}", f"crmhub check {system}")
+        command = _INSTEAD.get(code, f"crmhub check {system}").replace("SYSTEM", system)
+        return Advice(reason, f"{code} {said.en}", f"{code} {said.zh}", command)
     text, command = _WAITING.get(kind, (Text(kind, kind), "crmhub status"))
     return Advice(reason, f"{number} {text.en}", f"{number} {text.zh}", command)
 

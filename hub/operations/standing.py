@@ -58,7 +58,7 @@ def _next(hub: Installation, entity: str, standing: Standing, last: Run | None) 
             Advice("never_ran", "then see what a first sync would do", "再查看首次同步的待同步清单", "crmhub plan"),
         ]
     found = [explain(reason) for reason in standing.reasons()]
-    found += [explain(reason) for reason in last.reasons if reason.startswith("system:")]
+    found += [explain(reason) for reason in last.reasons if reason.startswith(("system:", "waiting_parent="))]
     released = {row.system for row in standing.guards if row.guard == FIRST_SYNC}
     owing = [s for s, owed in standing.owed.items() if s not in released and any(_writes(owed).values())]
     if hub.rules[entity].limits.first_sync and owing:

@@ -18,10 +18,11 @@ from hub.store.unit_of_work import UnitOfWork
 
 
 class Wait(StrEnum):
-    """Says where an inbox row stands: to be consumed, or waiting for an answer."""
+    """Says where an inbox row stands: to be consumed, waiting for an answer, or parked until its parent is bound."""
 
     NEW = "new"
     WAITING = "waiting"
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True)

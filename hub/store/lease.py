@@ -28,7 +28,7 @@ _registry = threading.Lock()
 def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
     """Takes the entity's lock and the next epoch. Raises Busy when another process or thread holds it."""
     with ExitStack() as stack:
-        stack.enter_context(_kernel_lock(store.engine, entity))
+        stack.enter_context(kernel_lock(store.engine, entity))
         with store.begin() as work:
             row = sa.select(lease.c.epoch).where(lease.c.entity == entity)
             epoch = (work.conn.execute(row).scalar_one_or_none() or 0) + 1
@@ -38,7 +38,8 @@ def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
 
 
 @contextmanager
-def _kernel_lock(engine: sa.Engine, entity: str) -> Iterator[None]:
+def kernel_lock(engine: sa.Engine, entity: str) -> Iterator[None]:
+    """Holds the lock of an entity that the kernel frees when the process dies. Raises Busy."""
     with _thread_lock(engine, entity):
         if engine.dialect.name == "postgresql":
             with _advisory_lock(engine, entity):

@@ -18,7 +18,8 @@ from hub.store.database import WRITE, store_errors
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-def _config(connection: sa.Connection | None = None) -> Config:
+def config_of(connection: sa.Connection | None = None) -> Config:
+    """Returns the settings by which Alembic finds our migrations."""
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -29,14 +30,14 @@ def migrate(engine: sa.Engine) -> None:
     """Creates or upgrades the tables in one transaction. Raises StoreTooNew and StoreUnavailable."""
     with store_errors(), engine.connect().execution_options(**{WRITE: True}) as connection, connection.begin():
         _refuse_newer(connection)
-        command.upgrade(_config(connection), "head")
+        command.upgrade(config_of(connection), "head")
 
 
 def require_current(engine: sa.Engine) -> None:
     """Raises StoreTooNew for a newer store and StoreUnavailable for one that was never set up or is behind."""
     with store_errors(), engine.connect() as connection:
         found = _refuse_newer(connection)
-        if found != ScriptDirectory.from_config(_config()).get_current_head():
+        if found != ScriptDirectory.from_config(config_of()).get_current_head():
             raise StoreUnavailable(
                 "the store is not set up for this release; run `crmhub init` in its folder",
                 "存储尚未按本版本建立；请在其目录运行 `crmhub init`",
@@ -49,7 +50,7 @@ def _refuse_newer(connection: sa.Connection) -> str | None:
     if found is None:
         return None
     try:
-        ScriptDirectory.from_config(_config()).get_revision(found)
+        ScriptDirectory.from_config(config_of()).get_revision(found)
     except (CommandError, ResolutionError):
         raise StoreTooNew(
             f"the store was made by a newer crmhub (schema {found}); start that release, nothing was changed",

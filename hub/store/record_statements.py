@@ -49,6 +49,15 @@ TALLY = (
 )
 
 
+MOVE_VERSION = (
+    binding.update()
+    .where(
+        binding.c.system == sa.bindparam("at"),
+        binding.c.object == sa.bindparam("of"),
+        binding.c.native_id == sa.bindparam("key"),
+    )
+    .values(version=sa.bindparam("shown"))
+)
 _HERE = sa.bindparam("at", type_=sa.String)
 PLACE = (
     binding.insert()

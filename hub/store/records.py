@@ -14,6 +14,7 @@ from hub.core.state import Base, Binding, BindingState, GoldenRecord, GoldenStat
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store import record_statements as statements
+from hub.store import references
 from hub.store.codec import base_in, base_out, fields_in
 from hub.store.database import bulk_insert, select_by_ids
 from hub.store.tables import base, binding, golden
@@ -152,6 +153,8 @@ class Write:
     bindings: tuple[Binding, ...]
     bases: Mapping[str, Base | None]
     facets: Mapping[str, Value]
+    references: tuple[str, ...] = ()
+    """Names the fields that point at other golden records."""
 
 
 _KEEP: Base = {}
@@ -174,7 +177,10 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
     old_bindings: list[tuple[Binding, Binding]] = []
     bases: list[dict[str, Any]] = []
     collapsed: list[str] = []
+    pointed: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = []
     for item in writes:
+        if item.references and (item.before is None or item.golden is not item.before.golden):
+            pointed.append((item.golden.hub_id, _pointers(item, item.before), _pointers(item, item)))
         if item.before is None:
             work.create_subject(item.golden.subject_id)
             new_golden.append(_golden_row(work, item, created=True))
@@ -196,10 +202,16 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
                 collapsed.append(found.binding_id)
     work.flush_subjects()
     _write_golden(work.conn, new_golden, old_golden)
+    references.keep(work, pointed)
     _write_bindings(work, new_bindings, old_bindings)
     if collapsed:
         work.conn.execute(base.delete().where(base.c.binding_id.in_(collapsed)))
     bulk_insert(work.conn, base, bases)
+
+
+def _pointers(item: Write, at: Stored | Write | None) -> dict[str, str]:
+    fields: Mapping[str, Value] = {} if at is None else at.golden.fields
+    return {name: value for name in item.references if isinstance(value := fields.get(name), str)}
 
 
 def _golden_row(work: UnitOfWork, item: Write, *, created: bool) -> dict[str, Any]:
@@ -295,6 +307,13 @@ def learn_versions(work: UnitOfWork, system: str, object_: str, versions: Mappin
             .values(version=sa.bindparam("shown"))
         )
         work.conn.execute(statement, [{"key": key, "shown": shown} for key, shown in versions.items()])
+
+
+def move_versions(work: UnitOfWork, system: str, object_: str, versions: Mapping[str, str]) -> None:
+    """Notes the newer versions of records that show nothing new."""
+    if versions:
+        rows = [{"at": system, "of": object_, "key": key, "shown": shown} for key, shown in versions.items()]
+        work.conn.execute(statements.MOVE_VERSION, rows)
 
 
 def dirty_page(

@@ -82,7 +82,7 @@ class Store:
                     _check_epoch(conn, held)
                 yield work
                 work.flush_subjects()
-                self._append(work)
+                self.append_events(work)
                 hit("before_commit")
         except BaseException:
             # A kept key without its row would seal what nobody can open.
@@ -91,7 +91,8 @@ class Store:
             raise
         hit("after_commit")
 
-    def _append(self, work: UnitOfWork) -> None:
+    def append_events(self, work: UnitOfWork) -> None:
+        """Appends the events of a unit of work to the log, last before its commit."""
         if not work.events:
             return
         epoch, seq = work.conn.execute(_HEAD).one()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from hub.core.adoption import adopt_new
 from hub.core.state import Binding, BindingState, Observation
-from hub.store import records
+from hub.store import history, records
 from hub.store.records import Write, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
+from hub.sync.rollup import note
 from hub.sync.trail import created_event
 
 
@@ -19,6 +20,7 @@ def adopt(run: RunContext, work: UnitOfWork, link: Link, new: Sequence[Observati
         return
     version = link.mapping.version
     writes = []
+    righted = []
     for seen in new:
         scope = link.scope(seen.object)
         bound = Binding(
@@ -32,11 +34,24 @@ def adopt(run: RunContext, work: UnitOfWork, link: Link, new: Sequence[Observati
             mapping_version=version,
             agreed_revision=1,
         )
-        plan = adopt_new(seen, bound, scope.readable, scope.writable, subject_id=seen.obs_id)
+        plan = adopt_new(
+            seen,
+            bound,
+            scope.readable | scope.once,
+            scope.writable,
+            subject_id=seen.obs_id,
+            derivations=run.rules.policy.derivations,
+            shows_empty=link.shows_empty(seen.object),
+        )
         side = plan.sides[0]
         facets = run.rules.facets(plan.golden.fields)
-        writes.append(Write(None, plan.golden, (side.binding,), {bound.binding_id: side.base}, facets))
+        bases = {bound.binding_id: side.base}
+        writes.append(Write(None, plan.golden, (side.binding,), bases, facets, run.rules.pointers))
         work.audit(created_event(run, plan.golden))
+        if plan.changes:
+            righted.append((plan.golden, plan.changes))
     records.write(work, writes)
+    history.keep(work, run.run_id, righted)
     records.place_new(work, run.entity, run.systems())
+    note(run, work, [item.golden for item in writes])
     run.tally.add("created", len(writes))

@@ -17,6 +17,7 @@ from hub.sync.engine import RunContext
 from hub.sync.intake import take_in
 from hub.sync.pull import pull
 from hub.sync.push import push
+from hub.sync.rebuild import finish, resume, still_rebuilding, unlisted
 from hub.sync.recover import recover
 
 PASSES = 3
@@ -72,6 +73,7 @@ def run_cycle(run: RunContext, *, write: bool = True) -> Report:
         runs.start(work, run.run_id, run.entity, act, run.actor)
         work.audit(Event("run.start", run.entity, run.run_id, reason=act, corr=run.run_id))
     try:
+        run = resume(run)
         _go(run, write=write)
     except Exception as error:
         _end(run, "failed", [error.code if isinstance(error, HubError) else type(error).__name__])
@@ -84,9 +86,11 @@ def _go(run: RunContext, *, write: bool) -> None:
     if write:
         recover(run)
     pull(run)
+    if unlisted(run):
+        return
     shut = _guard_intake(run)
     take_in(run, shut)
-    if not write:
+    if not finish(run) or not write:
         return
     allowed, owed = _guard_writes(run)
     for turn in range(PASSES):
@@ -203,6 +207,7 @@ def read_standing(conn: Connection, entity: str) -> Standing:
             "match_questions": matches.tally(conn, entity).get("unsure", 0),
             "asked_writes": open_intents.get("asked", 0),
             "uncertain_writes": open_intents.get("uncertain", 0) + open_intents.get("sent", 0),
+            "parked": depth.get("parked", 0),
         },
         tuple(runs.guards(conn, entity)),
         tuple(quarantine.causes(conn, entity)),
@@ -212,6 +217,9 @@ def read_standing(conn: Connection, entity: str) -> Standing:
 def _finish(run: RunContext) -> Report:
     left = standing(run)
     reasons = left.reasons() + [f"system:{name}:{error.code}" for name, error in sorted(run.tally.blocked.items())]
+    if run.tally.orphans:
+        reasons.append(f"waiting_parent={len(run.tally.orphans)}")
+    reasons += still_rebuilding(run)
     if reasons:
         outcome = Outcome.BLOCKED
     elif left.debts or left.queued:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
+from functools import cached_property
 
 from connectors.base import Capabilities, Connector
 from connectors.errors import ConnectorError
@@ -19,6 +20,7 @@ from hub.kernel.clock import Clock
 from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.mapping.translate import CompiledMapping
+from hub.store.anchor import Rebuild
 from hub.store.unit_of_work import Lease, Store
 
 Progress = Callable[[str, str, int], None]
@@ -27,11 +29,15 @@ Progress = Callable[[str, str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Are the canonical fields that a mapping reads, writes and may clear in one object."""
+    """Are the canonical fields that a mapping reads, writes and may clear in one object.
+
+    Those in `once` are read only from a record that is seen for the first time.
+    """
 
     readable: frozenset[str]
     writable: frozenset[str]
     clearable: frozenset[str]
+    once: frozenset[str] = frozenset()
 
 
 NOWHERE = Scope(frozenset(), frozenset(), frozenset())
@@ -64,6 +70,12 @@ class Link:
     def scope(self, object_: str | None) -> Scope:
         return self._scopes.get(object_ or "", NOWHERE)
 
+    def writable_in(self, object_: str | None, fields: Fields) -> frozenset[str]:
+        """Returns what may be written to a record; a routing value that belongs to another object stays out of it."""
+        writable = self.scope(object_).writable
+        stray = {n for n, places in self.mapping.routing.items() if places.get(fields.get(n), object_) != object_}
+        return writable - stray if stray else writable
+
     def can(self, object_: str) -> Capabilities:
         """Returns the capabilities of an object, asked once."""
         found = self._capabilities.get(object_)
@@ -93,10 +105,10 @@ class Link:
     def _scope(self, object_: str) -> Scope:
         mapping = self.mapping
         readable, writable = frozenset(mapping.in_fields(object_)), frozenset(mapping.out_fields(object_))
-        return Scope(readable, writable, frozenset(mapping.clearable(object_)))
+        return Scope(readable, writable, frozenset(mapping.clearable(object_)), mapping.once_fields(object_))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EntityRules:
     """Is everything about one entity that does not change while the process runs."""
 
@@ -120,6 +132,16 @@ class EntityRules:
     @property
     def name(self) -> str:
         return self.entity.name
+
+    @cached_property
+    def references(self) -> Mapping[str, str]:
+        """Returns the fields that point at other records: field -> entity."""
+        return dict(self.entity.references())
+
+    @cached_property
+    def pointers(self) -> tuple[str, ...]:
+        """Returns the names of the fields that point at other records."""
+        return tuple(self.references)
 
     def facets(self, fields: Fields) -> dict[str, Value]:
         """Returns the fields that may stand in plaintext: coded ones marked `index: true`."""
@@ -151,10 +173,11 @@ class EntityRules:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts what a run did and names what kept it from going on."""
+    """Counts what a run did and names what kept it from going on; `orphans` are bindings whose parent is not there."""
 
     counts: Counter[str] = attribute(default_factory=Counter)
     blocked: dict[str, ConnectorError] = attribute(default_factory=dict)
+    orphans: set[str] = attribute(default_factory=set)
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
@@ -178,6 +201,8 @@ class RunContext:
     threads: bool = True
     stop: threading.Event = attribute(default_factory=threading.Event)
     page: int = 200
+    rebuild: Rebuild | None = None
+    """What is left of the safe path after the store was restored."""
 
     @property
     def ring(self) -> Keyring:
@@ -191,7 +216,17 @@ class RunContext:
     def policy(self) -> EntityPolicy:
         """Returns the entity's policy with what these systems can do."""
         able = (n for n, link in self.links.items() if any(link.can(o).can_restore for o in link.objects))
-        return replace(self.rules.policy, restorable=frozenset(able))
+        return replace(self.rules.policy, restorable=frozenset(able), routing=self._routing())
+
+    def _routing(self) -> dict[str, dict[Value, tuple[str, ...]]]:
+        """Returns the fields that decide where a record goes: field -> value -> its places in all systems."""
+        places: dict[str, dict[Value, tuple[str, ...]]] = {}
+        for name, link in sorted(self.links.items()):
+            for field, routes in link.mapping.routing.items():
+                known = places.setdefault(field, {})
+                for value, object_ in routes.items():
+                    known[value] = (*known.get(value, ()), f"{name}:{object_}")
+        return places
 
     def systems(self) -> Sequence[str]:
         """Returns the systems in the configured order of preference, the others after them."""

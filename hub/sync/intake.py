@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from dataclasses import field as attribute
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from hub.canonical.values import Value
-from hub.core.plan import Act, EntityPolicy, RecordPlan, narrowed, plan_record
+from hub.core.plan import Act, EntityPolicy, OnDelete, plan_record
 from hub.core.state import (
     HUB,
     Base,
     Binding,
     BindingState,
-    Fields,
     GoldenRecord,
     Kind,
     Observation,
@@ -24,48 +21,41 @@ from hub.core.state import (
 )
 from hub.kernel.clock import iso
 from hub.kernel.failpoints import hit
-from hub.store import history, inbox, matches, questions, records
+from hub.store import history, inbox, matches, questions, records, references
 from hub.store.database import Connection
 from hub.store.inbox import Queued, Wait
 from hub.store.questions import Question
 from hub.store.records import Stored, Write, binding_id
 from hub.store.unit_of_work import UnitOfWork
+from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves
 from hub.sync.engine import RunContext
 from hub.sync.identify import Identity, identify, note_decisions
+from hub.sync.moves import stray, strayed_by
+from hub.sync.rebuild import base_of_stamped, recognise, stamped
+from hub.sync.references import split, wake
+from hub.sync.rollup import edits_of, note
 from hub.sync.survivors import find_survivors
 from hub.sync.trail import bound_event, changed_event, created_event
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """Is everything a batch of the inbox touches."""
-
-    identities: list[Identity] = attribute(default_factory=list)
-    stored: dict[str, Stored] = attribute(default_factory=dict)
-    seen: dict[str, list[Observation]] = attribute(default_factory=dict)
-    asked: dict[str, list[Question]] = attribute(default_factory=dict)
-    returns: dict[tuple[str, str, bytes], int] = attribute(default_factory=dict)
-    survivors: dict[tuple[str, str, str], str] = attribute(default_factory=dict)
-    linked: dict[str, Identity] = attribute(default_factory=dict)
-    late: list[str] = attribute(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    snapshot: Snapshot
-    before: Stored | None
-    plan: RecordPlan
-    observations: Sequence[Observation]
-    identity: Identity | None
 
 
 def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
     """Consumes the inbox of every system but the `shut` ones; returns how many records were planned."""
     closed = frozenset(shut)
-    planned = 0
+    wake(run)
     with run.store.read() as conn:
         if not inbox.depth(conn, run.entity).get(Wait.NEW.value):
             return 0
+    planned = 0
+    if run.rebuild is not None:
+        # Who carries a hub id is bound before anybody is judged by evidence.
+        planned = _consume(run, closed, stamped)
+    planned += _consume(run, closed)
+    # Records of this entity that point at each other are known by now.
+    return planned + _consume(run, closed) if wake(run) else planned
+
+
+def _consume(run: RunContext, closed: frozenset[str], only: Callable[[Queued], bool] = lambda row: True) -> int:
+    planned = 0
     for system in (*run.systems(), HUB):
         after = ""
         while system not in closed:
@@ -74,6 +64,9 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
             if not rows:
                 break
             after = rows[-1].obs_id
+            rows = [row for row in rows if only(row)]
+            if not rows:
+                continue
             planned += _take_batch(run, system, rows, closed)
             run.progress("merge", system, len(rows))
     return planned
@@ -82,7 +75,8 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
 def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
     with run.store.read() as conn:
         loaded = _load(run, conn, system, rows, closed)
-    policy = replace(run.policy, survivors=loaded.survivors)
+    computed = frozenset(name for name, field in run.rules.entity.fields.items() if field.computed)
+    policy = replace(run.policy, survivors=loaded.survivors, computed=computed)
     outcomes = [_plan(run, policy, loaded, hub_id) for hub_id in loaded.seen]
     asked = {
         (system, item.observation.object, item.observation.native_id): item.asked
@@ -93,13 +87,15 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         records.write(work, [_write_of(run, outcome) for outcome in outcomes])
         history.keep(work, run.run_id, [(o.plan.golden, o.plan.changes) for o in outcomes if o.before is not None])
         _settle_questions(run, work, outcomes, loaded.asked)
-        _settle_inbox(run, work, outcomes, loaded)
-        _settle_heirs(work, outcomes)
-        _settle_keys(run, work, outcomes)
+        settle_inbox(run, work, outcomes, loaded)
+        settle_heirs(work, outcomes)
+        settle_moves(run, work, outcomes, loaded)
+        settle_keys(run, work, outcomes)
         matches.drop_keys(work, loaded.late)
         run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
         note_decisions(run, work, loaded.identities)
         records.place_new(work, run.entity, run.systems())
+        note(run, work, [o.plan.golden for o in outcomes if o.before is None or o.plan.changes])
         for outcome in outcomes:
             _audit(run, work, outcome, loaded.survivors)
     hit("batch_taken_in")
@@ -107,14 +103,16 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
     return len(outcomes)
 
 
-def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> _Loaded:
-    loaded = _Loaded()
+def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> Loaded:
+    loaded = Loaded()
     unbound = [inbox.open_row(run.ring, row) for row in rows if row.hub_id is None]
     late = _bound_meanwhile(conn, system, unbound)
     loaded.late = list(late)
     unbound = [item for item in unbound if item.obs_id not in late]
+    first = split(run, system, conn, unbound, known=False)
+    loaded.marks, loaded.strayed = first.marks, first.strayed
     if unbound:
-        loaded.identities = identify(run, conn, system, unbound)
+        loaded.identities = recognise(run, conn, system, identify(run, conn, system, unbound))
     loaded.linked = {item.hub_id: item for item in loaded.identities if item.hub_id is not None}
     bound = [row.hub_id or late[row.obs_id][0] for row in rows if row.hub_id is not None or row.obs_id in late]
     hub_ids = list(dict.fromkeys([*bound, *loaded.linked]))
@@ -129,6 +127,9 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
         if hub_id in loaded.linked:
             seen.append(loaded.linked[hub_id].observation)
         loaded.seen[hub_id] = seen
+    _resolve(run, conn, loaded)
+    if run.rules.policy.on_delete is not OnDelete.DETACH:
+        loaded.children = references.children(conn, _stricken(loaded))
     if known:
         for kind in ("conflict", "hold"):
             for question in questions.load(conn, run.ring, kind, hub_ids=known, limit=100_000):
@@ -142,7 +143,30 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
     return loaded
 
 
-def _leave_heirs(loaded: _Loaded) -> None:
+def _resolve(run: RunContext, conn: Connection, loaded: Loaded) -> None:
+    """Resolves the references of everything that was seen; what waits for a parent is taken out and kept apart."""
+    if not run.rules.references:
+        return
+    flat = [item for items in loaded.seen.values() for item in items]
+    for system in sorted({item.system for item in flat} - {HUB}):
+        found = split(run, system, conn, flat, known=True)
+        loaded.marks |= found.marks
+        loaded.strayed |= found.strayed
+    rest = iter(flat)
+    loaded.seen = {hub_id: [next(rest) for _ in items] for hub_id, items in loaded.seen.items()}
+
+
+def _stricken(loaded: Loaded) -> list[str]:
+    """Returns the records that are gone somewhere, or about to be deleted."""
+    return [
+        hub_id
+        for hub_id, items in loaded.seen.items()
+        if any(item.kind is Kind.GONE for item in items)
+        or (hub_id in loaded.stored and any(b.state is BindingState.DOOMED for b in loaded.stored[hub_id].bindings))
+    ]
+
+
+def _leave_heirs(loaded: Loaded) -> None:
     """Leaves unknown records that others were merged into for the next batch: they inherit a binding in this one."""
     unknown = [identity.observation for identity in loaded.identities]
     left = {item.obs_id for item in unknown if (item.system, item.object, item.native_id) in loaded.survivors}
@@ -170,7 +194,7 @@ def _bound_meanwhile(
 def _reopen(run: RunContext, row: Queued) -> Observation:
     """Opens an inbox row; one that waited says nothing of the version any more, since we may have written since."""
     found = inbox.open_row(run.ring, row)
-    return replace(found, version=None) if row.state is Wait.WAITING else found
+    return found if row.state is Wait.NEW else replace(found, version=None)
 
 
 def _survivors(conn: Connection, seen: Mapping[str, Sequence[Observation]]) -> dict[tuple[str, str, str], str]:
@@ -188,25 +212,26 @@ def _survivors(conn: Connection, seen: Mapping[str, Sequence[Observation]]) -> d
     return found
 
 
-def _plan(run: RunContext, policy: EntityPolicy, loaded: _Loaded, hub_id: str) -> _Outcome:
+def _plan(run: RunContext, policy: EntityPolicy, loaded: Loaded, hub_id: str) -> Outcome:
     stored, identity = loaded.stored.get(hub_id), loaded.linked.get(hub_id)
     observations = loaded.seen[hub_id]
     golden = stored.golden if stored else GoldenRecord(hub_id, run.entity, {}, subject_id=hub_id)
-    edits: Fields = next((item.fields for item in observations if item.kind is Kind.EDIT), {})
+    edits = edits_of(golden, observations)
     asked = loaded.asked.get(hub_id, [])
     answers: Mapping[str, Resolution] = questions.resolutions(run.ring, asked) if asked else {}
     snapshot = Snapshot(
         golden,
-        tuple(_sides(run, stored, observations, identity, hub_id)),
+        tuple(_sides(run, loaded, stored, identity, hub_id)),
         edits,
         answers,
         _returns(run, loaded, hub_id, observations),
+        loaded.children.get(hub_id, 0),
     )
-    return _Outcome(snapshot, stored, plan_record(snapshot, policy, iso(run.clock.now())), observations, identity)
+    return Outcome(snapshot, stored, plan_record(snapshot, policy, iso(run.clock.now())), observations, identity)
 
 
 def _returns(
-    run: RunContext, loaded: _Loaded, hub_id: str, observations: Sequence[Observation]
+    run: RunContext, loaded: Loaded, hub_id: str, observations: Sequence[Observation]
 ) -> dict[tuple[str, Value], int]:
     if not loaded.returns:
         return {}
@@ -223,13 +248,9 @@ def _returns(
 
 
 def _sides(
-    run: RunContext,
-    stored: Stored | None,
-    observations: Sequence[Observation],
-    identity: Identity | None,
-    hub_id: str,
+    run: RunContext, loaded: Loaded, stored: Stored | None, identity: Identity | None, hub_id: str
 ) -> Iterable[Side]:
-    place = {(item.system, item.object, item.native_id): item for item in observations}
+    place = {(item.system, item.object, item.native_id): item for item in loaded.seen[hub_id]}
     fresh = identity.observation if identity is not None else None
     for found in stored.bindings if stored else ():
         if found.system not in run.links:
@@ -240,6 +261,7 @@ def _sides(
         base = stored.bases.get(found.binding_id) if stored else None
         if stored is not None:
             base = run.links[found.system].base_of(found, stored.golden, base)
+            base = _strayed(run, loaded, found, stored.golden, base, seen)
         yield _side(run, found, base, seen)
     if fresh is not None:
         bound = Binding(
@@ -253,16 +275,36 @@ def _sides(
             mapping_version=run.links[fresh.system].mapping.version,
             stamped=fresh.stamp == hub_id,
         )
-        yield _side(run, bound, {}, fresh)
+        base = base_of_stamped(run, run.links[fresh.system], stored.golden, fresh) if stored else {}
+        yield _side(run, bound, base, fresh, first=True)
 
 
-def _side(run: RunContext, found: Binding, base: Base | None, seen: Observation | None) -> Side:
+def _strayed(
+    run: RunContext,
+    loaded: Loaded,
+    found: Binding,
+    golden: GoldenRecord,
+    base: Base | None,
+    seen: Observation | None,
+) -> Base | None:
+    """Returns the base without the references that this side shows at a place their parent left."""
+    names = strayed_by(found.system, loaded.seen[golden.hub_id], base, golden)
+    if seen is not None:
+        names |= loaded.strayed.get(seen.obs_id, frozenset())
+    if not names:
+        return base
+    scope = run.links[found.system].scope(found.object)
+    return stray(base, golden, scope.readable | scope.writable, names)
+
+
+def _side(run: RunContext, found: Binding, base: Base | None, seen: Observation | None, *, first: bool = False) -> Side:
     link = run.links[found.system]
     scope = link.scope(found.object)
-    return Side(found, base, seen, scope.readable, scope.writable, scope.clearable, link.shows_empty(found.object))
+    readable = scope.readable | scope.once if first else scope.readable
+    return Side(found, base, seen, readable, scope.writable, scope.clearable, link.shows_empty(found.object))
 
 
-def _write_of(run: RunContext, outcome: _Outcome) -> Write:
+def _write_of(run: RunContext, outcome: Outcome) -> Write:
     plan = outcome.plan
     bindings = tuple(
         replace(
@@ -278,7 +320,8 @@ def _write_of(run: RunContext, outcome: _Outcome) -> Write:
     bases = {side.binding.binding_id: side.base for side in plan.sides}
     if outcome.before:
         bases |= {item.binding_id: outcome.before.bases.get(item.binding_id) for item in others}
-    return Write(outcome.before, plan.golden, bindings + others, bases, run.rules.facets(plan.golden.fields))
+    facets = run.rules.facets(plan.golden.fields)
+    return Write(outcome.before, plan.golden, bindings + others, bases, facets, run.rules.pointers)
 
 
 def _mapped_by(run: RunContext, side: Side, before: str | None) -> str | None:
@@ -288,7 +331,7 @@ def _mapped_by(run: RunContext, side: Side, before: str | None) -> str | None:
 
 
 def _settle_questions(
-    run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome], asked: Mapping[str, list[Question]]
+    run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome], asked: Mapping[str, list[Question]]
 ) -> None:
     for outcome in outcomes:
         plan = outcome.plan
@@ -299,72 +342,7 @@ def _settle_questions(
             run.tally.add("questions_closed", closed)
 
 
-def _settle_inbox(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome], loaded: _Loaded) -> None:
-    """Drops what was taken in. What waits for a person keeps only the fields that are asked about."""
-    done: list[str] = []
-    kept: list[dict[str, Any]] = []
-    for outcome in outcomes:
-        golden, plan = outcome.plan.golden, outcome.plan
-        frozen = frozenset([c.field for c in plan.conflicts] + [h.field for h in plan.holds])
-        waiting = _waiting(outcome, frozen)
-        for item in outcome.observations:
-            done.append(item.obs_id)
-            if item.obs_id in waiting:
-                left = narrowed(item, frozen)
-                row = inbox.seal_row(run.ring, left, golden.hub_id, golden.subject_id, run.run_id, work.now)
-                kept.append({**row, "state": Wait.WAITING.value})
-    asked = [identity.observation.obs_id for identity in loaded.identities if identity.hub_id is None]
-    inbox.consume(work, done)
-    inbox.stage(work, kept)
-    inbox.put_off(work, asked)
-
-
-def _settle_heirs(work: UnitOfWork, outcomes: Sequence[_Outcome]) -> None:
-    """Gives what the inbox holds of a survivor, asked about or not, to the record that inherits its loser's binding."""
-    for outcome in outcomes:
-        for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True):
-            seen = side.observation
-            if seen is None or seen.kind is not Kind.MERGED or planned.binding.native_id != seen.survivor:
-                continue
-            heir = str(seen.survivor)
-            row = inbox.by_native(work.conn, seen.system, seen.object, [heir]).get(heir)
-            if row is not None and row.hub_id is None:
-                inbox.assign(work, row.obs_id, outcome.plan.golden.hub_id)
-                matches.drop_keys(work, [row.obs_id])
-                matches.close(work, seen.system, seen.object, heir)
-
-
-def _waiting(outcome: _Outcome, frozen: frozenset[str]) -> set[str]:
-    """Returns the observations that must stay, because a question about them is open."""
-    waiting = {
-        side.observation.obs_id
-        for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True)
-        if side.observation is not None and not planned.consumed
-    }
-    edits = {item.obs_id for item in outcome.observations if item.kind is Kind.EDIT and frozen & item.fields.keys()}
-    return waiting | edits
-
-
-def _settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[_Outcome]) -> None:
-    """Keeps the match keys of golden records: a new record takes over those of its observation."""
-    taken_over: list[str] = []
-    moved: dict[str, dict[str, bytes]] = {}
-    dropped: list[str] = []
-    for outcome in outcomes:
-        golden, fresh = outcome.plan.golden, outcome.identity
-        if fresh is not None and fresh.observation.obs_id == golden.hub_id and not outcome.plan.conflicts:
-            taken_over.append(golden.hub_id)
-            continue
-        if fresh is not None:
-            dropped.append(fresh.observation.obs_id)
-        if outcome.before is None or run.rules.keyed(outcome.before.golden, golden):
-            moved[golden.hub_id] = run.rules.keys(run.ring, golden.fields)
-    matches.take_over(work, taken_over)
-    matches.drop_keys(work, dropped)
-    matches.put_keys(work, run.entity, matches.GOLDEN, moved)
-
-
-def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome, survivors: Mapping[tuple[str, str, str], str]) -> None:
+def _audit(run: RunContext, work: UnitOfWork, outcome: Outcome, survivors: Mapping[tuple[str, str, str], str]) -> None:
     if outcome.before is None:
         work.audit(created_event(run, outcome.plan.golden))
     elif outcome.plan.changes:
@@ -375,13 +353,13 @@ def _audit(run: RunContext, work: UnitOfWork, outcome: _Outcome, survivors: Mapp
             work.audit(bound_event(run, outcome.plan.golden.hub_id, action, _heir(outcome, action.system, heirs)))
 
 
-def _heir(outcome: _Outcome, system: str, survivors: Mapping[tuple[str, str, str], str]) -> str | None:
+def _heir(outcome: Outcome, system: str, survivors: Mapping[tuple[str, str, str], str]) -> str | None:
     """Returns the golden record into which this one is proposed to be merged."""
     seen = next((s.observation for s in outcome.snapshot.sides if s.system == system), None)
     return None if seen is None else survivors.get((system, seen.object, seen.survivor or ""))
 
 
-def _count(run: RunContext, outcomes: Sequence[_Outcome]) -> None:
+def _count(run: RunContext, outcomes: Sequence[Outcome]) -> None:
     tally = run.tally
     for outcome in outcomes:
         tally.add("created" if outcome.before is None else "merged")

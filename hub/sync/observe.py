@@ -50,6 +50,8 @@ def observe(
         )
     if not link.mapping.admits(translated.fields):
         return _outside(link, record, digest) if bound else None
+    once = link.scope(record.object).once if bound else ()
+    shown = {n: v for n, v in translated.fields.items() if n not in once} if once else translated.fields
     stamp = record.fields.get(link.mapping.hub_id_field(record.object))
     return Observation(
         obs_id,
@@ -58,7 +60,7 @@ def observe(
         record.object,
         record.native_id,
         kind,
-        translated.fields,
+        shown,
         record.version,
         stamp if isinstance(stamp, str) and stamp else None,
         None,

@@ -9,14 +9,16 @@ from connectors.base import NativeRecord, Op, Refused, Stale, Unknown, WriteRequ
 from connectors.errors import ConnectorError, ProtocolViolation
 from hub.canonical.values import Value
 from hub.core.merge import collapse, debts, settle_base
-from hub.core.state import UNSET, Base, BaseField, Binding, BindingState, Maybe, Side
+from hub.core.state import UNSET, Base, BaseField, Binding, BindingState, Fields, Maybe, Side
 from hub.store import intents, quarantine, questions, records
+from hub.store.database import Connection
 from hub.store.history import value_digest
 from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
+from hub.sync.references import resolve
 from hub.sync.stage import Stream, proven, stage
 from hub.sync.trail import written_event
 
@@ -57,8 +59,9 @@ def settle(
         writes: list[Write] = []
         faults: list[Fault] = []
         frozen = questions.frozen_fields(work.conn, [item.intent.hub_id for item in batch])
+        shown = _seen(run, link, work.conn, batch, results)
         for item, result in zip(batch, results, strict=True):
-            outcomes[item.intent.intent_id] = _judge(run, link, item, result, writes, faults, frozen)
+            outcomes[item.intent.intent_id] = _judge(run, link, item, result, writes, faults, frozen, shown)
             _audit(run, link, work, item, result)
         records.write(work, writes)
         intents.settle(work, outcomes)
@@ -75,13 +78,13 @@ def _judge(
     writes: list[Write],
     faults: list[Fault],
     frozen: Mapping[str, frozenset[str]],
+    shown: Mapping[str, Fields],
 ) -> tuple[IntentState, str]:
     op = item.request.op
     if isinstance(result, Written):
-        seen = {}
-        if result.seen is not None:
-            seen = link.mapping.to_canonical(item.request.object, result.seen).fields
-        writes.append(confirm(link, item.stored, item.binding, item.intent, result, seen, frozen))
+        seen = shown.get(item.intent.intent_id, {})
+        names = run.rules.pointers
+        writes.append(confirm(link, item.stored, item.binding, item.intent, result, seen, frozen, names))
         run.tally.add(f"written:{op.value}")
         return IntentState.SETTLED, "written"
     if isinstance(result, Unknown):
@@ -102,6 +105,18 @@ def _judge(
     return IntentState.SETTLED, "refused"
 
 
+def _seen(
+    run: RunContext, link: Link, conn: Connection, batch: Sequence[Sent], results: Sequence[WriteResult]
+) -> dict[str, Fields]:
+    """Returns what the system showed of accepted writes in canonical form, by intent."""
+    shown = {
+        item.intent.intent_id: link.mapping.to_canonical(item.request.object, result.seen).fields
+        for item, result in zip(batch, results, strict=True)
+        if isinstance(result, Written) and result.seen is not None
+    }
+    return dict(zip(shown, resolve(run, conn, link.system, list(shown.values())), strict=True))
+
+
 def _stamp(link: Link, item: Sent) -> str:
     return link.mapping.hub_id_field(item.request.object)
 
@@ -114,8 +129,12 @@ def confirm(
     result: Written,
     seen: Mapping[str, Value],
     frozen: Mapping[str, frozenset[str]],
+    pointers: Sequence[str] = (),
 ) -> Write:
-    """Returns the record after an accepted write: the base moves to what the write was made from, never to `now`."""
+    """Returns the record after an accepted write: the base moves to what the write was made from, never to `now`.
+
+    A record that was created without some of its `pointers`, because they are not bound there yet, is owed them.
+    """
     golden = stored.golden
     if intent.op == Op.DELETE:
         return rewrite(stored, replace(binding, state=BindingState.DETACHED, dirty=False))
@@ -134,8 +153,10 @@ def confirm(
     before: Base | None = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     if intent.op == Op.CREATE:
         empty = {n: BaseField(None, None) for n in scope.readable | scope.writable if golden.fields.get(n) is None}
-        before = {**empty, **moved}
-    side = Side(active, None, None, scope.readable, scope.writable, scope.clearable, link.shows_empty(intent.object))
+        edges = {n: BaseField(None, None) for n in pointers if n in scope.writable}
+        before = {**empty, **edges, **moved}
+    writable = link.writable_in(intent.object, golden.fields)
+    side = Side(active, None, None, scope.readable, writable, scope.clearable, link.shows_empty(intent.object))
     base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
     left = debts(golden, side, base, frozen.get(golden.hub_id, frozenset()))
     active = replace(active, dirty=bool(left.fields), agreed_revision=golden.revision)
@@ -172,11 +193,7 @@ def _named_field(run: RunContext, link: Link, item: Sent, native: str | None) ->
     """Returns the one canonical field that a refused native field came from; None holds out the whole record."""
     if native is None:
         return None
-    found = [
-        name
-        for name, (agreed, _) in item.intent.sent.items()
-        if native in link.mapping.to_native(item.request.object, {name: agreed}).fields
-    ]
+    found = [name for name in item.intent.sent if native in link.mapping.written_to(item.request.object, name)]
     if len(found) != 1:
         return None
     spec = run.rules.entity.fields.get(found[0])
@@ -187,5 +204,10 @@ def _audit(run: RunContext, link: Link, work: UnitOfWork, item: Sent, result: Wr
     if isinstance(result, Unknown):
         return
     said = {Written: "written", Stale: "stale", Refused: "refused"}[type(result)]
-    fields = {name: agreed for name, (agreed, _) in item.intent.sent.items()}
+    fields = handed_out(item.intent)
     work.audit(written_event(run, item.intent.hub_id, link.system, item.request.op.value, said, fields))
+
+
+def handed_out(intent: Intent) -> dict[str, Value]:
+    """Returns the values of a write as the audit log knows them: golden ones, and defaults where nobody set any."""
+    return {name: sent if agreed is None else agreed for name, (agreed, sent) in intent.sent.items()}

@@ -31,7 +31,9 @@ def owed_actions(conn: Connection, run: RunContext, system: str, limit: int) -> 
                 base = stored[item.hub_id].bases.get(item.binding_id)
                 base = link.base_of(item, stored[item.hub_id].golden, base)
                 kept = frozen.get(item.hub_id, frozenset())
-                debt = debts(stored[item.hub_id].golden, side_of(link, item, base), base, kept)
+                debt = debts(
+                    stored[item.hub_id].golden, side_of(link, item, base, stored[item.hub_id].golden), base, kept
+                )
                 fields = tuple(debt.fields)
             found.append((item.hub_id, Action(act, system, "owed", fields)))
     return found[:limit]

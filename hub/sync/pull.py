@@ -12,6 +12,7 @@ from connectors.base import Cursor, Deletes, Page
 from connectors.errors import ConnectorError, CursorExpired
 from hub.store import runs
 from hub.sync.engine import Link, RunContext
+from hub.sync.rebuild import note_listed
 from hub.sync.stage import Stream, stage
 
 CHANGES, DELETIONS = "changes", "deletions"
@@ -48,6 +49,7 @@ def _pull_here(run: RunContext, link: Link) -> int:
     try:
         for arrival in _pages(run, link):
             staged += stage(run, link, arrival.stream, arrival.page.records)
+            note_listed(run, link, arrival.stream.object, arrival.stream.name, arrival.page)
     except ConnectorError as error:
         run.block(link.system, error)
     return staged
@@ -75,6 +77,7 @@ def _pull_apart(run: RunContext, links: Sequence[Link]) -> int:
                 continue
             try:
                 staged += stage(run, item.link, item.stream, item.page.records)
+                note_listed(run, item.link, item.stream.object, item.stream.name, item.page)
             except ConnectorError as error:
                 run.block(item.link.system, error)
             run.progress("pull", item.link.system, len(item.page.records))
@@ -115,7 +118,8 @@ def _put(arrivals: queue.Queue[_Arrival | _Ended], item: _Arrival | _Ended, stop
 def _pages(run: RunContext, link: Link) -> Iterator[_Arrival]:
     for object_ in link.objects:
         yield from _stream(run, link, object_, CHANGES)
-        if link.can(object_).deletes is Deletes.FEED and _due(run, link, object_):
+        # On the safe path deletes are off: what was deleted is read when everything is bound again.
+        if run.rebuild is None and link.can(object_).deletes is Deletes.FEED and _due(run, link, object_):
             yield from _stream(run, link, object_, DELETIONS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from itertools import groupby
@@ -14,20 +14,24 @@ from connectors.base import Fetched, Op, WriteRequest
 from connectors.errors import ConnectorError
 from hub.canonical.values import Value
 from hub.core.merge import Debt, debts
-from hub.core.state import UNSET, Base, Binding, BindingState, Fields, GoldenRecord, Side
+from hub.core.state import HUB, UNSET, Base, Binding, BindingState, Fields, GoldenRecord, Kind, Observation, Side
 from hub.kernel.failpoints import hit
-from hub.store import inbox, intents, matches, quarantine, questions, records
+from hub.store import inbox, intents, matches, quarantine, questions, records, references
 from hub.store.history import value_digest
 from hub.store.inbox import Wait
 from hub.store.intents import Intent
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
+from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
 from hub.sync.outcome import Sent, settle
+from hub.sync.references import Outward, outward
 from hub.sync.stage import Stream, proven, stage
 
 PAGES = 5
 """Pages of debts prepared together, so that the batches of every object are full."""
+HUB_ID = "$hub_id"
+"""Is the declared default that stands for the record's own hub id, where a system demands a unique name."""
 STATES = (BindingState.PENDING, BindingState.ACTIVE, BindingState.DOOMED)
 
 
@@ -41,6 +45,8 @@ class _Known:
     open_intents: set[str]
     asked_about: set[str]
     unread: set[str]
+    outward: Outward
+    parents: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -51,6 +57,7 @@ class _Page:
     faults: list[Fault] = attribute(default_factory=list)
     closed: list[Write] = attribute(default_factory=list)
     look: dict[str, list[str]] = attribute(default_factory=dict)
+    spared: list[GoldenRecord] = attribute(default_factory=list)
 
 
 def push(run: RunContext, link: Link) -> int:
@@ -88,13 +95,20 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
     with run.store.read() as conn:
         stored = records.load(conn, run.ring, hub_ids)
         queued = inbox.by_hub(conn, hub_ids)
+        frozen = questions.frozen_fields(conn, hub_ids)
+        outside = outward(run, conn, link.system, stored.values())
+        if run.rules.references:
+            for hub_id, names in references.awaited_fields(conn, link.system, hub_ids).items():
+                frozen[hub_id] = frozen.get(hub_id, frozenset()) | names
         return _Known(
             stored,
-            questions.frozen_fields(conn, hub_ids),
+            frozen,
             quarantine.of_records(conn, link.system, hub_ids),
             intents.open_bindings(conn, [item.binding_id for item in bindings]),
             matches.asked_about(conn, hub_ids, link.system),
             {hub for hub, rows in queued.items() if any(r.state is Wait.NEW for r in rows)},
+            outside,
+            references.children(conn, [item.hub_id for item in bindings if item.state is BindingState.DOOMED]),
         )
 
 
@@ -105,6 +119,11 @@ def _prepare(run: RunContext, link: Link, binding: Binding, known: _Known, page:
         run.tally.add("waiting_intent")
     elif binding.hub_id in known.unread:
         run.tally.add("waiting_merge")
+    elif binding.state is BindingState.DOOMED and binding.hub_id in known.parents:
+        # Somebody came to point at it since it was condemned: it is planned again, and a person is asked.
+        run.tally.add("waiting_children")
+        if "*" not in known.frozen.get(binding.hub_id, frozenset()):
+            page.spared.append(stored.golden)
     elif binding.state is BindingState.DOOMED:
         _prepare_lone(run, link, binding, stored, Op.DELETE, page)
     elif binding.state is BindingState.ACTIVE:
@@ -129,8 +148,11 @@ def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Store
     if frozen & _required(run):
         run.tally.add("waiting_question")
         return
-    debt = debts(golden, side_of(link, placed, {}), {}, frozen)
+    debt = debts(golden, side_of(link, placed, {}, golden), {}, frozen)
     wanted = _allowed(run, golden, debt.fields, known)
+    for name in link.mapping.create_fields(object_):
+        if (value := golden.fields.get(name)) is not None:
+            wanted[name] = value
     _request(run, link, placed, stored, {}, wanted, Op.CREATE, known, page)
 
 
@@ -138,7 +160,7 @@ def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Store
     golden = stored.golden
     base = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     frozen = known.frozen.get(golden.hub_id, frozenset())
-    debt: Debt = debts(golden, side_of(link, binding, base), base, frozen)
+    debt: Debt = debts(golden, side_of(link, binding, base, golden), base, frozen)
     if not debt.fields:
         page.closed.append(rewrite(stored, replace(binding, dirty=False)))
         return
@@ -176,17 +198,23 @@ def _request(
     known: _Known,
     page: _Page,
 ) -> None:
-    object_, golden = str(binding.object), stored.golden
+    object_, golden, names = str(binding.object), stored.golden, run.rules.pointers
     current = {name: value for name, item in base.items() if (value := item.last_known()) is not UNSET}
-    patch = link.mapping.to_native(object_, wanted, current, create=op is Op.CREATE)
+    outside, missing = known.outward.fields(names, wanted)
+    if missing:
+        run.tally.orphans.add(binding.binding_id)
+        if op is Op.CREATE and any(run.rules.references[name] != run.entity for name in missing):
+            return
+    patch = link.mapping.to_native(object_, outside, known.outward.fields(names, current)[0], create=op is Op.CREATE)
     run.tally.add("defaulted", len(patch.defaulted))
     for refusal in patch.refusals:
         page.faults.append(
             _fault(run, link, binding, golden, refusal.field, "HUB-VALUE-002", refusal.reason.en, refusal.reason.zh)
         )
     barred = {refusal.field for refusal in patch.refusals}
-    sent_fields = {name: value for name, value in wanted.items() if name not in barred}
-    native = dict(patch.fields)
+    once = set(link.mapping.create_fields(object_))
+    sent_fields = {name: value for name, value in outside.items() if name not in barred | once}
+    native = {name: golden.hub_id if value == HUB_ID else value for name, value in patch.fields.items()}
     if not native or (op is Op.CREATE and barred & _required(run)):
         return
     digest = run.ring.digest(b"payload", orjson.dumps(native, option=orjson.OPT_SORT_KEYS))
@@ -195,9 +223,29 @@ def _request(
         return
     if op is Op.CREATE or not binding.stamped:
         native[link.mapping.hub_id_field(object_)] = golden.hub_id
-    shown = link.mapping.round_trip(object_, sent_fields)
-    sent = {name: (value, shown.get(name, value)) for name, value in sent_fields.items()}
+    whole = op is Op.CREATE
+    shown = _shown(link, object_, patch.fields) if whole else link.mapping.round_trip(object_, sent_fields)
+    shown = known.outward.back(names, shown)
+    sent = {name: (wanted[name], shown.get(name, wanted[name])) for name in sent_fields}
+    if whole:
+        sent |= _made_up(link.scope(object_).readable, golden, shown)
+    if not missing:
+        run.tally.orphans.discard(binding.binding_id)
     page.ready.append(_sent(run, link, binding, stored, op, native, sent, digest))
+
+
+def _shown(link: Link, object_: str, made: Mapping[str, Any]) -> dict[str, Value]:
+    """Returns what the system will show of a record that is created from these native fields."""
+    return link.mapping.to_canonical(object_, {**dict.fromkeys(link.native_fields(object_)), **made}).fields
+
+
+def _made_up(readable: Iterable[str], golden: GoldenRecord, shown: Fields) -> dict[str, tuple[Value, Value]]:
+    """Returns the fields that nobody filled and the system will show: declared defaults are no facts to carry on."""
+    return {
+        name: (None, value)
+        for name in readable
+        if (value := shown.get(name)) is not None and golden.fields.get(name) is None
+    }
 
 
 def _required(run: RunContext) -> set[str]:
@@ -256,17 +304,24 @@ def _fault(
     )
 
 
-def side_of(link: Link, binding: Binding, base: Base | None) -> Side:
-    scope = link.scope(binding.object)
-    return Side(binding, base, None, scope.readable, scope.writable, scope.clearable, link.shows_empty(binding.object))
+def side_of(link: Link, binding: Binding, base: Base | None, golden: GoldenRecord) -> Side:
+    scope, writable = link.scope(binding.object), link.writable_in(binding.object, golden.fields)
+    return Side(binding, base, None, scope.readable, writable, scope.clearable, link.shows_empty(binding.object))
 
 
 def _close_page(run: RunContext, page: _Page) -> None:
-    if not page.closed and not page.faults:
+    if not page.closed and not page.faults and not page.spared:
         return
     with run.store.begin(run.held) as work:
         records.write(work, page.closed)
+        inbox.stage(work, [_reconsidered(run, work, golden) for golden in page.spared])
         run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, page.faults))
+
+
+def _reconsidered(run: RunContext, work: UnitOfWork, golden: GoldenRecord) -> dict[str, Any]:
+    """Returns the inbox row that says nothing but that a record is to be planned again."""
+    made = Observation(work.new_id(), run.entity, HUB, "children", golden.hub_id, Kind.EDIT, {})
+    return inbox.seal_row(run.ring, made, golden.hub_id, golden.subject_id, run.run_id, work.now)
 
 
 def _look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> None:

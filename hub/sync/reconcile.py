@@ -12,6 +12,7 @@ from hub.core.guards import guard_listing
 from hub.store import sweeps
 from hub.sync.engine import Link, RunContext
 from hub.sync.push import learn_versions
+from hub.sync.rebuild import resume
 from hub.sync.stage import Stream, proven, stage
 
 CHUNK = 100
@@ -39,6 +40,7 @@ class Difference:
 
 def reconcile(run: RunContext) -> tuple[Difference, ...]:
     """Reconciles every object of every system and stages what differs; the next cycle takes it in."""
+    run = resume(run)
     found: list[Difference] = []
     for system in run.systems():
         link = run.links[system]

@@ -8,16 +8,19 @@ from itertools import groupby
 
 from connectors.base import Fetched, Gone, NativeRecord, Op, Written
 from connectors.errors import ConnectorError
+from hub.canonical.values import Value
 from hub.core.merge import collapse, debts, settle_base
-from hub.core.state import Base, BaseField, Binding, BindingState
+from hub.core.state import Base, BaseField, Binding, BindingState, Fields
 from hub.kernel.failpoints import hit
 from hub.store import intents, quarantine, questions, records
+from hub.store.database import Connection
 from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.sync.engine import Link, RunContext
-from hub.sync.outcome import confirm
+from hub.sync.outcome import confirm, handed_out
 from hub.sync.push import learn_versions, side_of
+from hub.sync.references import resolve
 from hub.sync.trail import linked_event, written_event
 
 Verdicts = dict[str, tuple[IntentState, str]]
@@ -68,19 +71,23 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
     with run.store.begin(run.held) as work:
         stored = records.load(work.conn, run.ring, hub_ids)
         frozen = questions.frozen_fields(work.conn, hub_ids)
+        held = [one for same in found.values() for one in same]
+        shown = _canonical(run, work.conn, link, object_, held)
         for item in batch:
             twins = found.get(item.hub_id, [])
             binding = _binding(stored[item.hub_id], item)
             if len(twins) == 1 and item.said == KEY_TAKEN:
-                writes.append(_adopt(link, stored[item.hub_id], binding, item, twins[0], frozen))
+                there = shown[twins[0].native_id]
+                writes.append(_adopt(link, stored[item.hub_id], binding, item, twins[0].native_id, there, frozen))
                 verdicts[item.intent_id] = (IntentState.SETTLED, "adopted")
                 work.audit(linked_event(run, item.hub_id, link.system, "stamped", "hub_id"))
                 adopted[twins[0].native_id] = twins[0]
             elif len(twins) == 1:
                 written = Written(twins[0].native_id, twins[0].version)
-                writes.append(confirm(link, stored[item.hub_id], binding, item, written, {}, frozen))
+                names = run.rules.pointers
+                writes.append(confirm(link, stored[item.hub_id], binding, item, written, {}, frozen, names))
                 verdicts[item.intent_id] = (IntentState.SETTLED, "written")
-                fields = {name: agreed for name, (agreed, _) in item.sent.items()}
+                fields = handed_out(item)
                 work.audit(written_event(run, item.hub_id, link.system, item.op, "written", fields, recovered=True))
             elif twins:
                 faults.append(_twins(link, item, len(twins)))
@@ -106,16 +113,16 @@ def _adopt(
     stored: Stored,
     binding: Binding,
     item: Intent,
-    holder: NativeRecord,
+    native_id: str,
+    shown: Fields,
     frozen: Mapping[str, frozenset[str]],
 ) -> Write:
     """Binds the record that holds our hub id and refused the create: it never took what was sent.
 
     Only what it shows alike is agreed; its version stays unknown until its content was read.
     """
-    shown = link.mapping.to_canonical(item.object, holder.fields).fields
     alike = {name: pair for name, pair in item.sent.items() if name in shown and shown[name] == pair[1]}
-    return confirm(link, stored, binding, replace(item, sent=alike), Written(holder.native_id, None), {}, frozen)
+    return confirm(link, stored, binding, replace(item, sent=alike), Written(native_id, None), {}, frozen)
 
 
 def _find(run: RunContext, link: Link, object_: str, hub_ids: Sequence[str]) -> dict[str, list[NativeRecord]]:
@@ -135,11 +142,13 @@ def _recover_changes(run: RunContext, link: Link, object_: str, batch: Sequence[
     writes: list[Write] = []
     with run.store.begin(run.held) as work:
         stored = records.load(work.conn, run.ring, [item.hub_id for item in batch])
+        alive = [each for each in shown.values() if isinstance(each, NativeRecord)]
+        fields_of = _canonical(run, work.conn, link, object_, alive)
         for item in batch:
-            write, said = _compare(link, stored[item.hub_id], item, shown)
+            write, said = _compare(link, stored[item.hub_id], item, shown, fields_of)
             writes.append(write)
             verdicts[item.intent_id] = (IntentState.SETTLED, said)
-            fields = {name: agreed for name, (agreed, _) in item.sent.items()}
+            fields = handed_out(item)
             work.audit(written_event(run, item.hub_id, link.system, item.op, said, fields, recovered=True))
         records.write(work, writes)
         intents.settle(work, verdicts)
@@ -148,7 +157,17 @@ def _recover_changes(run: RunContext, link: Link, object_: str, batch: Sequence[
     return len(verdicts)
 
 
-def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetched]) -> tuple[Write, str]:
+def _canonical(
+    run: RunContext, conn: Connection, link: Link, object_: str, found: Sequence[NativeRecord]
+) -> dict[str, dict[str, Value]]:
+    """Returns what records show in canonical form, by native id."""
+    shown = [link.mapping.to_canonical(object_, item.fields).fields for item in found]
+    return {item.native_id: fields for item, fields in zip(found, resolve(run, conn, link.system, shown), strict=True)}
+
+
+def _compare(
+    link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetched], fields_of: Mapping[str, Fields]
+) -> tuple[Write, str]:
     binding, now = _binding(stored, item), shown.get(str(item.native_id))
     alive = isinstance(now, NativeRecord) and not now.deleted
     if item.op == Op.DELETE:
@@ -161,7 +180,7 @@ def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetch
         return rewrite(stored, replace(binding, state=state, dirty=True)), "written" if alive else "absent"
     if not isinstance(now, NativeRecord) or now.deleted:
         return rewrite(stored, replace(binding, version=None)), "gone" if isinstance(now, Gone) else "unseen"
-    fields = link.mapping.to_canonical(item.object, now.fields).fields
+    fields = fields_of[now.native_id]
     ours = {name for name, (_, sent) in item.sent.items() if name in fields and fields[name] == sent}
     if ours and ours == item.sent.keys() & fields.keys():
         # All that can be seen of the write is there, so what is only written is there too.
@@ -170,7 +189,7 @@ def _compare(link: Link, stored: Stored, item: Intent, shown: Mapping[str, Fetch
     if not moved:
         return rewrite(stored, replace(binding, version=None)), "absent"
     golden = stored.golden
-    side = side_of(link, binding, None)
+    side = side_of(link, binding, None, golden)
     before: Base | None = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
     dirty = bool(debts(golden, side, base, frozenset()).fields)

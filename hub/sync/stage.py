@@ -13,15 +13,17 @@ from connectors.base import Fetched, Gone, NativeRecord
 from hub.audit.event import Event
 from hub.core.state import Binding, BindingState, Observation
 from hub.kernel.failpoints import hit
-from hub.store import inbox, matches, quarantine, records, runs
-from hub.store.inbox import Queued
+from hub.store import inbox, matches, quarantine, records, references, runs
+from hub.store.inbox import Queued, Wait
 from hub.store.quarantine import INBOUND, Fault
 from hub.store.records import Glimpse
+from hub.store.references import Awaited
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.adopt import adopt
 from hub.sync.echo import Heard, quiet_echoes
 from hub.sync.engine import Link, RunContext
 from hub.sync.observe import observe
+from hub.sync.references import awaits, marks_of, orphan, parks, resolve_seen
 
 _ABSENT = {"absent": True}
 _ALIVE = frozenset({BindingState.ACTIVE.value, BindingState.DOOMED.value})
@@ -49,12 +51,14 @@ class _Known:
 @dataclass(slots=True)
 class _Batch:
     rows: list[dict[str, Any]] = attribute(default_factory=list)
+    parked: list[Awaited] = attribute(default_factory=list)
     keys: dict[str, dict[str, bytes]] = attribute(default_factory=dict)
     strangers: list[Observation] = attribute(default_factory=list)
     faults: list[Fault] = attribute(default_factory=list)
     forget: list[str] = attribute(default_factory=list)
     cured: list[str] = attribute(default_factory=list)
     vanished: list[str] = attribute(default_factory=list)
+    newer: dict[str, str] = attribute(default_factory=dict)
     unchanged: int = 0
     stale: int = 0
 
@@ -69,7 +73,7 @@ def stage(run: RunContext, link: Link, stream: Stream, found: Sequence[NativeRec
     changed, batch = _sift(run, link, stream.object, newest, known)
     if not strong:
         changed = _confirm(run, link, stream.object, changed, known)
-    seen = _translate(run, link, stream.object, changed, known, batch)
+    seen = resolve_seen(run, link.system, _translate(run, link, stream.object, changed, known, batch))
     heard = quiet_echoes(
         run, link, [(i, known.bindings.get(i.native_id)) for i in seen if i.native_id not in known.queued]
     )
@@ -91,7 +95,12 @@ def _lone(run: RunContext, batch: _Batch) -> list[Observation]:
         shared = matches.share(conn, run.entity, digests)
     lone: list[Observation] = []
     for item in batch.strangers:
-        if item.stamp is None and shared.keys().isdisjoint(batch.keys[item.obs_id].values()):
+        if (
+            item.stamp is None
+            and run.rebuild is None
+            and not marks_of(run, item.fields)
+            and shared.keys().isdisjoint(batch.keys[item.obs_id].values())
+        ):
             lone.append(item)
         else:
             batch.rows.append(inbox.seal_row(run.ring, item, None, None, run.run_id, run.clock.now()))
@@ -133,6 +142,9 @@ def _sift(
             batch.stale += 1
         elif known.held.get(native_id) == digest or _said(record, digest, bound, queued):
             batch.unchanged += 1
+            if bound is not None and queued is None and bound[3] == digest and record.version not in (None, bound[2]):
+                # Something that is not mapped moved: the next write must not be refused for it.
+                batch.newer[native_id] = str(record.version)
         else:
             changed.append((record, digest))
     if changed:
@@ -248,11 +260,22 @@ def _queue(run: RunContext, known: _Known, batch: _Batch, seen: Sequence[Observa
     for item in seen:
         binding = known.bindings.get(item.native_id)
         if binding is None:
-            batch.keys[item.obs_id] = run.rules.keys(run.ring, item.fields)
-            batch.strangers.append(item)
+            _queue_stranger(run, batch, item)
         elif item.native_id not in heard:
             subject = subjects.get(binding.hub_id)
             batch.rows.append(inbox.seal_row(run.ring, item, binding.hub_id, subject, run.run_id, run.clock.now()))
+
+
+def _queue_stranger(run: RunContext, batch: _Batch, item: Observation) -> None:
+    if orphan(run, item):
+        run.tally.add("unlinked")
+    elif parks(run, item):
+        row = inbox.seal_row(run.ring, item, None, None, run.run_id, run.clock.now())
+        batch.rows.append({**row, "state": Wait.PARKED.value})
+        batch.parked += awaits(run, item, marks_of(run, item.fields), known=False)
+    else:
+        batch.keys[item.obs_id] = run.rules.keys(run.ring, item.fields)
+        batch.strangers.append(item)
 
 
 def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:
@@ -278,15 +301,17 @@ def _commit(
     tally.add("stale", batch.stale)
     tally.add("echoed", len(heard))
     news = bool(batch.rows or new or heard or batch.faults or batch.forget or batch.cured)
-    if not news and stream.cursor is None:
+    if not news and not batch.newer and stream.cursor is None:
         return
     with run.store.begin(run.held) as work:
         matches.drop_keys(work, batch.forget)
         inbox.consume(work, batch.forget)
         inbox.stage(work, batch.rows)
+        references.park(work, batch.parked)
         _put_keys(run, work, link, batch, new)
         adopt(run, work, link, new)
         records.change_bindings(work, heard)
+        records.move_versions(work, link.system, stream.object, batch.newer)
         quarantine.clear(work, link.system, stream.object, batch.cured, INBOUND)
         for native_id in batch.vanished:
             matches.close(work, link.system, stream.object, native_id)

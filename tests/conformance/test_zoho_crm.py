@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from connectors.addresses import Egress
 from connectors.base import Connector
-from connectors.conformance import Subject, WorldFault
+from connectors.conformance import NotOffered, Subject, WorldFault
 from connectors.conformance.context import KitContext, PatientClock
 from connectors.conformance.suite import ConnectorSuite
 from connectors.http import HttpClient, HttpPolicy
 from connectors.simulation.server import RunningSimulator, start_simulator
 from connectors.zoho_crm.connector import ZohoCrmConnector
+from connectors.zoho_crm.simulator.recycling import MERGEABLE
 
-OBJECT = "Contacts"
 SECRETS = {
     "client_id": "1000.SIMULATED",
     "client_secret": "simulated-secret",
     "refresh_token": "1000.simulated.refresh",
 }
-READS, WRITES = (("GET", f"/{OBJECT}"), ("POST", "/coql$")), tuple((m, f"/{OBJECT}") for m in ("POST", "PUT", "DELETE"))
 FAULTS: dict[WorldFault, dict[str, Any]] = {
     WorldFault.RATE_LIMITED: {"action": "http_429"},
     WorldFault.SERVER_ERROR: {"action": "http_500"},
@@ -42,7 +42,8 @@ SIGN_IN_REFUSED = {
 
 
 # How the vendor may behave where its documents leave it open, and how the connector is then set.
-WAYS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+Way = tuple[dict[str, Any], dict[str, Any]]
+WAYS: tuple[Way, ...] = (
     ({"list_lag": 3.0}, {"visibility_lag": 3.0, "conditional_updates": "batch_read_before_write"}),
     (
         {
@@ -53,70 +54,166 @@ WAYS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
             "duplicate_details": "duplicate_record",
             "deleted_none_status": 304,
             "throttle_status": 200,
+            "se_module_in_lists": False,
+            "se_module_described": True,
+            "upsert_activities": False,
+            "missed_call_length": "zero",
+            "rich_text_fields": "Description,Solution",
         },
-        {"visibility_lag": 0.0, "conditional_updates": "single_row_if_unmodified_since", "listing": "coql"},
+        {
+            "visibility_lag": 0.0,
+            "conditional_updates": "single_row_if_unmodified_since",
+            "listing": "coql",
+            "rich_text_fields": ["Description", "Solution"],
+        },
     ),
 )
 
 
-class ZohoWorld:
-    """Implements connectors.conformance.World over the simulator's admin path."""
-
-    subject = Subject(
-        object=OBJECT,
+INSTANTS = ("2026-03-29T02:30:00+08:00", "2026-03-29T00:59:59+00:00", "2026-10-25T01:30:00+01:00")
+LONG_TEXTS = ("第一行\n第二行\t制表", "满" * 32_000)
+SUBJECTS = {
+    "Contacts": Subject(
+        object="Contacts",
         key_field="Hub_Id",
         text="Short_Name",
         other="Customer_No",
         required={"Last_Name": "样本{n}"},
         refused=("Customer_Kind", "外星人"),
         round_trip={
-            "instant": (
-                "Next_Follow_Up_At",
-                ("2026-03-29T02:30:00+08:00", "2026-03-29T00:59:59+00:00", "2026-10-25T01:30:00+01:00"),
-            ),
+            "instant": ("Next_Follow_Up_At", INSTANTS),
             "date": ("Date_of_Birth", ("1960-02-29", "2000-01-01")),
             "number": ("Loyalty_Points", (0, 1200, -7)),
             "flag": ("Email_Opt_Out", (True, False)),
             "choice": ("Customer_Tier", ("贵宾", "普通")),
-            "long text": ("Need_Summary", ("第一行\n第二行\t制表", "满" * 32_000)),
+            "long text": ("Need_Summary", LONG_TEXTS),
         },
-    )
+    ),
+    "Calls": Subject(
+        object="Calls",
+        key_field="Hub_Id",
+        text="Subject",
+        other="Product_Code",
+        required={
+            "Call_Type": "Outbound",
+            "Call_Start_Time": "2026-03-01T09:00:00+08:00",
+            "Call_Duration": "03:25",
+            "Who_Id": "Contacts",
+            "What_Id": "Accounts",
+            "$se_module": "Accounts",
+        },
+        refused=("Call_Purpose", "外星人"),
+        round_trip={
+            "instant": ("Next_Follow_Up_At", INSTANTS),
+            "length": ("Call_Duration", ("00:01", "65:10")),
+            "choice": ("Call_Purpose", ("回访", "其他")),
+            "long text": ("Description", LONG_TEXTS),
+        },
+    ),
+    "Events": Subject(
+        object="Events",
+        key_field="Hub_Id",
+        text="Event_Title",
+        other="Product_Code",
+        required={
+            "Start_DateTime": "2026-03-01T09:00:00+08:00",
+            "End_DateTime": "2026-03-01T09:30:00+08:00",
+            "Who_Id": "Contacts",
+        },
+        refused=("Purpose", "外星人"),
+        round_trip={
+            "instant": ("Planned_At", INSTANTS),
+            "flag": ("All_day", (True, False)),
+            "choice": ("Channel", ("上门拜访", "视频")),
+            "long text": ("Description", LONG_TEXTS),
+        },
+    ),
+    "Tasks": Subject(
+        object="Tasks",
+        key_field="Hub_Id",
+        text="Subject",
+        other="Product_Code",
+        required={"Who_Id": "Contacts"},
+        refused=("Status", "外星人"),
+        round_trip={
+            "instant": ("Started_At", INSTANTS),
+            "date": ("Due_Date", ("2026-02-28", "2026-12-31")),
+            "number": ("Duration_Seconds", (0, 3600)),
+            "choice": ("Status", ("Completed", "Deferred")),
+            "long text": ("Description", LONG_TEXTS),
+        },
+    ),
+    "Cases": Subject(
+        object="Cases",
+        key_field="Hub_Id",
+        text="Subject",
+        other="Product_Code",
+        required={"Status": "已登记", "Case_Origin": "Phone", "Related_To": "Contacts"},
+        refused=("Priority", "外星人"),
+        round_trip={
+            "instant": ("Feedback_At", INSTANTS),
+            "date": ("Corrective_Due_On", ("2026-02-28", "2026-12-31")),
+            "number": ("Satisfaction_Score", (1, 5)),
+            "choice": ("Status", ("调查处理", "已结案")),
+            "long text": ("Solution", LONG_TEXTS),
+        },
+    ),
+}
+"""A link among the required values names the module of the record that the world makes for it."""
+LINKS = ("Who_Id", "What_Id", "Related_To")
+PARENTS = {"Contacts": {"Last_Name": "样本客户"}, "Accounts": {"Account_Name": "样本单位"}}
 
-    def __init__(self, running: RunningSimulator, **choices: Any) -> None:
+
+class ZohoWorld:
+    """Implements connectors.conformance.World over the simulator's admin path."""
+
+    def __init__(self, running: RunningSimulator, object_name: str, **choices: Any) -> None:
         self.running, self.admin, self.choices = running, running.admin, choices
+        self.object = object_name
+        self.subject = self._linked(SUBJECTS[object_name])
         self.clock = PatientClock()
         self.client = HttpClient(HttpPolicy(Egress((), profile="lab"), read_attempts=2), self.clock)
         self.context = KitContext("zoho", self.client, self.clock, SECRETS)
 
+    def _linked(self, subject: Subject) -> Subject:
+        required = dict(subject.required)
+        for name in LINKS:
+            if module := required.get(name):
+                made = self.admin.post("create", {"object": module, "fields": PARENTS[module]})
+                required[name] = {"name": next(iter(PARENTS[module].values())), "id": made["id"]}
+        return replace(subject, required=required)
+
     def create(self, fields: Mapping[str, Any]) -> str:
-        return str(self.admin.post("create", {"object": OBJECT, "fields": dict(fields)})["id"])
+        return str(self.admin.post("create", {"object": self.object, "fields": dict(fields)})["id"])
 
     def edit(self, native_id: str, fields: Mapping[str, Any]) -> None:
-        self.admin.post("edit", {"object": OBJECT, "id": native_id, "fields": dict(fields)})
+        self.admin.post("edit", {"object": self.object, "id": native_id, "fields": dict(fields)})
 
     def delete(self, native_id: str) -> None:
-        self.admin.post("delete", {"object": OBJECT, "id": native_id})
+        self.admin.post("delete", {"object": self.object, "id": native_id})
 
     def restore(self, native_id: str) -> None:
-        self.admin.post("restore", {"object": OBJECT, "id": native_id})
+        self.admin.post("restore", {"object": self.object, "id": native_id})
 
     def merge(self, loser: str, survivor: str) -> None:
-        self.admin.post("merge", {"object": OBJECT, "id": survivor, "losers": [loser]})
+        if self.object not in MERGEABLE:
+            raise NotOffered(f"Zoho merges no {self.object}")
+        self.admin.post("merge", {"object": self.object, "id": survivor, "losers": [loser]})
 
     def hide_record(self, native_id: str) -> None:
-        self.admin.post("hide", {"object": OBJECT, "id": native_id})
+        self.admin.post("hide", {"object": self.object, "id": native_id})
 
     def show_record(self, native_id: str) -> None:
-        self.admin.post("hide", {"object": OBJECT, "id": native_id, "hidden": False})
+        self.admin.post("hide", {"object": self.object, "id": native_id, "hidden": False})
 
     def hide_field(self, name: str) -> None:
-        self.admin.post("hide_field", {"object": OBJECT, "field": name, "hidden": True})
+        self.admin.post("hide_field", {"object": self.object, "field": name, "hidden": True})
 
     def show_field(self, name: str) -> None:
-        self.admin.post("hide_field", {"object": OBJECT, "field": name, "hidden": False})
+        self.admin.post("hide_field", {"object": self.object, "field": name, "hidden": False})
 
     def records(self) -> Mapping[str, Mapping[str, Any]]:
-        live = (row for row in self.admin.records(OBJECT) if row["_state"] == "live")
+        live = (row for row in self.admin.records(self.object) if row["_state"] == "live")
         return {row["id"]: {name: value for name, value in row.items() if value is not None} for row in live}
 
     def advance(self, seconds: float) -> None:
@@ -134,7 +231,9 @@ class ZohoWorld:
             self.admin.post("tokens", {"expire": True})
             self.admin.faults([SIGN_IN_REFUSED])
             return
-        calls = READS if reads else WRITES
+        path = f"/{self.object}"
+        reading = (("GET", path), ("POST", "/coql$"))
+        calls = reading if reads else tuple((method, path) for method in ("POST", "PUT", "DELETE"))
         matches = [{"method": method, "path_regex": path} for method, path in calls]
         self.admin.faults([{"match": match, "times": times, **FAULTS[fault]} for match in matches])
 
@@ -149,10 +248,16 @@ class ZohoWorld:
 class TestZohoCrm(ConnectorSuite):
     @pytest.fixture(scope="class", params=WAYS, ids=["documented", "otherwise"])
     @classmethod
-    def world(cls, request: pytest.FixtureRequest) -> Iterator[ZohoWorld]:
-        switches, choices = request.param
+    def way(cls, request: pytest.FixtureRequest) -> Way:
+        chosen: Way = request.param
+        return chosen
+
+    @pytest.fixture(scope="class", params=SUBJECTS)
+    @classmethod
+    def world(cls, request: pytest.FixtureRequest, way: Way) -> Iterator[ZohoWorld]:
+        switches, choices = way
         with start_simulator("zoho_crm", limits="fast", settings=switches) as running:
-            world = ZohoWorld(running, overlap=10.0, **choices)
+            world = ZohoWorld(running, request.param, overlap=10.0, objects=[request.param], **choices)
             yield world
             world.client.close()
 

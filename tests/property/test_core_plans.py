@@ -24,7 +24,7 @@ rules = st.sampled_from(list(OnDelete))
 
 
 def planned(snapshot: Snapshot, on_delete: OnDelete = OnDelete.DETACH, prefer: tuple[str, ...] = PREFER) -> RecordPlan:
-    return plan_record(snapshot, EntityPolicy("customer", RULES, prefer, frozenset(["kind"]), on_delete=on_delete), NOW)
+    return plan_record(snapshot, EntityPolicy("customer", RULES, prefer, {"kind": {}}, on_delete=on_delete), NOW)
 
 
 def meaning(plan: RecordPlan) -> Any:

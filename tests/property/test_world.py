@@ -1,5 +1,7 @@
 """Random histories of whole worlds: edits, merges, permissions, faults, deaths; then calm, and every invariant holds.
 
+Three in ten worlds have tickets and visits beside their clients, pointing at each other and at them.
+
 Each test plays a stretch of seeds. A failure names its seed and the command that plays just that history again:
 
     CRMHUB_SEED=4711 pytest tests/property/test_world.py -k replays

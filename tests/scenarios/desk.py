@@ -10,7 +10,7 @@ from hub.core.state import HUB, Kind, Observation
 from hub.store import inbox, intents, matches, quarantine, questions, records, runs
 from hub.store.intents import IntentState
 from hub.store.questions import Question
-from tests.scenarios.world import ENTITY, KEY_FIELDS, World, canonical_value
+from tests.scenarios.world import KEY_FIELDS, World, canonical_value
 
 Choose = Callable[[Question], Any]
 
@@ -18,14 +18,16 @@ Choose = Callable[[Question], Any]
 def edit(world: World, hub_id: str, **fields: Any) -> None:
     """Edits a golden record as a person in the hub would; joins an edit that still waits."""
     store = world.hub.store
-    fields = {name: canonical_value(name, value) for name, value in fields.items()}
+    with store.read() as conn:
+        entity = records.load_golden(conn, store.ring, [hub_id])[hub_id].entity
+    fields = {name: canonical_value(name, value, entity) for name, value in fields.items()}
     with store.begin() as work:
         subject = records.load_subjects(work.conn, store.ring, [hub_id])[hub_id]
-        waiting = inbox.by_native(work.conn, HUB, ENTITY, [hub_id]).get(hub_id)
+        waiting = inbox.by_native(work.conn, HUB, entity, [hub_id]).get(hub_id)
         before = inbox.open_row(store.ring, waiting).fields if waiting else {}
         if waiting:
             inbox.consume(work, [waiting.obs_id])
-        made = Observation(work.new_id(), ENTITY, HUB, ENTITY, hub_id, Kind.EDIT, {**before, **fields})
+        made = Observation(work.new_id(), entity, HUB, entity, hub_id, Kind.EDIT, {**before, **fields})
         inbox.stage(work, [inbox.seal_row(store.ring, made, hub_id, subject, "", work.now)])
         inbox.wake(work, [hub_id])
 
@@ -68,7 +70,7 @@ def answer_matches(world: World) -> int:
     """Says truthfully whose record each unbound record is."""
     store = world.hub.store
     with store.read() as conn:
-        found = [item for item in matches.questions(conn, ENTITY) if item.state == "open"]
+        found = [q for entity in world.entities for q in matches.questions(conn, entity) if q.state == "open"]
     for item in found:
         native = world.systems[item.system].current(item.object, item.native_id)
         who = world.identity(item.system, item.native_id, native.fields)
@@ -85,24 +87,24 @@ def look_into_writes(world: World) -> int:
     """Looks up every write that waits for a person, in the system itself, and says what came of it."""
     store = world.hub.store
     with store.read() as conn:
-        rows = intents.asked(conn, ENTITY)
-    for row in rows:
+        asked = [(entity, row) for entity in world.entities for row in intents.asked(conn, entity)]
+    for entity, row in asked:
         key = KEY_FIELDS[world.spec(row.system).kind]
         there = [n for n, (_, fields) in world.live(row.system).items() if fields.get(key) == row.hub_id]
         said = (IntentState.UNCERTAIN, "looked") if there else (IntentState.SETTLED, "absent")
         with store.begin() as work:
-            held = [item for item in quarantine.listing(work.conn, ENTITY) if item.hub_id == row.hub_id]
+            held = [item for item in quarantine.listing(work.conn, entity) if item.hub_id == row.hub_id]
             for item in held:
                 if item.system == row.system and item.field == "":
                     quarantine.retry(work, item.quarantine_id)
             intents.settle(work, {row.intent_id: said})
-    return len(rows)
+    return len(asked)
 
 
 def retry_quarantine(world: World) -> int:
     store = world.hub.store
     with store.read() as conn:
-        rows = quarantine.listing(conn, ENTITY)
+        rows = [row for entity in world.entities for row in quarantine.listing(conn, entity)]
     with store.begin() as work:
         for row in rows:
             quarantine.retry(work, row.quarantine_id)
@@ -112,7 +114,7 @@ def retry_quarantine(world: World) -> int:
 def release_guards(world: World) -> int:
     store = world.hub.store
     with store.read() as conn:
-        rows = [row for row in runs.guards(conn, ENTITY) if row.state == "tripped"]
+        rows = [r for entity in world.entities for r in runs.guards(conn, entity) if r.state == "tripped"]
     with store.begin() as work:
         for row in rows:
             runs.release(work, row, "person", "seen and meant")

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from connectors.base import Capabilities, Deletes
 from connectors.memory import FULL, FaultKind, Killed
 from hub.sync.cycle import Report
-from tests.scenarios import desk
+from tests.scenarios import desk, kin
 from tests.scenarios.invariants import check_always, check_quiet
-from tests.scenarios.world import ENTITY, OBJECTS, SystemSpec, World, waiting_intents
+from tests.scenarios.world import ENTITIES, ENTITY, ENTITY_OF, OBJECTS, PLACES, SystemSpec, World, waiting_intents
 
 NOTES = ("red", "green", "blue", "grey")
 CITIES = ("Xian", "Wuhan", "Lhasa")
@@ -52,9 +52,14 @@ class History:
         self.notes.append(text)
 
 
+THREE = 0.3
+"""The share of histories with clients, tickets and visits; the others, of clients alone, are faster."""
+UNHIDDEN = frozenset({"kind", "name", "FullName", "client", "PersonRef", "CompanyRef", "AboutRef", "channel"})
+
+
 def make_world(seed: int) -> World:
     """Draws two to four systems, two of one kind among most of them, and what each of them can do."""
-    rng = Random(f"world:{seed}")
+    rng, kinship = Random(f"world:{seed}"), Random(f"kinship:{seed}")
     names = rng.choice(
         (
             [("a1", "alpha"), ("a2", "alpha")],
@@ -66,16 +71,30 @@ def make_world(seed: int) -> World:
             [("a1", "alpha"), ("a2", "alpha"), ("b1", "beta"), ("b2", "beta")],
         )
     )
+    three = kinship.random() < THREE
+    if three:
+        names = [("a1", "alpha"), kinship.choice((("a2", "alpha"), ("b1", "beta"), ("b1", "beta")))]
+        names += [("a3", "alpha")] if kinship.random() < 0.05 else []
     specs = [
         SystemSpec(name, kind, draw_capabilities(rng), rng.choice((0.0, 0.0, -7.0, 400.0)), rng.random() < 0.7)
         for name, kind in names
     ]
+    if three:
+        # A parent in one of several lookups can be read only where the empty ones are shown as well.
+        specs = [replace(s, can=replace(s.can, returns_nulls=s.can.returns_nulls or s.kind == "beta")) for s in specs]
     prefer = [name for name, _ in names]
     rng.shuffle(prefer)
     on_delete = rng.choice(("detach", "detach", "propagate", "archive", "ask"))
     oscillation = rng.choice((1000, 1000, 1000, 3))
     world = World(
-        specs, seed=seed, prefer=prefer, on_delete=on_delete, oscillation=oscillation, page=rng.choice((3, 200))
+        specs,
+        seed=seed,
+        prefer=prefer,
+        on_delete=on_delete,
+        oscillation=oscillation,
+        page=rng.choice((3, 200)),
+        entities=ENTITIES if three else (ENTITY,),
+        repoints=kinship.random() < 0.6,
     )
     for name, kind in names:
         if rng.random() < 0.25:
@@ -152,6 +171,42 @@ def populate(history: History, rng: Random) -> None:
                 fields = {**base, **(draw_fields(rng, 1) if rng.random() < 0.4 else {})}
                 world.create(name, fields, who)
         history.note(f"base {who}")
+    for entity in world.entities[1:]:
+        for _ in range(rng.randint(0, 2)):
+            _base_child(history, rng, entity)
+
+
+def _base_child(history: History, rng: Random, entity: str) -> None:
+    """Makes a ticket or visit that stands in one or several systems already, of the same client where he is there."""
+    world, who = history.world, _next_child(history)
+    fields = kin.draw_child(rng, entity, 2)
+    clients = rng.sample(sorted(world.systems), rng.randint(1, len(world.systems)))
+    wanted = ""
+    for system in clients:
+        there = [
+            each for each in kin.living(world, system, ENTITY) if not wanted or _who(world, system, each) == wanted
+        ]
+        if entity == "visit" and not there:
+            continue
+        made = {**fields, **({"client_id": rng.choice(there)} if there else {})}
+        if there:
+            wanted = _who(world, system, made["client_id"])
+        _make_child(history, entity, system, who, made)
+
+
+def _who(world: World, system: str, native_id: str) -> str:
+    return world.identity(system, native_id, world.live(system)[native_id][1])
+
+
+def _next_child(history: History) -> str:
+    history.people += 1
+    return f"C{history.people:03d}"
+
+
+def _make_child(history: History, entity: str, system: str, who: str, fields: dict[str, Any]) -> None:
+    make = history.world.ticket if entity == "ticket" else history.world.visit
+    native_id = make(system, who, **fields)
+    history.note(f"create {entity} {system} {native_id} {who} {fields}")
 
 
 def pick(history: History, rng: Random) -> tuple[str, str] | None:
@@ -165,7 +220,12 @@ def do_edit(history: History, rng: Random) -> None:
     if found is None:
         return
     system, native_id = found
-    fields: dict[str, Any] = draw_fields(rng, rng.choice((1, 1, 1, 2, 3)))
+    object_ = history.world.object_of(system, native_id)
+    if ENTITY_OF[object_] != ENTITY:
+        fields = kin.draw_edit(history.world, rng, system, native_id, ENTITY_OF[object_])
+        _edit(history, system, native_id, fields)
+        return
+    fields = draw_fields(rng, rng.choice((1, 1, 1, 2, 3)))
     if rng.random() < 0.15:
         history.people += 1
         fields["mobile"] = f"+861390000{history.people:04d}"
@@ -174,9 +234,12 @@ def do_edit(history: History, rng: Random) -> None:
         fields["full_name"] = f"Renamed {history.people:02d}"
     if rng.random() < 0.15:
         fields[rng.choice(("note", "birth_date", "tags", "city"))] = None
-    mapped = history.world.mapping(history.world.spec(system).kind).out_fields(
-        history.world.object_of(system, native_id)
-    )
+    _edit(history, system, native_id, fields)
+
+
+def _edit(history: History, system: str, native_id: str, fields: dict[str, Any]) -> None:
+    object_ = history.world.object_of(system, native_id)
+    mapped = history.world.mapping_at(system, object_).out_fields(object_)
     fields = {name: value for name, value in fields.items() if name in mapped}
     if fields:
         history.world.edit(system, native_id, **fields)
@@ -186,6 +249,12 @@ def do_edit(history: History, rng: Random) -> None:
 def do_create(history: History, rng: Random) -> None:
     world = history.world
     system = rng.choice(sorted(world.systems))
+    if len(world.entities) > 1 and rng.random() < 0.65:
+        entity = rng.choice(("ticket", "visit", "visit"))
+        parents = kin.draw_parents(world, rng, entity, system, 0.5)
+        channel = {"channel": rng.choice(kin.CHANNELS)} if entity == "visit" else {}
+        _make_child(history, entity, system, _next_child(history), kin.draw_child(rng, entity, 2) | channel | parents)
+        return
     fields = person(history, rng)
     native_id = world.create(system, fields, fields["full_name"])
     history.note(f"create {system} {native_id} {fields}")
@@ -208,7 +277,8 @@ def do_merge(history: History, rng: Random) -> None:
     system = rng.choice(sorted(world.systems))
     by_object: dict[str, list[str]] = {}
     for key, (object_, _) in sorted(world.live(system).items()):
-        by_object.setdefault(object_, []).append(key)
+        if ENTITY_OF[object_] == ENTITY:
+            by_object.setdefault(object_, []).append(key)
     pairs = [keys for keys in by_object.values() if len(keys) > 1]
     if not pairs:
         return
@@ -223,7 +293,8 @@ def do_hide(history: History, rng: Random) -> None:
     """Takes or gives back permissions on a field or a record."""
     world = history.world
     system = rng.choice(sorted(world.systems))
-    table = world.systems[system].table(object_ := rng.choice(OBJECTS[world.spec(system).kind]))
+    objects = [name for entity in world.entities for name in PLACES[world.spec(system).kind][entity]]
+    table = world.systems[system].table(object_ := rng.choice(objects))
     history.relist = True
     if table.hidden_fields or table.hidden_records:
         _show_all(world, system, object_)
@@ -233,8 +304,8 @@ def do_hide(history: History, rng: Random) -> None:
         world.systems[system].hide_record(object_, native_id)
         history.note(f"hide {system} {native_id}")
     else:
-        mapping = world.mapping(world.spec(system).kind)
-        name = rng.choice([n for n in mapping.native_fields(object_)[1:] if n not in ("kind", "name", "FullName")])
+        mapping = world.mapping_at(system, object_)
+        name = rng.choice([n for n in mapping.native_fields(object_)[1:] if n not in UNHIDDEN])
         world.systems[system].hide_field(object_, name)
         history.note(f"hide field {system} {object_} {name}")
 
@@ -257,6 +328,8 @@ def do_desk(history: History, rng: Random) -> None:
             hub_ids = sorted(row[0] for row in conn.execute(sa.text("SELECT hub_id FROM golden")))
         if hub_ids:
             hub_id, fields = rng.choice(hub_ids), draw_fields(rng, 1)
+            if len(world.entities) > 1 and world.goldens()[hub_id].entity != ENTITY:
+                fields = kin.draw_hub_edit(world, rng, hub_id)
             desk.edit(world, hub_id, **fields)
             history.edits += [(hub_id, name, value) for name, value in fields.items()]
             history.note(f"hub edit {hub_id[-6:]} {fields}")
@@ -319,9 +392,13 @@ def do_cycle(history: History, rng: Random) -> None:
     """Runs a cycle; in one of three it is killed at some boundary and started anew."""
     history.cycles += 1
     if rng.random() < 0.4:
-        history.world.hub.mortality.kill_after(rng.randint(1, 60))
+        history.world.hub.mortality.kill_after(rng.randint(1, 60 if len(history.world.entities) == 1 else 140))
+    entities = history.world.entities
+    if len(entities) > 1 and rng.random() < 0.5:
+        # Each entity has a schedule of its own: children may well be read before their parents.
+        entities = tuple(rng.sample(entities, rng.choice((1, 1, 2))))
     try:
-        report = history.world.cycle()
+        report = history.world.cycle(*entities)
     except Killed as killed:
         history.kills += 1
         history.world.restart()
@@ -329,7 +406,7 @@ def do_cycle(history: History, rng: Random) -> None:
         check_always(history.world)
         return
     history.world.hub.mortality.kill_after(None)
-    history.note(f"cycle {report.outcome} {','.join(report.reasons)}")
+    history.note(f"cycle {' '.join(entities)} {report.outcome} {','.join(report.reasons)}")
 
 
 def do_reconcile(history: History, rng: Random) -> None:
@@ -367,6 +444,44 @@ def _put_back(world: World, rows: list[Any]) -> None:
             names = ", ".join(row)
             values = ", ".join(f":{name}" for name in row)
             conn.execute(sa.text(f"INSERT INTO checkpoint ({names}) VALUES ({values})"), row)
+
+
+def do_family(history: History, rng: Random) -> None:
+    """Does something to a parent that has children, or to a child that is about to get another parent."""
+    world = history.world
+    found = kin.parents(world)
+    act = rng.choice(("merge", "merge", "delete", "move", "move", "circle"))
+    if act == "circle" or not found:
+        _circle(history, rng)
+        return
+    system, parent, child = rng.choice(found)
+    if act == "delete":
+        world.delete(system, parent)
+        history.note(f"delete parent {system} {parent}")
+        return
+    stands = world.shows(system, parent)
+    same = ("customer_kind", "full_name", "code", "mobile")
+    fields = {name: stands[name] for name in same if stands.get(name) is not None}
+    if act == "move":
+        fields = person(history, rng) | {"customer_kind": fields["customer_kind"]}
+    heir = world.create(system, fields, _who(world, system, parent) if act == "merge" else fields["full_name"])
+    history.note(f"create {system} {heir} {fields}")
+    if act == "merge":
+        world.merge(system, parent, heir)
+        history.note(f"merge parent {system} {parent} -> {heir}")
+    if rng.random() < 0.6:
+        entity = ENTITY_OF[world.object_of(system, child)]
+        moved = {"client_id": heir} if act == "move" else kin.draw_child(rng, entity, 1)
+        _edit(history, system, child, moved)
+
+
+def _circle(history: History, rng: Random) -> None:
+    """Makes two tickets that point at each other."""
+    world, system = history.world, rng.choice(sorted(history.world.systems))
+    first = world.ticket(system, _next_child(history))
+    second = world.ticket(system, _next_child(history), repeat_of=first)
+    world.edit(system, first, repeat_of=second)
+    history.note(f"circle {system} {first} {second}")
 
 
 RULES: tuple[tuple[Outcome, int], ...] = (
@@ -413,9 +528,10 @@ def _play(history: History, seed: int, only: set[int] | None) -> None:
     populate(history, rng)
     if rng.random() < 0.5:
         do_cycle(history, Random("calm"))
-    functions = [rule for rule, _ in RULES]
-    weights = [weight for _, weight in RULES]
-    for step in range(rng.choice((2, 3, 4, 5, 6, 10))):
+    rules = RULES if len(history.world.entities) == 1 else (*RULES, (do_family, 24))
+    functions = [rule for rule, _ in rules]
+    weights = [weight for _, weight in rules]
+    for step in range(rng.choice((2, 3, 4, 5, 6, 10) if len(history.world.entities) == 1 else (2, 3, 4, 5, 6))):
         if only is not None and step not in only:
             continue
         own = Random(f"step:{seed}:{step}")
@@ -440,7 +556,7 @@ def quiesce(history: History, rng: Random) -> None:
     keep_hidden = rng.random() < 0.3
     if history.relist and not keep_hidden:
         for spec in world.specs:
-            for object_ in OBJECTS[spec.kind]:
+            for object_ in world.systems[spec.name].tables:
                 _show_all(world, spec.name, object_)
         world.drop_cursors()
         desk.retry_quarantine(world)

@@ -29,6 +29,7 @@ from hub.kernel.ids import Uuid7
 from hub.kernel.settings import EntitySettings, Guards, Oscillation, Threshold
 from hub.keys.keyring import Keyring
 from hub.mapping.loader import load_mapping
+from hub.mapping.references import native_ref, parse_ref
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.store import records, runs
@@ -37,7 +38,8 @@ from hub.store.lease import hold
 from hub.store.migrate import migrate
 from hub.store.unit_of_work import Lease, Store, UnitOfWork
 from hub.store.vault import load_keys, save_keys, write_meta
-from hub.sync.cycle import Report, run_cycle
+from hub.sync import rollup
+from hub.sync.cycle import Outcome, Report, Standing, run_cycle
 from hub.sync.engine import EntityRules, Link, RunContext
 from hub.sync.reconcile import Difference, reconcile
 
@@ -45,10 +47,21 @@ SCHEMA = Path(__file__).parent / "schema"
 ENTITY = "client"
 TENANT = "world"
 START = 1_790_000_000.0
-OBJECTS = {"alpha": ("Client",), "beta": ("Person", "Company")}
+ENTITIES = ("client", "ticket", "visit")
+"""Parents first, as cycles follow each other."""
+PLACES = {
+    "alpha": {"client": ("Client",), "ticket": ("Ticket",), "visit": ("Visit",)},
+    "beta": {"client": ("Person", "Company"), "ticket": ("Case",), "visit": ("Call", "Meeting")},
+}
+OBJECTS = {kind: places[ENTITY] for kind, places in PLACES.items()}
+ENTITY_OF = {name: entity for places in PLACES.values() for entity, names in places.items() for name in names}
 KEY_FIELDS = {"alpha": "hub_id", "beta": "HubId"}
 BYSTANDERS = ("who", "own")
 """Native fields that no mapping names: who the record really is, and a remark of the system's own."""
+LAST_VISIT = rollup.Rollup(
+    "visit", "client_id", "happened_at", "client", "last_visit_at", ("outcome", frozenset({"no_answer"}))
+)
+rollup.ROLLUPS = (*rollup.ROLLUPS, LAST_VISIT)
 OPEN = Guards(
     max_deletes=Threshold(count=10_000, percent=100.0),
     max_changes=Threshold(count=10_000, percent=100.0),
@@ -214,15 +227,16 @@ def schema() -> Schema:
     return load_schema(SCHEMA / "canonical")
 
 
-def canonical_value(name: str, value: Any) -> Any:
+def canonical_value(name: str, value: Any, entity: str = ENTITY) -> Any:
     """Returns the canonical form of a field's value; `*` stands for the whole record and has none."""
-    field = schema().entity(ENTITY).fields.get(name)
+    field = schema().entity(entity).fields.get(name)
     return value if field is None else canonicalise(field, value)
 
 
 @cache
-def mapping_of(kind: str, folder: Path = SCHEMA) -> CompiledMapping:
-    return compile_mapping(load_mapping(folder / kind / "client.core.yaml"), schema(), load_tables(folder / "tables"))
+def mapping_of(kind: str, folder: Path = SCHEMA, entity: str = ENTITY) -> CompiledMapping:
+    file = folder / kind / f"{entity}.core.yaml"
+    return compile_mapping(load_mapping(file), schema(), load_tables(folder / "tables"))
 
 
 @cache
@@ -254,8 +268,8 @@ def fresh_engine() -> sa.Engine:
     return engine
 
 
-def entity_rules(settings: EntitySettings) -> EntityRules:
-    return rules_of(schema().entity(ENTITY), settings)
+def entity_rules(settings: EntitySettings, entity: str = ENTITY) -> EntityRules:
+    return rules_of(schema().entity(entity), settings)
 
 
 class Hub:
@@ -270,26 +284,36 @@ class Hub:
         origin = Origin(Actor("local", "test"), Source("cli"), "0")
         appender = Appender(world.clock, self.new_id, origin)
         self.store = MortalStore(world.engine, ring, world.clock, self.new_id, appender, self.mortality)
-        self.links = {spec.name: self._link(spec) for spec in world.specs}
+        self.connectors = {spec.name: self._connector(spec.name, spec.skew) for spec in world.specs}
+        self.links_of = {
+            entity: {spec.name: self._link(spec, entity) for spec in world.specs} for entity in world.entities
+        }
 
-    def _link(self, spec: SystemSpec) -> Link:
-        name = spec.name
-        context = Context(name, SkewedClock(self.world.time, spec.skew))
+    @property
+    def links(self) -> dict[str, Link]:
+        """Returns the systems as the clients see them."""
+        return self.links_of[ENTITY]
+
+    def _connector(self, name: str, skew: float) -> WatchedConnector:
+        context = Context(name, SkewedClock(self.world.time, skew))
         settings = {"world": self.world.systems[name].name}
-        connector = WatchedConnector(settings, context, self.world.ledgers[name], self)
-        return Link(name, connector, self.world.mapping(spec.kind), account=name)
+        return WatchedConnector(settings, context, self.world.ledgers[name], self)
+
+    def _link(self, spec: SystemSpec, entity: str) -> Link:
+        return Link(spec.name, self.connectors[spec.name], self.world.mapping(spec.kind, entity), account=spec.name)
 
     @contextmanager
-    def run(self) -> Iterator[RunContext]:
+    def run(self, entity: str = ENTITY) -> Iterator[RunContext]:
         """Takes the lease and yields one run in this thread."""
         self.runs = self.world.next_run()
-        with hold(self.store, ENTITY, "test") as held:
+        with hold(self.store, entity, "test") as held:
             yield self.context(held)
 
     def context(self, held: Lease) -> RunContext:
+        world = self.world
         return RunContext(
-            self.world.rules,
-            self.links,
+            world.rules if held.entity == ENTITY else world.other_rules[held.entity],
+            self.links_of[held.entity],
             self.store,
             self.world.clock,
             self.new_id,
@@ -300,13 +324,42 @@ class Hub:
             page=self.world.page,
         )
 
-    def cycle(self, *, write: bool = True) -> Report:
-        with self.run() as run:
-            return run_cycle(run, write=write)
+    def cycle(self, *entities: str, write: bool = True) -> Report:
+        """Runs one cycle of each entity, parents first, or of the named ones only; returns their reports as one."""
+        reports = []
+        for entity in entities or self.world.entities:
+            with self.run(entity) as run:
+                reports.append(run_cycle(run, write=write))
+        return reports[0] if len(self.world.entities) == 1 else self._as_one(reports)
+
+    def _as_one(self, reports: Sequence[Report]) -> Report:
+        counts, waiting = Counter[str](), Counter[str]()
+        for report in reports:
+            counts.update(report.counts)
+            waiting.update(report.standing.waiting)
+        with self.store.read() as conn:
+            # What one entity's cycle left for another one stands there since that one's report.
+            queued = conn.execute(sa.text("SELECT count(*) FROM observation WHERE state = 'new'")).scalar_one()
+        owed = {f"{n}:{s}": c for n, r in enumerate(reports) for s, c in r.standing.owed.items()}
+        standing = Standing(
+            owed,
+            queued,
+            dict(waiting),
+            tuple(row for report in reports for row in report.standing.guards),
+            tuple(row for report in reports for row in report.standing.causes),
+        )
+        outcomes = {report.outcome for report in reports}
+        outcome = next(each for each in (Outcome.BLOCKED, Outcome.PROGRESSED, Outcome.CONVERGED) if each in outcomes)
+        reasons = tuple(reason for report in reports for reason in report.reasons)
+        problems = tuple(text for report in reports for text in report.problems)
+        return Report(reports[-1].run_id, outcome, reasons, dict(counts), standing, problems)
 
     def reconcile(self) -> tuple[Difference, ...]:
-        with self.run() as run:
-            return reconcile(run)
+        found: list[Difference] = []
+        for entity in self.world.entities:
+            with self.run(entity) as run:
+                found += reconcile(run)
+        return tuple(found)
 
 
 class World:
@@ -323,8 +376,11 @@ class World:
         oscillation: int = 1000,
         page: int = 200,
         folder: Path = SCHEMA,
+        entities: Sequence[str] = (ENTITY,),
+        repoints: bool = True,
     ) -> None:
         self.specs, self.seed, self.page, self.folder = tuple(specs), seed, page, folder
+        self.entities, self.repoints = tuple(entities), repoints
         self.time = Time()
         self.clock = SkewedClock(self.time)
         self.entropy = Random(f"ids:{seed}").randbytes
@@ -337,6 +393,7 @@ class World:
             oscillation=Oscillation(times=oscillation),
         )
         self.rules = entity_rules(self.settings)
+        self.other_rules = {name: entity_rules(self.settings, name) for name in self.entities if name != ENTITY}
         self.systems: dict[str, MemorySystem] = {}
         self.ledgers = {name: Ledger() for name in names}
         for number, spec in enumerate(specs):
@@ -349,14 +406,24 @@ class World:
     def _add(self, spec: SystemSpec, number: int) -> None:
         clock = SkewedClock(self.time, spec.skew)
         system = MemorySystem(clock, spec.name, seed=self.seed + number, shows_written=spec.shows_written)
-        for object_ in OBJECTS[spec.kind]:
-            fields = [*self.mapping(spec.kind).native_fields(object_)[1:], *BYSTANDERS]
-            system.add_object(object_, fields, spec.can, key_field=KEY_FIELDS[spec.kind])
+        for entity in self.entities:
+            mapping = self.mapping(spec.kind, entity)
+            for object_ in mapping.objects:
+                written = [n for name in mapping.out_fields(object_) for n in mapping.written_to(object_, name)]
+                fields = dict.fromkeys([*mapping.native_fields(object_)[1:], *written, *BYSTANDERS])
+                system.add_object(object_, fields, spec.can, key_field=KEY_FIELDS[spec.kind])
         self.systems[spec.name] = system
         worlds[spec.name] = system
 
-    def mapping(self, kind: str) -> CompiledMapping:
-        return mapping_of(kind, self.folder)
+    def mapping(self, kind: str, entity: str = ENTITY) -> CompiledMapping:
+        return mapping_of(kind, self.folder, entity)
+
+    def mapping_at(self, system: str, object_: str) -> CompiledMapping:
+        """Returns the mapping of an object of a system."""
+        return self.mapping(self.spec(system).kind, ENTITY_OF[object_])
+
+    def key_of(self, system: str) -> str:
+        return KEY_FIELDS[self.spec(system).kind]
 
     def spec(self, name: str) -> SystemSpec:
         return next(spec for spec in self.specs if spec.name == name)
@@ -382,19 +449,48 @@ class World:
 
     # What people do in the systems, in canonical terms.
 
-    def create(self, system: str, fields: Mapping[str, Any], who: str = "", *, native_id: str | None = None) -> str:
-        """Creates a record as a person would and returns its native id."""
+    def create(
+        self,
+        system: str,
+        fields: Mapping[str, Any],
+        who: str = "",
+        *,
+        native_id: str | None = None,
+        entity: str = ENTITY,
+    ) -> str:
+        """Creates a record as a person would and returns its native id; references are native ids of that system."""
         spec = self.spec(system)
-        mapping = self.mapping(spec.kind)
-        object_ = mapping.route(fields) or OBJECTS[spec.kind][0]
+        mapping = self.mapping(spec.kind, entity)
+        fields = self._pointing(system, entity, fields)
+        object_ = mapping.route(fields) or PLACES[spec.kind][entity][0]
         patch = mapping.to_native(object_, fields, create=True)
         assert not patch.refusals, patch.refusals
         native = {**patch.fields, "who": who or str(fields.get("full_name")), "own": f"own:{who}"}
         return self.systems[system].create(object_, native, native_id=native_id)
 
+    def ticket(self, system: str, who: str, **fields: Any) -> str:
+        return self.create(system, {"code": who, **fields}, who, entity="ticket")
+
+    def visit(self, system: str, who: str, client_id: str | None = None, **fields: Any) -> str:
+        fields = {"channel": "phone", "code": who, "client_id": client_id, **fields}
+        return self.create(system, {n: v for n, v in fields.items() if v is not None}, who, entity="visit")
+
+    def points(self, system: str, native_id: str, field: str = "client_id") -> str | None:
+        """Returns the native id that a reference of a record holds."""
+        shown = self.shows(system, native_id)[field]
+        return None if shown is None else parse_ref(shown)[1]
+
+    def _pointing(self, system: str, entity: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        names = schema().entity(entity).references()
+        return {
+            name: native_ref(self.object_of(system, value), value) if name in names and value is not None else value
+            for name, value in fields.items()
+        }
+
     def edit(self, system: str, native_id: str, **fields: Any) -> None:
         object_ = self.object_of(system, native_id)
-        mapping = self.mapping(self.spec(system).kind)
+        mapping = self.mapping_at(system, object_)
+        fields = self._pointing(system, ENTITY_OF[object_], fields)
         patch = mapping.to_native(object_, fields)
         self.systems[system].edit(object_, native_id, {**patch.fields, **_cleared(mapping, object_, fields)})
 
@@ -403,6 +499,16 @@ class World:
 
     def merge(self, system: str, loser: str, survivor: str) -> None:
         self.systems[system].merge(self.object_of(system, loser), loser, survivor)
+        if self.repoints:
+            self._repoint(system, loser, survivor)
+
+    def _repoint(self, system: str, loser: str, survivor: str) -> None:
+        """Does what most vendors do after a merge: what pointed at the loser points at the survivor."""
+        for native_id, (object_, fields) in self.live(system).items():
+            named = {name: value for name, value in fields.items() if value in (loser, {"id": loser})}
+            moved = {n: survivor if isinstance(value, str) else {"id": survivor} for n, value in named.items()}
+            if moved:
+                self.systems[system].edit(object_, native_id, moved)
 
     def same(self, one: str, other: str) -> bool:
         """Tells whether two identities are one: equal, or merged by people."""
@@ -426,8 +532,7 @@ class World:
         """Returns the true canonical fields of a live record."""
         object_ = self.object_of(system, native_id)
         native = self.systems[system].records(object_)[native_id]
-        mapping = self.mapping(self.spec(system).kind)
-        return canonical(mapping, object_, native)
+        return canonical(self.mapping_at(system, object_), object_, native)
 
     def live(self, system: str) -> dict[str, tuple[str, dict[str, Any]]]:
         """Returns the live records of a system: native id -> (object, native fields)."""
@@ -495,8 +600,8 @@ class World:
 
     # The hub.
 
-    def cycle(self, *, write: bool = True) -> Report:
-        return self.hub.cycle(write=write)
+    def cycle(self, *entities: str, write: bool = True) -> Report:
+        return self.hub.cycle(*entities, write=write)
 
     def settle(self, most: int = 12, *, step: float = 60.0) -> Report:
         """Runs cycles until one changes nothing more; fails after `most`."""
@@ -515,7 +620,15 @@ class World:
             for name in systems or self.systems:
                 for object_ in self.systems[name].tables:
                     for stream in ("changes", "deletions"):
-                        runs.drop_cursor(work, ENTITY, name, object_, stream)
+                        runs.drop_cursor(work, ENTITY_OF[object_], name, object_, stream)
+
+
+def merged_into(world: World, system: str, native_id: str) -> str:
+    """Returns the record that a record was merged into at last, itself where it was not."""
+    for table in world.systems[system].tables.values():
+        while (rows := table.rows.get(native_id)) and rows[-1].merged_into is not None:
+            native_id = str(rows[-1].merged_into)
+    return native_id
 
 
 def waiting_intents(report: Report) -> int:

@@ -9,8 +9,9 @@ from connectors.fxiaoke.simulator import lifecycle
 from connectors.fxiaoke.simulator.auth import Caller
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal
+from connectors.fxiaoke.simulator.related import follow_up, move_links
 from connectors.fxiaoke.simulator.tenant import Rule, Tenant
-from connectors.fxiaoke.simulator.writing import Writer, touched
+from connectors.fxiaoke.simulator.writing import Writer
 from connectors.simulation.admin import AdminRefused
 from connectors.simulation.clock import SimClock
 from connectors.simulation.faults import FaultPlan
@@ -41,6 +42,7 @@ class Backend:
     def change_settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Flips switches all or none and returns them all."""
         self.tenant.settings.apply(changes)
+        self.tenant.apply_switches()
         return self.tenant.settings.as_dict()
 
     def act(self, action: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,9 +104,11 @@ def delete(tenant: Tenant, request: Mapping[str, Any]) -> None:
     """Makes a record invalid, and with `physical` removes it for good."""
     record = _found(tenant, request)
     if not record.get("is_deleted"):
+        lifecycle.check_target(tenant, _name(request), record, "invalid")
         lifecycle.bury(tenant, _name(request), record, _by(request))
+        lifecycle.release_target(tenant, _name(request), record, _by(request), "invalid")
     if request.get("physical"):
-        lifecycle.delete(tenant, _name(request), [record["_id"]])
+        lifecycle.delete(tenant, _name(request), [record["_id"]], _by(request))
 
 
 def restore(tenant: Tenant, request: Mapping[str, Any]) -> None:
@@ -113,13 +117,11 @@ def restore(tenant: Tenant, request: Mapping[str, Any]) -> None:
 
 
 def merge(tenant: Tenant, request: Mapping[str, Any]) -> None:
-    """Keeps the record `id`, makes those in `losers` invalid and moves their contacts."""
+    """Keeps the record `id`, makes those in `losers` invalid and moves what points at them."""
     survivor = _found(tenant, request)["_id"]
     for loser in request["losers"]:
         lifecycle.bury(tenant, _name(request), _found(tenant, {**request, "id": loser}), _by(request))
-        for contact in tenant.tables["ContactObj"].with_value("account_id", loser):
-            moved = touched(tenant, contact, {"account_id": survivor}, _by(request))
-            tenant.tables["ContactObj"].put(moved)
+        move_links(tenant, _name(request), loser, survivor, _by(request))
 
 
 def hide(tenant: Tenant, request: Mapping[str, Any]) -> None:
@@ -133,13 +135,8 @@ def hide(tenant: Tenant, request: Mapping[str, Any]) -> None:
 
 
 def touch(tenant: Tenant, request: Mapping[str, Any]) -> None:
-    """Adds a 销售记录 to a customer: last_followed_time and the modified time move, no business field does."""
-    record = _found(tenant, request)
-    fields: dict[str, Any] = {"last_followed_time": tenant.now_ms()}
-    new = touched(tenant, record, fields, _by(request))
-    if not tenant.settings.touch_bumps_version:
-        new["version"] = record["version"]
-    tenant.tables[_name(request)].put(new)
+    """Notes a customer as followed up, as a new 销售记录 does, without making one."""
+    follow_up(tenant, _found(tenant, request), _by(request))
 
 
 def lock(tenant: Tenant, request: Mapping[str, Any]) -> None:

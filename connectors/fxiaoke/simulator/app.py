@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connectors.fxiaoke.simulator import refusal
+from connectors.fxiaoke.simulator.activity_seeding import seed_activities
 from connectors.fxiaoke.simulator.admin import ACTIONS, Backend
 from connectors.fxiaoke.simulator.auth import APP_ID, CORP_ID, EA
 from connectors.fxiaoke.simulator.operations import PATHS, Call
@@ -58,6 +59,7 @@ def build_backend(options: SimulatorOptions) -> Backend:
     world = build_world(options)
     if not options.empty:
         seed_tenant(tenant, world)
+        seed_activities(tenant, world, options.logs, options.complaints)
     faults = FaultPlan.from_file(options.faults) if options.faults else FaultPlan()
     return Backend(tenant, faults, world.truth)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.fxiaoke.simulator.refusal import bad_parameter
 from connectors.fxiaoke.simulator.regions import REGIONS
+from connectors.fxiaoke.simulator.schema import RELATED_TYPE
 from connectors.fxiaoke.simulator.tenant import Tenant
 
 
@@ -24,6 +25,7 @@ def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
     kind = tenant.kind(name)
     tenant.check_permission(kind.api_name)
     masked = set(tenant.settings.masked_fields)
+    unlisted = set() if tenant.settings.log_related_described else {RELATED_TYPE}
     listing = kind.listing()
     described = {
         "api_name": kind.api_name,
@@ -32,7 +34,9 @@ def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
         "is_active": kind.active,
         "package": "CRM",
         "tenant_id": "700001",
-        "fields": {key: found.describe(key in masked) for key, found in kind.fields.items()},
+        "fields": {
+            key: found.describe(key in masked) for key, found in kind.fields.items() if found.type not in unlisted
+        },
     }
     return {"describe": described}
 

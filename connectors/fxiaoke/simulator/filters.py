@@ -9,7 +9,14 @@ from typing import Any
 
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import bad_parameter
-from connectors.fxiaoke.simulator.schema import EMPLOYEE_TYPES, NUMBER_TYPES, TIME_TYPES, FieldType, ObjectType
+from connectors.fxiaoke.simulator.schema import (
+    EMPLOYEE_TYPES,
+    NUMBER_TYPES,
+    RELATED_TYPE,
+    TIME_TYPES,
+    FieldType,
+    ObjectType,
+)
 from connectors.fxiaoke.simulator.settings import Settings
 
 OPERATORS = frozenset(
@@ -101,7 +108,7 @@ def _read(item: Any, kind: ObjectType, settings: Settings, to_user: Callable[[An
         raise bad_parameter("filters")
     name = item.get("field_name")
     found = kind.fields.get(name) if isinstance(name, str) else None
-    if found is None or not found.active:
+    if found is None or not found.active or found.type == RELATED_TYPE:
         raise bad_parameter("field_name")
     operator = str(item.get("operator"))
     if settings.alternate_operators:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectors.fxiaoke.simulator.changes import locked, merged, touched
+from connectors.fxiaoke.simulator.objects import LOG
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter
+from connectors.fxiaoke.simulator.related import check_free, release
 from connectors.fxiaoke.simulator.tenant import Tenant
-from connectors.fxiaoke.simulator.writing import locked, merged, touched
 
 
 def read_ids(tenant: Tenant, ids: Any, name: str) -> list[str]:
@@ -21,14 +23,18 @@ def read_ids(tenant: Tenant, ids: Any, name: str) -> list[str]:
 
 def invalidate(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
     """Makes records invalid (作废), all or none: queries no longer return them."""
+    if object_name == LOG and not tenant.settings.log_invalid_allowed:
+        raise Refusal(tenant.settings.business_code, "无此操作的数据权限：销售记录不可作废")
     records = [tenant.find(object_name, record_id, "object_data_id") for record_id in ids]
     for record in records:
         if record.get("is_deleted"):
             raise Refusal(tenant.settings.not_found_code, tenant.settings.not_found_text)
         if record["lock_status"] == "1":
             raise locked("作废")
+        check_target(tenant, object_name, record, "invalid")
     for record in records:
         bury(tenant, object_name, record, by)
+        release_target(tenant, object_name, record, by, "invalid")
 
 
 def bury(tenant: Tenant, object_name: str, record: Record, by: str) -> None:
@@ -36,6 +42,18 @@ def bury(tenant: Tenant, object_name: str, record: Record, by: str) -> None:
     fields = {"life_status": "invalid", "is_deleted": True, "life_status_before_invalid": record["life_status"]}
     moved = tenant.settings.invalid_touches_modified
     tenant.tables[object_name].put(touched(tenant, record, fields, by) if moved else merged(record, fields))
+
+
+def check_target(tenant: Tenant, object_name: str, record: Record, stage: str) -> None:
+    """Refuses a deletion that lookups forbid, at the stage where the tenant counts a record as deleted [unverified]."""
+    if tenant.settings.target_delete_stage == stage:
+        check_free(tenant, object_name, record["_id"], "作废" if stage == "invalid" else "删除")
+
+
+def release_target(tenant: Tenant, object_name: str, record: Record, by: str, stage: str) -> None:
+    """Empties the lookups that point at a record, at the stage where the tenant counts it as deleted."""
+    if tenant.settings.target_delete_stage == stage:
+        release(tenant, object_name, record["_id"], by)
 
 
 def recover(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
@@ -50,9 +68,13 @@ def recover(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
         tenant.tables[object_name].put(touched(tenant, record, fields, by) if moved else merged(record, fields))
 
 
-def delete(tenant: Tenant, object_name: str, ids: list[str]) -> None:
+def delete(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
     """Removes invalid records for good, all or none."""
-    for record in _invalid_ones(tenant, object_name, ids, "删除"):
+    records = _invalid_ones(tenant, object_name, ids, "删除")
+    for record in records:
+        check_target(tenant, object_name, record, "delete")
+    for record in records:
+        release_target(tenant, object_name, record, by, "delete")
         tenant.tables[object_name].remove(record["_id"])
 
 

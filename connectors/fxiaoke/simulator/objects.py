@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectors.fxiaoke.simulator.activity_objects import CHANNELS, complaint_fields, log_fields
 from connectors.fxiaoke.simulator.regions import REGIONS
-from connectors.fxiaoke.simulator.schema import Choice, FieldType, ObjectType
+from connectors.fxiaoke.simulator.schema import Choice, FieldType, ObjectType, choices_of, new_field
 
+CUSTOMER = "AccountObj"
+LOG = "ActiveRecordObj"
+COMPLAINT = "complaint__c"
 KINDS = "1=个人, 2=单位, 3=个体工商户"
 LEVELS = "1=私人银行, 2=贵宾, 3=金卡, 4=普通"
 SOURCES = "1=网点自然到访, 2=转介绍, 3=营销活动, 4=线上, 5=合作机构, other=其他"
@@ -28,46 +32,30 @@ STAGES = "option1=潜在客户, option2=初次客户, option3=忠诚客户, opti
 TAGS = (
     "tag01=高净值, tag02=活跃, tag03=理财偏好, tag04=房贷, tag05=代发工资, tag06=手机银行, tag07=信用卡, tag08=小微企业"
 )
-CHANNELS = (
-    "option1=电话, option2=上门拜访, option3=网点面谈, option4=视频, option5=短信, option6=微信, option7=邮件, "
-    "option8=应用消息, option9=信函, other=其他"
-)
 CONSENTS = "option1=同意, option2=仅服务类, option3=撤回, option4=未知"
 LOYALTY = "option1=无, option2=铜, option3=银, option4=金, option5=钻石"
 LIFE = "ineffective=未生效, under_review=审核中, normal=正常, in_change=变更中, invalid=作废"
 
 
-def _choices(text: str, separator: str = ", ") -> tuple[Choice, ...]:
-    pairs = (part.partition("=") for part in text.split(separator))
-    return tuple(Choice(value, label) for value, _, label in pairs)
-
-
-def _field(name: str, label: str, kind: str, **more: Any) -> FieldType:
-    more.setdefault("define_type", "custom" if name.endswith("__c") else "package")
-    if isinstance(more.get("choices"), str):
-        more["choices"] = _choices(more["choices"])
-    return FieldType(name, label, kind, **more)
-
-
 def _system_fields() -> list[FieldType]:
     system: dict[str, Any] = {"define_type": "system"}
     return [
-        _field("_id", "数据ID", "text", **system),
-        _field("created_by", "创建人", "employee", **system),
-        _field("last_modified_by", "最后修改人", "employee", **system),
-        _field("create_time", "创建时间", "date_time", **system),
-        _field("last_modified_time", "最后修改时间", "date_time", **system),
-        _field("owner_department", "负责人主属部门", "text", readonly=True),
-        _field("owner_department_id", "负责人主属部门ID", "text", readonly=True),
-        _field("data_own_department", "归属部门", "department"),
-        _field("out_owner", "外部负责人", "out_employee", readonly=True),
-        _field("relevant_team", "相关团队", "embedded_object_list", readonly=True),
-        _field("life_status", "生命状态", "select_one", readonly=True, choices=LIFE),
-        _field("lock_status", "锁定状态", "select_one", readonly=True, choices="0=未锁定, 1=锁定"),
-        _field("lock_rule", "锁定规则", "text", readonly=True),
-        _field("record_type", "业务类型", "record_type", choices="default__c=预设业务类型", default="default__c"),
-        _field("version", "版本", "text", **system),
-        _field("is_deleted", "是否删除", "true_or_false", **system),
+        new_field("_id", "数据ID", "text", **system),
+        new_field("created_by", "创建人", "employee", **system),
+        new_field("last_modified_by", "最后修改人", "employee", **system),
+        new_field("create_time", "创建时间", "date_time", **system),
+        new_field("last_modified_time", "最后修改时间", "date_time", **system),
+        new_field("owner_department", "负责人主属部门", "text", readonly=True),
+        new_field("owner_department_id", "负责人主属部门ID", "text", readonly=True),
+        new_field("data_own_department", "归属部门", "department"),
+        new_field("out_owner", "外部负责人", "out_employee", readonly=True),
+        new_field("relevant_team", "相关团队", "embedded_object_list", readonly=True),
+        new_field("life_status", "生命状态", "select_one", readonly=True, choices=LIFE),
+        new_field("lock_status", "锁定状态", "select_one", readonly=True, choices="0=未锁定, 1=锁定"),
+        new_field("lock_rule", "锁定规则", "text", readonly=True),
+        new_field("record_type", "业务类型", "record_type", choices="default__c=预设业务类型", default="default__c"),
+        new_field("version", "版本", "text", **system),
+        new_field("is_deleted", "是否删除", "true_or_false", **system),
     ]
 
 
@@ -76,12 +64,12 @@ def _industry_fields() -> list[FieldType]:
         Choice(c.value, c.label, children={"industry_level2": INDUSTRY_CHILDREN[c.value]})
         if c.value in INDUSTRY_CHILDREN
         else c
-        for c in _choices(INDUSTRIES, "; ")
+        for c in choices_of(INDUSTRIES, "; ")
     )
-    level2 = _choices(INDUSTRY_DETAILS, "; ")
+    level2 = choices_of(INDUSTRY_DETAILS, "; ")
     return [
-        _field("industry_level1", "1级行业", "select_one", choices=level1),
-        _field("industry_level2", "2级行业", "select_one", choices=level2, parent="industry_level1"),
+        new_field("industry_level1", "1级行业", "select_one", choices=level1),
+        new_field("industry_level2", "2级行业", "select_one", choices=level2, parent="industry_level1"),
     ]
 
 
@@ -89,106 +77,96 @@ def _account_fields() -> list[FieldType]:
     area = {f"area_{kind}": kind for kind in ("country", "province", "city", "district")}
     area |= {"area_detail_address": "address", "group_type": "area"}
     return [
-        _field("name", "客户名称", "text", required=True),
-        _field("owner", "负责人", "employee", required=True),
-        _field("account_no", "客户编号", "auto_number"),
-        _field("account_type", "客户类型", "select_one", choices=KINDS),
-        _field("account_level", "客户级别", "select_one", choices=LEVELS),
-        _field("account_source", "来源", "select_one", choices=SOURCES),
+        new_field("name", "客户名称", "text", required=True),
+        new_field("owner", "负责人", "employee", required=True),
+        new_field("account_no", "客户编号", "auto_number", extra={"prefix": "A"}),
+        new_field("account_type", "客户类型", "select_one", choices=KINDS),
+        new_field("account_level", "客户级别", "select_one", choices=LEVELS),
+        new_field("account_source", "来源", "select_one", choices=SOURCES),
         *_industry_fields(),
-        _field("uniform_social_credit_code", "统一社会信用代码", "text", max_length=50),
-        _field("tel", "电话", "phone_number"),
-        _field("fax", "传真", "text"),
-        _field("email", "邮件", "email"),
-        _field("url", "网址", "url"),
-        _field("country", "国家", "country"),
-        _field("province", "省", "province", parent="country"),
-        _field("city", "市", "city", parent="province"),
-        _field("district", "区", "district", parent="city"),
-        _field("address", "详细地址", "text", max_length=500),
-        _field("area_location", "地区定位", "group", extra=area),
-        _field("parent_account_id", "上级客户", "object_reference", target="AccountObj"),
-        _field("remark", "备注", "long_text"),
-        _field("deal_status", "成交状态", "select_one", readonly=True, choices="1=未成交, 2=已成交, 3=多次成交"),
-        _field("last_deal_closed_time", "最后成交时间", "date_time", readonly=True),
-        _field("last_followed_time", "最后跟进时间", "date_time", readonly=True),
+        new_field("uniform_social_credit_code", "统一社会信用代码", "text", max_length=50),
+        new_field("tel", "电话", "phone_number"),
+        new_field("fax", "传真", "text"),
+        new_field("email", "邮件", "email"),
+        new_field("url", "网址", "url"),
+        new_field("country", "国家", "country"),
+        new_field("province", "省", "province", parent="country"),
+        new_field("city", "市", "city", parent="province"),
+        new_field("district", "区", "district", parent="city"),
+        new_field("address", "详细地址", "text", max_length=500),
+        new_field("area_location", "地区定位", "group", extra=area),
+        new_field("parent_account_id", "上级客户", "object_reference", target="AccountObj"),
+        new_field("remark", "备注", "long_text"),
+        new_field("deal_status", "成交状态", "select_one", readonly=True, choices="1=未成交, 2=已成交, 3=多次成交"),
+        new_field("last_deal_closed_time", "最后成交时间", "date_time", readonly=True),
+        new_field("last_followed_time", "最后跟进时间", "date_time", readonly=True),
         *_account_custom_fields(),
     ]
 
 
 def _account_custom_fields() -> list[FieldType]:
     return [
-        _field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
-        _field("customer_no__c", "客户号", "text", max_length=40),
-        _field("phone__c", "固定电话", "phone_number"),
-        _field("postal_code__c", "邮政编码", "text", max_length=20),
-        _field("short_name__c", "简称", "text", max_length=100),
-        _field("need_summary__c", "需求摘要", "long_text"),
-        _field("gender__c", "性别", "select_one", choices=GENDERS),
-        _field("birth_date__c", "出生日期", "date"),
-        _field("lifecycle_stage__c", "生命周期阶段", "select_one", choices=STAGES),
-        _field("lifecycle_changed_at__c", "阶段变更时间", "date_time"),
-        _field("consent_changed_at__c", "授权变更时间", "date_time"),
-        _field("last_contacted_at__c", "最近联系时间", "date_time"),
-        _field("next_follow_up_at__c", "下次回访时间", "date_time"),
-        _field("behavior_tags__c", "行为标签", "select_many", choices=TAGS),
-        _field("preferred_channel__c", "偏好联系方式", "select_one", choices=CHANNELS),
-        _field("contact_consent__c", "联系授权", "select_one", choices=CONSENTS),
-        _field("satisfaction_score__c", "最近满意度", "number"),
-        _field("loyalty_points__c", "积分余额", "number"),
-        _field("loyalty_tier__c", "忠诚等级", "select_one", choices=LOYALTY),
-        _field("staff_no__c", "客户经理工号", "text", max_length=40),
+        new_field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
+        new_field("customer_no__c", "客户号", "text", max_length=40),
+        new_field("phone__c", "固定电话", "phone_number"),
+        new_field("postal_code__c", "邮政编码", "text", max_length=20),
+        new_field("short_name__c", "简称", "text", max_length=100),
+        new_field("need_summary__c", "需求摘要", "long_text"),
+        new_field("gender__c", "性别", "select_one", choices=GENDERS),
+        new_field("birth_date__c", "出生日期", "date"),
+        new_field("lifecycle_stage__c", "生命周期阶段", "select_one", choices=STAGES),
+        new_field("lifecycle_changed_at__c", "阶段变更时间", "date_time"),
+        new_field("consent_changed_at__c", "授权变更时间", "date_time"),
+        new_field("last_contacted_at__c", "最近联系时间", "date_time"),
+        new_field("next_follow_up_at__c", "下次回访时间", "date_time"),
+        new_field("behavior_tags__c", "行为标签", "select_many", choices=TAGS),
+        new_field("preferred_channel__c", "偏好联系方式", "select_one", choices=CHANNELS),
+        new_field("contact_consent__c", "联系授权", "select_one", choices=CONSENTS),
+        new_field("satisfaction_score__c", "最近满意度", "number"),
+        new_field("loyalty_points__c", "积分余额", "number"),
+        new_field("loyalty_tier__c", "忠诚等级", "select_one", choices=LOYALTY),
+        new_field("staff_no__c", "客户经理工号", "text", max_length=40),
     ]
 
 
 def _contact_fields() -> list[FieldType]:
-    phones = [_field(name, label, "phone_number") for name, label in (
+    phones = [new_field(name, label, "phone_number") for name, label in (
         ("tel1", "电话1"), ("tel2", "电话2"), ("tel3", "电话3"), ("mobile1", "手机1"))]  # fmt: skip
     return [
-        _field("name", "姓名", "text", required=True),
-        _field("owner", "负责人", "employee", required=True),
-        _field("account_id", "客户名称", "object_reference", target="AccountObj"),
+        new_field("name", "姓名", "text", required=True),
+        new_field("owner", "负责人", "employee", required=True),
+        new_field("account_id", "客户名称", "object_reference", target="AccountObj"),
         *phones,
-        _field("email", "邮件", "email"),
-        _field("company", "公司", "text"),
-        _field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
-        _field("gender__c", "性别", "select_one", choices=GENDERS),
-        _field("birth_date__c", "出生日期", "date"),
-    ]
-
-
-def _complaint_fields() -> list[FieldType]:
-    return [
-        _field("name", "投诉编号", "text", define_type="system", required=True, unique=True, max_length=255),
-        _field("owner", "负责人", "employee", required=True),
-        _field("account_id", "客户", "object_reference", target="AccountObj"),
-        _field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
-        _field("description__c", "投诉事实", "long_text"),
+        new_field("email", "邮件", "email"),
+        new_field("company", "公司", "text"),
+        new_field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
+        new_field("gender__c", "性别", "select_one", choices=GENDERS),
+        new_field("birth_date__c", "出生日期", "date"),
     ]
 
 
 def _personnel_fields() -> list[FieldType]:
     return [
-        _field("name", "昵称", "text", required=True),
-        _field("owner", "负责人", "employee"),
-        _field("user_id", "员工ID", "text", readonly=True),
-        _field("full_name", "姓名", "text"),
-        _field("employee_number", "员工编号", "text"),
-        _field("phone", "手机", "phone_number"),
-        _field("email", "邮箱", "email"),
-        _field("status", "状态", "select_one", choices="0=启用, 1=停用"),
-        _field("main_department", "主属部门", "department"),
-        _field("position", "职位", "text"),
+        new_field("name", "昵称", "text", required=True),
+        new_field("owner", "负责人", "employee"),
+        new_field("user_id", "员工ID", "text", readonly=True),
+        new_field("full_name", "姓名", "text"),
+        new_field("employee_number", "员工编号", "text"),
+        new_field("phone", "手机", "phone_number"),
+        new_field("email", "邮箱", "email"),
+        new_field("status", "状态", "select_one", choices="0=启用, 1=停用"),
+        new_field("main_department", "主属部门", "department"),
+        new_field("position", "职位", "text"),
     ]
 
 
 def _department_fields() -> list[FieldType]:
     return [
-        _field("name", "部门名称", "text", required=True),
-        _field("owner", "负责人", "employee"),
-        _field("dept_code", "部门编码", "text"),
-        _field("parent_id", "上级部门", "department"),
-        _field("status", "状态", "select_one", choices="0=启用, 1=停用"),
+        new_field("name", "部门名称", "text", required=True),
+        new_field("owner", "负责人", "employee"),
+        new_field("dept_code", "部门编码", "text"),
+        new_field("parent_id", "上级部门", "department"),
+        new_field("status", "状态", "select_one", choices="0=启用, 1=停用"),
     ]
 
 
@@ -199,9 +177,10 @@ def _object(api_name: str, label: str, own: list[FieldType], **more: Any) -> Obj
 def build_objects() -> dict[str, ObjectType]:
     """Returns a fresh set of the tenant's objects by API name."""
     made = [
-        _object("AccountObj", "客户", _account_fields()),
+        _object(CUSTOMER, "客户", _account_fields()),
         _object("ContactObj", "联系人", _contact_fields()),
-        _object("complaint__c", "投诉", _complaint_fields()),
+        _object(LOG, "销售记录", log_fields()),
+        _object(COMPLAINT, "投诉", complaint_fields()),
         _object("PersonnelObj", "人员", _personnel_fields(), readable_only=True),
         _object("DepartmentObj", "部门", _department_fields(), readable_only=True),
     ]

@@ -169,7 +169,7 @@ def delete(call: Call) -> Answer:
     inner = _inner(call)
     kind = _object(call, inner, writes=True)
     ids = lifecycle.read_ids(call.tenant, inner.get("idList"), "idList")
-    lifecycle.delete(call.tenant, kind.api_name, ids)
+    lifecycle.delete(call.tenant, kind.api_name, ids, call.caller.user_id)
     return Answer({}, kind.api_name, len(ids))
 
 

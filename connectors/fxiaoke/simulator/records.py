@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from connectors.fxiaoke.simulator.schema import ObjectType
+from connectors.fxiaoke.simulator.schema import LOOKUP_TYPES, ObjectType
 
 Record = Mapping[str, Any]
 """One stored record in wire form without empty fields; never changed in place, always replaced."""
@@ -81,7 +81,8 @@ class Table:
         self.hidden: set[str] = set()
         self._now = now
         self._lag = lag
-        indexed = {*kind.uniques(), "name", "tel", "uniform_social_credit_code"}
+        lookups = (name for name, found in kind.fields.items() if found.type in LOOKUP_TYPES)
+        indexed = {*kind.uniques(), *lookups, "name", "tel", "uniform_social_credit_code"}
         self._live: dict[str, Record] = {}
         self._values = ValueIndex(indexed)
         self._view = SearchView(indexed)

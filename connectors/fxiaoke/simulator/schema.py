@@ -15,6 +15,8 @@ DEPARTMENT_TYPES = frozenset({"department", "department_many"})
 REGION_TYPES = ("country", "province", "city", "district")
 LIST_TYPES = EMPLOYEE_TYPES | DEPARTMENT_TYPES | {"select_many", "object_reference_many", "image", "file_attachment"}
 LOOKUP_TYPES = frozenset({"object_reference", "master_detail"})
+RELATED_TYPE = "what_list_data"
+"""The type of `related_object_data` [unverified]: records of any object, each named with its object."""
 COMPUTED_TYPES = frozenset({"auto_number", "formula", "count", "quote", "group"})
 DEFAULT_LENGTHS = {"text": 255, "long_text": 5000, "phone_number": 100, "email": 100, "url": 1000}
 
@@ -55,6 +57,7 @@ class FieldType:
     choices: tuple[Choice, ...] = ()
     parent: str | None = None
     target: str | None = None
+    on_target_delete: str = "set_null"
     default: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +91,7 @@ class FieldType:
             "is_required": self.required,
             "is_unique": self.unique,
             "is_active": self.active,
-            "is_index": self.type not in {"long_text", "group"},
+            "is_index": self.type not in {"long_text", "group", RELATED_TYPE},
             "help_text": "",
             "description": "",
             "default_is_expression": False,
@@ -124,7 +127,7 @@ class FieldType:
                 "target_related_list_name": f"{self.api_name}_list",
                 "target_related_list_label": self.label,
                 "wheres": [],
-                "action_on_target_delete": "set_null",
+                "action_on_target_delete": self.on_target_delete,
             }
         return {}
 
@@ -183,3 +186,17 @@ class ObjectType:
                 choices=tuple(replace(c, disabled=disabled) if c.value in wanted else c for c in kind.choices),
             )
         self.fields[name] = kind
+
+
+def choices_of(text: str, separator: str = ", ") -> tuple[Choice, ...]:
+    """Reads options written as `value=label`."""
+    pairs = (part.partition("=") for part in text.split(separator))
+    return tuple(Choice(value, label) for value, _, label in pairs)
+
+
+def new_field(name: str, label: str, kind: str, **more: Any) -> FieldType:
+    """Makes a field; `choices` may be one text, and the suffix tells a custom field."""
+    more.setdefault("define_type", "custom" if name.endswith("__c") else "package")
+    if isinstance(more.get("choices"), str):
+        more["choices"] = choices_of(more["choices"])
+    return FieldType(name, label, kind, **more)

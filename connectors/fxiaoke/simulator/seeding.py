@@ -88,14 +88,15 @@ def _records(tenant: Tenant, world: World) -> Iterator[Record]:
         yield record | {
             "last_modified_time": modified,
             "version": str(rng.randrange(1, 9)),
-            "account_no": tenant.next_number("Account"),
-            "data_own_department": [_department(canonical, record)],
+            "account_no": tenant.next_number("A"),
+            "data_own_department": [department_of(canonical, record)],
             "deal_status": "1",
             **customer_fields(canonical),
         }
 
 
-def _department(canonical: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def department_of(canonical: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    """Returns the department of a branch, or the owner's where the branch is unknown."""
     return DEPARTMENT_OF_BRANCH.get(str(canonical.get("branch_code")), str(record["owner_department_id"]))
 
 

@@ -28,6 +28,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "owner_in_update": ("ignore", "reject"),
     "clear_with_null": ("clear", "ignore", "reject"),
     "clear_with_empty": ("clear", "ignore", "reject"),
+    "log_edit": ("allowed", "window", "refused"),
+    "target_delete_stage": ("delete", "invalid"),
 }
 
 
@@ -80,7 +82,7 @@ class Settings:
     denied_objects: list[str] = field(default_factory=list)
     # writing
     business_code: int = 320001400
-    approval_objects: list[str] = field(default_factory=lambda: ["AccountObj"])
+    approval_objects: list[str] = field(default_factory=lambda: ["AccountObj", "complaint__c"])
     duplicate_check_default: bool = False
     duplicate_fields: list[str] = field(default_factory=lambda: ["name"])
     validation_rules_default: bool = True
@@ -99,6 +101,16 @@ class Settings:
     touch_bumps_version: bool = True
     change_owner_moves_department: bool = False
     max_id_list: int = 20
+    # 销售记录, and what points at a deleted record
+    log_account_lookup: bool = True
+    log_related_described: bool = True
+    log_links_mirrored: bool = True
+    log_touches_customer: bool = True
+    log_edit: str = "allowed"
+    log_edit_window_seconds: int = 86_400
+    log_invalid_allowed: bool = True
+    log_owner_changeable: bool = True
+    target_delete_stage: str = "delete"
 
     @classmethod
     def for_limits(cls, name: str) -> Settings:
@@ -115,7 +127,8 @@ class Settings:
                 raise ValueError(f"unknown setting {name}")
             self._check(name, value)
         for name, value in changes.items():
-            setattr(self, name, value)
+            present = getattr(self, name)
+            setattr(self, name, float(value) if isinstance(present, float) else value)
 
     def _check(self, name: str, value: Any) -> None:
         present = getattr(self, name)

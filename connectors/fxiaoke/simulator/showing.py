@@ -12,6 +12,7 @@ from connectors.fxiaoke.simulator.schema import (
     EMPLOYEE_TYPES,
     LOOKUP_TYPES,
     REGION_TYPES,
+    RELATED_TYPE,
     SELECT_TYPES,
     FieldType,
     ObjectType,
@@ -69,6 +70,8 @@ class Showcase:
             return self._department(name)
         if found.type in LOOKUP_TYPES:
             return self._lookup(name, str(found.target))
+        if found.type == RELATED_TYPE:
+            return self._related
         labels = REGION_NAMES if found.type in REGION_TYPES else {c.value: c.label for c in found.choices}
         if found.type == "select_many":
             return _labelled(name, lambda value: [labels.get(item, item) for item in value])
@@ -115,6 +118,13 @@ class Showcase:
                 shown[f"{name}__relation_ids"] = value
 
         return change
+
+    def _related(self, shown: dict[str, Any], value: list[dict[str, str]]) -> None:
+        """Adds the present display name of each record; a link shows it although the link itself has not changed."""
+        shown["related_object_data"] = [
+            {**item, "name": (self._tenant.tables[item["describe_api_name"]].get(item["id"]) or {}).get("name", "")}
+            for item in value
+        ]
 
     def _team(self, shown: dict[str, Any], value: list[dict[str, Any]]) -> None:
         shown["relevant_team"] = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.fxiaoke.simulator.auth import Gate
-from connectors.fxiaoke.simulator.objects import build_objects
+from connectors.fxiaoke.simulator.objects import LOG, build_objects
 from connectors.fxiaoke.simulator.records import Record, Table
 from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter
 from connectors.fxiaoke.simulator.schema import ObjectType
@@ -68,6 +68,13 @@ class Tenant:
         }
         self.tables["PersonnelObj"].load(self._personnel())
         self.tables["DepartmentObj"].load(self._departments())
+        self.apply_switches()
+
+    def apply_switches(self) -> None:
+        """Makes the fields of the objects those that the switches say."""
+        fields = self.objects[LOG].fields
+        if "account_id" in fields:
+            fields["account_id"] = replace(fields["account_id"], active=self.settings.log_account_lookup)
 
     def now_ms(self) -> int:
         """Returns the present instant in milliseconds."""
@@ -143,10 +150,10 @@ class Tenant:
             "relevant_team": [member],
         }
 
-    def next_number(self, name: str) -> str:
-        """Returns the next automatic number of an object."""
-        self.numbers[name] += 1
-        return f"{name[:1]}{self.numbers[name]:08d}"
+    def next_number(self, prefix: str) -> str:
+        """Returns the next automatic number of a series."""
+        self.numbers[prefix] += 1
+        return f"{prefix}{self.numbers[prefix]:08d}"
 
     def _personnel(self) -> list[Record]:
         at = self.now_ms() - 86_400_000_000

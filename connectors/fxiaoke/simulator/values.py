@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from connectors.fxiaoke.simulator.refusal import Refusal, class_cast
+from connectors.fxiaoke.simulator.refusal import Refusal, class_cast, null_pointer
 from connectors.fxiaoke.simulator.regions import BY_CODE
 from connectors.fxiaoke.simulator.schema import (
     DEPARTMENT_TYPES,
@@ -14,6 +14,7 @@ from connectors.fxiaoke.simulator.schema import (
     LOOKUP_TYPES,
     NUMBER_TYPES,
     REGION_TYPES,
+    RELATED_TYPE,
     SELECT_TYPES,
     TEXT_TYPES,
     TIME_TYPES,
@@ -48,6 +49,8 @@ class ValueCheck:
             return self._region(found, value)
         if found.type in LOOKUP_TYPES:
             return self._lookup(found, value)
+        if found.type == RELATED_TYPE:
+            return self._related(found, value)
         if found.type == "true_or_false":
             if not isinstance(value, bool):
                 raise class_cast(found.api_name, value, "java.lang.Boolean")
@@ -105,6 +108,21 @@ class ValueCheck:
         if not self._exists(str(found.target), value):
             raise Refusal(self._code, f"[{found.label}]{LOOKUP_MISSING}")
         return value
+
+    def _related(self, found: FieldType, value: Any) -> list[dict[str, str]]:
+        if not isinstance(value, list):
+            raise class_cast(found.api_name, value, "java.util.List")
+        stored: dict[tuple[str, str], dict[str, str]] = {}
+        for item in value:
+            if not isinstance(item, dict):
+                raise class_cast(found.api_name, item, "java.util.Map")
+            name, record_id = item.get("describe_api_name"), item.get("id")
+            if not isinstance(name, str) or not isinstance(record_id, str):
+                raise null_pointer(found.api_name)
+            if not self._exists(name, record_id):
+                raise Refusal(self._code, f"[{found.label}]{LOOKUP_MISSING}")
+            stored[name, record_id] = {"describe_api_name": name, "id": record_id}
+        return list(stored.values())
 
     def _list(self, found: FieldType, value: Any, to_user: Callable[[Any], str]) -> list[Any]:
         if not isinstance(value, list):

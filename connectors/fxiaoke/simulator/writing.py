@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.fxiaoke.simulator.auth import Caller
+from connectors.fxiaoke.simulator.changes import locked, merged, touched
+from connectors.fxiaoke.simulator.objects import LOG
 from connectors.fxiaoke.simulator.records import Record
-from connectors.fxiaoke.simulator.refusal import SERVICE_ABNORMAL, Refusal, bad_parameter, class_cast, null_pointer
+from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter, class_cast, null_pointer
+from connectors.fxiaoke.simulator.related import note_log, settle_links
 from connectors.fxiaoke.simulator.schema import ObjectType
 from connectors.fxiaoke.simulator.staff import SYSTEM_USER
 from connectors.fxiaoke.simulator.tenant import Tenant
@@ -31,17 +34,18 @@ class Writer:
     def create(self, sent: Mapping[str, Any]) -> str:
         """Writes a new record and returns its id; raises Refusal and writes nothing when a check fails."""
         tenant = self.tenant
-        values = self._stored(sent, creating=True)
+        values = self._linked({}, self._stored(sent, creating=True))
         record_type = self._record_type(values)
         record = tenant.born(tenant.new_id(), tenant.now_ms(), self.caller.user_id, record_type)
         record |= self._specified(sent)
         record |= self._ownership(values) | {name: value for name, value in values.items() if value is not None}
-        if "account_no" in self.kind.fields:
-            record["account_no"] = tenant.next_number("Account")
+        record |= self._numbers()
         self._check(record, set(self.kind.fields))
         if self._flow():
             record |= {"life_status": "under_review", "lock_status": "1"}
         self.table.put(record)
+        if self.kind.api_name == LOG:
+            note_log(tenant, record, self.caller.user_id)
         self._automate(record["_id"])
         return str(record["_id"])
 
@@ -51,12 +55,13 @@ class Writer:
         present = tenant.find(self.kind.api_name, sent.get("_id"), "_id")
         if present.get("is_deleted"):
             raise Refusal(tenant.settings.not_found_code, tenant.settings.not_found_text)
+        self._admit_edit(present)
         skipped = self.kind.custom and self.body["data"].get("skipDataStatusValidate") is True
         if present["lock_status"] == "1" and not skipped:
             raise locked("编辑")
         if "owner" in sent and tenant.settings.owner_in_update == "reject":
             raise self._refuse("owner", "不能通过编辑修改")
-        values = self._stored(sent, creating=False)
+        values = self._linked(present, self._stored(sent, creating=False))
         values.pop("owner", None)
         self._check(merged(present, values), set(values))
         if self._flow():
@@ -69,6 +74,8 @@ class Writer:
         """Gives records new owners, all or none."""
         if not isinstance(changes, list) or not changes:
             raise null_pointer("Data")
+        if self.kind.api_name == LOG and not self.tenant.settings.log_owner_changeable:
+            raise Refusal(self.tenant.settings.business_code, "没有更换负责人的操作权限")
         new: list[Record] = []
         for change in changes:
             if not isinstance(change, dict):
@@ -87,6 +94,25 @@ class Writer:
             new.append(touched(self.tenant, present, fields, self.caller.user_id))
         for record in new:
             self.table.put(record)
+
+    def _linked(self, record: Record, values: dict[str, Any]) -> dict[str, Any]:
+        if self.kind.api_name != LOG:
+            return values
+        return settle_links(record, values, self.tenant.settings.log_links_mirrored)
+
+    def _numbers(self) -> dict[str, str]:
+        """Returns the automatic numbers of a new record."""
+        numbered = (found for found in self.kind.fields.values() if found.type == "auto_number")
+        return {found.api_name: self.tenant.next_number(str(found.extra.get("prefix", "N"))) for found in numbered}
+
+    def _admit_edit(self, present: Record) -> None:
+        """Refuses the edit of a 销售记录 where the tenant forbids it, or forbids it after a while [unverified]."""
+        settings = self.tenant.settings
+        if self.kind.api_name != LOG or settings.log_edit == "allowed":
+            return
+        age = self.tenant.now_ms() - present["create_time"]
+        if settings.log_edit == "refused" or age > settings.log_edit_window_seconds * 1000:
+            raise Refusal(settings.business_code, "无此操作的数据权限：销售记录不可编辑")
 
     def _stored(self, sent: Mapping[str, Any], creating: bool) -> dict[str, Any]:
         """Returns the stored form of what was sent, None for a field to clear."""
@@ -211,25 +237,6 @@ class Writer:
     def _refuse(self, name: str, reason: str) -> Refusal:
         label = self.kind.fields[name].label if name in self.kind.fields else name
         return Refusal(self.tenant.settings.business_code, f"[{label}]({name}){reason}")
-
-
-def locked(operation: str) -> Refusal:
-    """Builds the answer to a change of a locked record, which shares its code with «service abnormal»."""
-    return Refusal(SERVICE_ABNORMAL, f"不能进行[{operation}]操作，以下这些数据已被锁定。", "服务异常")
-
-
-def merged(record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a record with new values, emptied fields left out."""
-    return {name: value for name, value in {**record, **values}.items() if value is not None}
-
-
-def touched(tenant: Tenant, record: Record, values: Mapping[str, Any], by: str) -> dict[str, Any]:
-    """Returns a record's next version with new values."""
-    return merged(record, values) | {
-        "version": str(int(record["version"]) + 1),
-        "last_modified_time": tenant.now_ms(),
-        "last_modified_by": [by],
-    }
 
 
 def run_automations(tenant: Tenant, object_name: str, record_id: str, workflow: bool) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from connectors.simulation.activities import invent_activities
 from connectors.simulation.admin import admin_routes, change_fields
 from connectors.simulation.calls import CallLayer, notes_of
 from connectors.simulation.clock import SimClock
@@ -34,6 +35,7 @@ from connectors.zoho_crm.simulator.oauth import Accounts, require_scope
 from connectors.zoho_crm.simulator.records import ModuleStore, Org
 from connectors.zoho_crm.simulator.schema import User
 from connectors.zoho_crm.simulator.seeding import seed_org
+from connectors.zoho_crm.simulator.seeding_activities import seed_activities
 from connectors.zoho_crm.simulator.settings import Settings
 
 VERSIONS = ("v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8")
@@ -298,6 +300,7 @@ def make_app(options: SimulatorOptions) -> ASGIApp:
     org = Org(clock, settings)
     if not options.empty:
         seed_org(org, world)
+        seed_activities(org, world, invent_activities(world, options.logs, options.complaints))
     accounts = Accounts(org)
     simulator = Simulator(org, accounts, ledger)
     ledger.remarks = org.triggers

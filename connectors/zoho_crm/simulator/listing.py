@@ -255,8 +255,12 @@ def _shower(org: Org, store: ModuleStore, names: list[str] | None) -> Callable[[
     """Returns how a list shows a row: the fields asked for, and always the id."""
     if names is None:
         return lambda row: whole_record(store, row, "v2")
+    told = "$se_module" in names and "What_Id" in store.spec.fields
+    names = [name for name in names if name != "$se_module"]
     plain = list(dict.fromkeys([name for name in names if name[0] != "$"] + ["id"]))
     extra = {name: _VIRTUAL.get(name) for name in names if name[0] == "$"}
+    if told and org.settings.se_module_in_lists:
+        plain.append("$se_module")
     rich = [name for name in org.settings.rich_text_fields.split(",") if name in plain]
     if len(plain) == 1:
         return lambda row: {"id": row.record_id, **extra}

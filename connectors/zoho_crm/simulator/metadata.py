@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from connectors.zoho_crm.simulator.activity_fields import SE_MODULE
 from connectors.zoho_crm.simulator.answers import Failure, answer, empty, invalid, whole_number
 from connectors.zoho_crm.simulator.oauth import ORG_ID
 from connectors.zoho_crm.simulator.records import Org
@@ -16,7 +17,8 @@ _MADE_AT = 1_700_000_000
 _PROFILE = {"name": "Administrator", "id": "5843104000000026011"}
 _PROFILES = [{"permission_type": "read_write", **_PROFILE}]
 _JSON_TYPES = {"integer": "integer", "boolean": "boolean", "currency": "double", "lookup": "jsonobject",
-               "ownerlookup": "jsonobject", "bigint": "string"}  # fmt: skip
+               "ownerlookup": "jsonobject", "bigint": "string", "jsonarray": "jsonarray",
+               "event_reminder": "jsonobject", "ALARM": "jsonobject", "RRULE": "jsonobject"}  # fmt: skip
 _OLD = ("v2", "v2.1")
 
 
@@ -52,7 +54,14 @@ def fields(org: Org, params: Mapping[str, str], version: str) -> Response:
     # The old versions do not describe the record id; zcrmsdk would refuse its own ids if they did.
     seen = [one for one in store.spec.fields.values() if store.visible(one.api_name)]
     shown = [one for one in seen if one.api_name != "id" or version not in _OLD]
-    return answer({"fields": [_field(org, one, version) for one in shown]})
+    described = [_field(org, one, version) for one in shown]
+    if "What_Id" in store.spec.fields and org.settings.se_module_described:
+        described.append(_field(org, _module_of_link(store.spec), version))
+    return answer({"fields": described})
+
+
+def _module_of_link(spec: ModuleSpec) -> FieldSpec:
+    return FieldSpec("$se_module", "text", 120, field_id=_derived(spec.module_id, 30_000))
 
 
 def field(org: Org, field_id: str, params: Mapping[str, str], version: str) -> Response:
@@ -279,6 +288,9 @@ def _pick_list(spec: FieldSpec) -> list[dict[str, Any]]:
 def _lookup(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
     if not spec.lookup:
         return {}
+    if spec.lookup == SE_MODULE:
+        link = {"display_label": None, "api_name": None, "id": None}
+        return {**link, "module": SE_MODULE if version in _OLD else {"api_name": SE_MODULE, "id": None, "crypt": False}}
     target = org.modules[spec.lookup].spec
     described = {"display_label": target.api_name, "api_name": spec.api_name, "id": _derived(spec.field_id, 90_000_000)}
     if version in _OLD:

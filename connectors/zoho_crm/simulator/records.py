@@ -30,6 +30,7 @@ class Row:
     deleted_by: str = ""
     permanent: bool = False
     merged_into: str = ""
+    deleted_with: str = ""
     searched: dict[str, Any] | None = field(default=None, repr=False)
     searchable_at: float = 0.0
 
@@ -50,7 +51,7 @@ class ModuleStore:
         self.by_id: list[int] = []
         self.by_modified: list[tuple[int, int]] = []
         self.by_created: list[tuple[int, int]] = []
-        self.index: dict[str, dict[str, set[str]]] = {name: {} for name in spec.indexed}
+        self.index: dict[str, dict[str, set[str]]] = {name: {} for name in (*spec.indexed, *spec.links)}
 
     def visible(self, name: str) -> FieldSpec | None:
         """Returns a field that the token user may see."""
@@ -97,18 +98,25 @@ class ModuleStore:
         self._index(row, fields)
 
     def holders(self, name: str, value: object) -> set[str]:
-        """Returns the ids of live records that hold a value in an indexed field; case does not matter."""
+        """Returns the ids of live records that hold a value, or link to an id, in an indexed field.
+
+        Case does not matter.
+        """
         return self.index[name].get(str(value).casefold(), set())
 
     def _index(self, row: Row, fields: dict[str, Any]) -> None:
         for name, index in self.index.items():
             if (value := fields.get(name)) is not None:
-                index.setdefault(str(value).casefold(), set()).add(row.record_id)
+                index.setdefault(_key(value), set()).add(row.record_id)
 
     def _unindex(self, row: Row) -> None:
         for name, index in self.index.items():
             if (value := row.fields.get(name)) is not None:
-                index.get(str(value).casefold(), set()).discard(row.record_id)
+                index.get(_key(value), set()).discard(row.record_id)
+
+
+def _key(value: Any) -> str:
+    return str(value["id"] if isinstance(value, dict) else value).casefold()
 
 
 def _remove(keys: list[Any], key: Any) -> None:
@@ -135,6 +143,7 @@ class Org:
             {"module": "Contacts", "when_empty": "Lead_Source", "set": {"Lead_Source": "Other"}},
             {"module": "Accounts", "when_empty": "Customer_Source", "set": {"Customer_Source": "Other"}},
         ]
+        self.last_case = 0  # the highest Case_Number given
         self._ids = 0
 
     @property
@@ -155,6 +164,11 @@ class Org:
         """Returns the next id; later ones are larger."""
         self._ids += 1
         return str(_FIRST_NEW_ID + self._ids * 1001)
+
+    def next_case_number(self) -> str:
+        """Returns the next Case_Number, after those of the records that the org began with."""
+        self.last_case += 1
+        return f"TS{self.last_case:08d}"
 
     def tag(self, name: str) -> dict[str, Any]:
         """Returns the tag of a name, made when it is new."""

@@ -6,11 +6,15 @@ from typing import Any
 
 from starlette.responses import Response
 
+from connectors.zoho_crm.simulator import activities
 from connectors.zoho_crm.simulator.answers import Failure, RowRefused, answer, empty, invalid
 from connectors.zoho_crm.simulator.listing import bin_state
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.schema import User
 from connectors.zoho_crm.simulator.writing import recycle, write_fields
+
+MERGEABLE = ("Contacts", "Accounts", "Leads")
+"""The modules whose duplicates the vendor merges (Zoho help: merging duplicate records)."""
 
 
 def list_bin(org: Org, page: int, per_page: int) -> Response:
@@ -58,11 +62,16 @@ def _restored(org: Org, record_id: str) -> dict[str, Any]:
 
 
 def restore(org: Org, store: ModuleStore, row: Row) -> None:
-    """Puts a record back under the same id; whether its time moves is a switch."""
-    row.deleted, row.deleted_by = 0, ""
+    """Puts a record back under the same id; whether its time moves and its activities come along are switches."""
+    row.deleted, row.deleted_by, row.deleted_with = 0, "", ""
     store.enter(row)
     if org.settings.restore_bumps_modified:
         write_fields(org, store, row, {}, org.api_user)
+    if not org.settings.restore_cascades:
+        return
+    for other in org.modules.values():
+        for child in [one for one in other.gone.values() if one.deleted_with == row.record_id and not one.permanent]:
+            restore(org, other, child)
 
 
 def merge(org: Org, store: ModuleStore, master_id: str, body: Any, user: User) -> Response:
@@ -83,7 +92,12 @@ def merge(org: Org, store: ModuleStore, master_id: str, body: Any, user: User) -
 
 
 def merge_into(org: Org, store: ModuleStore, master_id: str, losers: list[tuple[str, list[str]]], user: User) -> None:
-    """Merges losers into a master, which takes the fields named for each; raises RowRefused for a wrong id."""
+    """Merges losers into a master, which takes the fields named for each and what was linked to them.
+
+    Raises RowRefused for a wrong id, and for a module whose records cannot be merged.
+    """
+    if store.spec.api_name not in MERGEABLE:
+        raise RowRefused("NOT_SUPPORTED", "merge is not supported for this module", {})
     master = store.live(master_id)
     rows = [(store.live(loser_id), names) for loser_id, names in losers]
     if master is None or any(row is None or row is master for row, _ in rows):
@@ -92,6 +106,9 @@ def merge_into(org: Org, store: ModuleStore, master_id: str, losers: list[tuple[
     for row, names in rows:
         assert row is not None
         values |= {name: row.fields[name] for name in names if name in store.spec.fields}
+        link = {"name": master.fields.get(store.spec.name_field), "id": master_id}
+        for other, name, linked in activities.links_to(org, row.record_id):
+            write_fields(org, other, linked, {name: link}, user)
         recycle(org, store, row, user)
         row.permanent, row.merged_into = True, master_id
     write_fields(org, store, master, values, user)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from connectors.zoho_crm.simulator import activity_fields
+
 _PICKLISTS = {
     "tier": ("私人银行", "贵宾", "金卡", "普通"),
     "stage": ("潜在客户", "初次客户", "忠诚客户", "流失预警", "流失客户"),
@@ -21,6 +23,7 @@ _PICKLISTS = {
         "建筑业-土木工程", "批发零售业", "批发零售业-批发", "批发零售业-零售", "交通仓储邮政业", "住宿餐饮业",
         "信息技术业", "信息技术业-软件", "金融业", "房地产业", "租赁商务服务业", "教育", "卫生和社会工作",
     ),
+    **activity_fields.PICKLISTS,
 }  # fmt: skip
 
 _SYSTEM = """
@@ -67,10 +70,21 @@ Email email/100 | Phone phone/30 | Mobile phone/30 | Lead_Status picklist:leadst
 Industry picklist:industry | Annual_Revenue currency/16 | No_of_Employees integer/9 | Street text/250
 City text/100 | State text/100 | Zip_Code text/30 | Country text/100
 """,
+    **activity_fields.MODULES,
 }
-DUPLICATE_FIELDS = {"Contacts": "Email", "Accounts": "Account_Name", "Leads": "Email"}
-"""The vendor's own duplicate field per module (Zoho API upsert-records)."""
-NAME_FIELDS = {"Contacts": "Full_Name", "Accounts": "Account_Name", "Leads": "Full_Name"}
+DUPLICATE_FIELDS = {
+    "Contacts": "Email",
+    "Accounts": "Account_Name",
+    "Leads": "Email",
+    **activity_fields.DUPLICATE_FIELDS,
+}
+"""The vendor's own duplicate field of a module, where it has one (Zoho API upsert-records)."""
+NAME_FIELDS = {
+    "Contacts": "Full_Name",
+    "Accounts": "Account_Name",
+    "Leads": "Full_Name",
+    **activity_fields.NAME_FIELDS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,7 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModuleSpec:
-    """One module with its fields by name."""
+    """One module with its fields by name; `links` are its lookups to other records."""
 
     api_name: str
     module_id: str
@@ -99,6 +113,7 @@ class ModuleSpec:
     duplicate_field: str
     name_field: str
     indexed: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -153,14 +168,15 @@ def org_modules(custom_fields: bool = True, hub_id_unique: bool = True) -> dict[
                 field_id = f"58431040000000{order:02d}{len(fields) + 1:03d}"
                 unique = spec.unique and hub_id_unique
                 fields[spec.api_name] = replace(spec, field_id=field_id, unique=unique)
-        indexed = [one for one in ("Hub_Id", DUPLICATE_FIELDS[name]) if one in fields]
+        own_field = DUPLICATE_FIELDS.get(name, "")
         modules[name] = ModuleSpec(
             name,
             f"584310400000000{2170 + order}",
             fields,
-            DUPLICATE_FIELDS[name],
+            own_field,
             NAME_FIELDS[name],
-            tuple(indexed),
+            indexed=tuple(one for one in ("Hub_Id", own_field) if one in fields),
+            links=tuple(one.api_name for one in fields.values() if one.lookup),
         )
     return modules
 

@@ -40,6 +40,8 @@ class Settings:
     rich_text_fields: str = ""  # names whose values lists cut to 500 characters
     external_field: str = ""  # the field an administrator made an external id
     hidden_get: str = "NO_PERMISSION"  # or "absent"
+    se_module_in_lists: bool = True  # unverified; False leaves $se_module to the single GET
+    se_module_described: bool = False  # unverified whether the field metadata name it
     deleted_rows: int = 2_000
     deleted_none_status: int = 204  # or 304 with If-Modified-Since
     recycle_days: int = 60
@@ -57,6 +59,10 @@ class Settings:
     conditional_v2: bool = False
     trim_text: bool = True
     given_name_first: bool = True
+    upsert_activities: bool = True  # unverified for Calls, Events and Tasks; False refuses it
+    missed_call_length: str = "any"  # or "zero": whether a missed call may have a length is not documented
+    cascade_deletes: bool = True  # deleting a parent deletes its activities (Zoho help: deleting records)
+    restore_cascades: bool = True  # unverified whether a restored parent brings its activities back
     restore_bumps_modified: bool = True
     merge_lists_loser: bool = True
     error_style: str = "top"  # or "data": the published documents wrap request errors in data[]

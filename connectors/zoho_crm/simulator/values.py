@@ -109,6 +109,12 @@ def _linked(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, An
     return {"name": row.fields.get(store.spec.name_field), "id": row.record_id}
 
 
+def _opaque(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> Any:
+    if not isinstance(raw, dict | list):
+        raise _wrong(spec, json_path, spec.data_type)
+    return raw
+
+
 def _owner(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, str]:
     user = org.users.get(str(raw.get("id"))) if isinstance(raw, dict) else None
     if user is None or not user.active:
@@ -140,4 +146,8 @@ _READERS: dict[str, Any] = {
     "picklist": _choice,
     "lookup": _linked,
     "ownerlookup": _owner,
+    "jsonarray": _opaque,
+    "event_reminder": _opaque,
+    "ALARM": _opaque,
+    "RRULE": _opaque,
 }

@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from connectors.zoho_crm.simulator import activities
+from connectors.zoho_crm.simulator.activity_fields import ACTIVITIES, SE_MODULE
 from connectors.zoho_crm.simulator.answers import Failure, RowRefused, answer, invalid
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.schema import User
@@ -58,7 +60,7 @@ def read_check_fields(store: ModuleStore, body: Any) -> list[str] | None:
     listed = body.get("duplicate_check_fields")
     if listed is None:
         return None
-    if not isinstance(listed, list) or any(name not in store.index for name in listed):
+    if not isinstance(listed, list) or any(name not in store.spec.indexed for name in listed):
         raise invalid("invalid data", api_name="duplicate_check_fields")
     return listed
 
@@ -89,6 +91,8 @@ def update(org: Org, store: ModuleStore, rows: list[Any], call: WriteCall) -> Re
 
 def upsert(org: Org, store: ModuleStore, rows: list[Any], call: WriteCall) -> Response:
     """Answers POST /{module}/upsert."""
+    if store.spec.api_name in ACTIVITIES and not org.settings.upsert_activities:
+        raise Failure(400, "NOT_SUPPORTED", "upsert is not supported for this module", {})
     results = _each(rows, call, lambda row, place: _upsert(org, store, row, place, call))
     if len(rows) == 1 and results[0]["code"] == "ALREADY_MODIFIED":
         raise Failure(412, "ALREADY_MODIFIED", _ALREADY, results[0]["details"])
@@ -103,10 +107,14 @@ def delete(org: Org, store: ModuleStore, ids: list[str], call: WriteCall) -> Res
     return _finish(org, _each(ids, call, lambda row_id, place: _delete(org, store, str(row_id), call)), 200)
 
 
-def recycle(org: Org, store: ModuleStore, row: Row, user: User) -> None:
-    """Moves a live record to the recycle bin."""
+def recycle(org: Org, store: ModuleStore, row: Row, user: User, parent_id: str = "") -> None:
+    """Moves a live record to the recycle bin, and with it its activities."""
     store.leave(row)
-    row.deleted, row.deleted_by = org.now(), user.user_id
+    row.deleted, row.deleted_by, row.deleted_with = org.now(), user.user_id, parent_id
+    if not org.settings.cascade_deletes:
+        return
+    for child_store, child in activities.linked_to(org, row.record_id, ACTIVITIES, ("Who_Id", "What_Id")):
+        recycle(org, child_store, child, user, row.record_id)
 
 
 def _each(rows: list[Any], call: WriteCall, act: Callable[[Any, int], dict[str, Any]]) -> list[dict[str, Any]]:
@@ -145,6 +153,7 @@ def insert_row(org: Org, store: ModuleStore, payload: Any, place: int, call: Wri
     fields |= {"id": row.record_id, "Owner": call.user.lookup(), "Tag": [], "Email_Opt_Out": False}
     if "Email_Opt_Out" not in store.spec.fields:
         del fields["Email_Opt_Out"]
+    fields |= activities.born_with(org, store)
     fields |= {name: value for name, value in values.items() if value is not None}
     fields |= {"Created_By": call.user.lookup(), "Created_Time": org.iso(now)}
     row.fields = _stamped(org, store, fields, call.user, now)
@@ -230,7 +239,7 @@ def _stamped(org: Org, store: ModuleStore, fields: dict[str, Any], user: User, n
     fields |= {"Modified_By": user.lookup(), "Modified_Time": org.iso(now)}
     if "Full_Name" in store.spec.fields:
         fields["Full_Name"] = org.full_name(fields)
-    return fields
+    return activities.derive(org, store, fields, user)
 
 
 def _check(org: Org, store: ModuleStore, payload: Any, place: int, row: Row | None) -> dict[str, Any]:
@@ -242,11 +251,14 @@ def _check(org: Org, store: ModuleStore, payload: Any, place: int, row: Row | No
         spec = store.visible(name)
         if spec is None and name != "Layout" and not name.startswith("$") and org.settings.unknown_field == "reject":
             raise RowRefused("INVALID_DATA", "invalid data", _where(name, place))
-        if spec is not None and not spec.read_only:
+        if spec is not None and spec.lookup == SE_MODULE:
+            values |= activities.link(org, raw, payload.get("$se_module"), _where(name, place))
+        elif spec is not None and not spec.read_only:
             values[name] = store_value(org, spec, raw, f"$.data[{place}].{name}")
     for name, spec in store.spec.fields.items():
         if spec.required and (row is None or name in values) and values.get(name) is None:
             raise RowRefused("MANDATORY_NOT_FOUND", "required field not found", _where(name, place))
+    activities.check(org, store, row.fields if row else {}, values, f"$.data[{place}]")
     _refuse_by_rule(org, store, values, place)
     _refuse_duplicate(org, store, values, place, row)
     if "Owner" in values and values["Owner"] is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +29,7 @@ KNOWN_KINDS = (
     | CHOICES
     | {"phone", "phone_number", "email", "date", "datetime", "date_time", "boolean", "true_or_false", "lookup"}
     | {"object_reference", "ownerlookup", "userlookup", "employee", "department", "multiselectpicklist", "select_many"}
+    | {"multi_module_lookup", "object_reference_many"}
 )
 
 
@@ -86,14 +87,16 @@ class Joint:
     """Joins several fields.
 
     `get` sees the native values in the order of the pair and returns the canonical ones in theirs; `put` sees the
-    canonical fields to write and those the system is known to hold, and returns native fields. With `needed`
-    = 1 the second of two native fields may be absent from a payload: `get` then sees ABSENT, and raises NotObserved
-    where the answer depends on it.
+    canonical fields to write and those the system is known to hold, and returns native fields. With `needed` only so
+    many leading native fields must be in a payload: for any other `get` sees ABSENT, and raises NotObserved where the
+    answer depends on it. `get` returns ABSENT for one of several canonical fields that the payload does not show.
+    With `always` the lens is asked for native fields at every creation, even where no canonical field is known.
     """
 
     get: Callable[[tuple[Any, ...]], tuple[Value, ...]]
     put: Callable[[Fields, Fields], dict[str, Any]]
-    needed: Literal[1] | None = None
+    needed: int | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ Made = Simple | Joint | Constant
 class Lens:
     """Is one entry of the library. `families` are the vendor field kinds it can read; empty means any.
 
-    `parts` is (fewest, most) native fields and `canonicals` likewise. `lossy` allows one direction only.
+    `parts` is (fewest, most) native fields and `canonicals` likewise. `lossy` allows one direction only. `written` is
+    how many leading native fields are written, where the others are read only.
     """
 
     name: str
@@ -122,3 +126,4 @@ class Lens:
     parts: tuple[int, int] = (1, 1)
     canonicals: tuple[int, int] = (1, 1)
     lossy: bool = False
+    written: int | None = None

@@ -136,7 +136,7 @@ def test_a_merge_in_a_system_rebinds_or_proposes(bound: str | None, native_id: s
 def test_a_routing_field_is_never_moved_silently() -> None:
     moved = side("a", {"kind": "org", "city": "Y"}, agreed({"kind": "person", "city": "X"}))
     stands = {"kind": "person", "city": "X"}
-    asking = policy(routing=frozenset(["kind"]))
+    asking = policy(routing={"kind": {}})
     plan = plan_record(snapshot(stands, moved), asking, NOW)
     assert plan.conflicts == (Conflict("kind", "route", (("a", "org"),)),)
     assert plan.golden.fields == {"kind": "person", "city": "Y"}
@@ -147,7 +147,7 @@ def test_a_routing_field_is_never_moved_silently() -> None:
 def test_a_stale_answer_does_not_move_a_routing_field() -> None:
     moved = side("a", {"kind": "org"}, agreed({"kind": "person"}))
     shot = snapshot({"kind": "person"}, moved, resolutions=answer("kind", "trust", a="trust"))
-    assert plan_record(shot, policy(routing=frozenset(["kind"])), NOW).golden.fields == {"kind": "person"}
+    assert plan_record(shot, policy(routing={"kind": {}}), NOW).golden.fields == {"kind": "person"}
 
 
 RULES = (Derivation("received", "city"),)

@@ -5,31 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fxiaoke_tenant import FIELDS, Context, Make, create, edit, stored
+from fxiaoke_tenant import FIELDS, SERIAL, Context, Make, create, edit, request, stored, writes
 
 from connectors.base import Gone, NativeRecord, NotVisible, Op, Refused, Stale, Unknown, WriteRequest, Written
 from connectors.errors import QuotaExhausted, RateLimited, Unsupported
 from connectors.fxiaoke.connector import FxiaokeConnector
 from connectors.simulation.server import RunningSimulator
 
-SERIAL = iter(range(10_000))
-
-
-def request(
-    op: Op, native_id: str | None = None, version: str | None = None, object: str = "AccountObj", **fields: Any
-) -> WriteRequest:
-    n = next(SERIAL)
-    return WriteRequest(op, object, native_id, fields, fields.get("hub_id__c", f"hub-{n}"), f"key-{n}", version)
-
 
 def new(**fields: Any) -> WriteRequest:
     fields = {"name": "写入客户", "owner": ["1001"], **fields}
     return request(Op.CREATE, hub_id__c=fields.pop("hub_id__c", f"new-{next(SERIAL)}"), **fields)
-
-
-def writes(vendor: RunningSimulator) -> dict[str, int]:
-    calls = vendor.admin.calls()["calls"]
-    return {name.split()[0]: n for name, n in calls.items() if name.split()[0] not in ("query", "token", "describe")}
 
 
 def test_a_batch_is_written_in_order_without_automations(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:

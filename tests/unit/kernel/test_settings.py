@@ -31,8 +31,8 @@ def problems_of(folder: Path, text: str) -> list[Problem]:
 
 def edited(old: str, new: str) -> str:
     text = SHIPPED.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    return text.replace(old, new)
+    assert old in text
+    return text.replace(old, new, 1)
 
 
 def line_of(text: str, part: str) -> int:
@@ -47,7 +47,10 @@ def test_shipped_file_is_a_production_hub_over_both_systems(tmp_path: Path) -> N
     assert kinds == {"zoho": "zoho_crm", "fxiaoke": "fxiaoke"}
     customer = settings.entities["customer"]
     assert customer.systems == customer.prefer == ("zoho", "fxiaoke")
-    assert (customer.on_delete, customer.guards.first_sync_needs_release) == ("detach", True)
+    assert sorted(settings.entities) == ["complaint", "contact_log", "customer"]
+    for entity in settings.entities.values():
+        assert (entity.systems, entity.guards) == (customer.systems, customer.guards)
+        assert (entity.on_delete, entity.guards.first_sync_needs_release) == ("detach", True)
     assert settings.path("keys/hub.key") == tmp_path / "keys" / "hub.key"
     assert settings.digest.startswith("sha256:")
 
@@ -88,7 +91,7 @@ def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, key:
 
 
 def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
-    text = edited("language: zh", "langauge: zh").replace("    prefer: [zoho, fxiaoke]", "    prefer: [erp]")
+    text = edited("language: zh", "langauge: zh").replace("    prefer: [zoho, fxiaoke]", "    prefer: [erp]", 1)
     found = problems_of(tmp_path, text.replace("  id: my-bank\n", ""))
     assert [p.line for p in found] == sorted(p.line or 0 for p in found)
     assert len(found) == 3

@@ -47,7 +47,7 @@ _TAGS = ["高净值", "活跃", "理财偏好", "房贷", "代发工资", "手�
 
 @cache
 def _values_of(name: str) -> st.SearchStrategy[Value]:
-    return _generate(CUSTOMER[name])
+    return generate(CUSTOMER[name])
 
 
 def canonical(field: Field) -> st.SearchStrategy[Value]:
@@ -55,7 +55,8 @@ def canonical(field: Field) -> st.SearchStrategy[Value]:
     return _values_of(field.name)
 
 
-def _generate(field: Field) -> st.SearchStrategy[Value]:
+def generate(field: Field) -> st.SearchStrategy[Value]:
+    """Generates canonical values of a field of any entity."""
     special: dict[str, st.SearchStrategy[Any]] = {
         "address_region": st.sampled_from(sorted(TABLES["regions"].rows)),
         "industry": st.sampled_from(sorted(TABLES["industries"].rows)),

@@ -177,6 +177,10 @@ def test_metadata_tells_types_picklists_and_what_may_be_written(zoho: ZohoClient
         "Contacts",
         "Accounts",
         "Leads",
+        "Calls",
+        "Events",
+        "Tasks",
+        "Cases",
     ]
     assert zoho.get("settings/layouts", module="Accounts").json()["layouts"][0]["sections"][0]["fields"]
     assert zoho.get("settings/fields", module="Nothing").json()["code"] == "INVALID_MODULE"

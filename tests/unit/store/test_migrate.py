@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
+from hub.store import reference_tables, schedule_tables  # noqa: F401 - their tables join the metadata
 from hub.store.database import open_engine
 from hub.store.migrate import migrate, require_current
 from hub.store.review_tables import metadata
@@ -48,7 +49,9 @@ def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:
 def test_the_tables_are_those_of_the_code(engine: sa.Engine) -> None:
     migrate(engine)
     with engine.connect() as conn:
-        assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+        # An index on expressions stands in the migration alone: how it is spelled differs from database to database.
+        spelled = {"include_name": lambda name, kind, parents: name != "golden_complaint"}
+        assert compare_metadata(MigrationContext.configure(conn, opts=spelled), metadata) == []
 
 
 @pytest.mark.parametrize("act", [migrate, require_current])

@@ -56,7 +56,7 @@ def test_a_missing_scope_is_named_where_it_is_missing(org: Any) -> None:
 
 
 def test_a_hub_id_field_that_repeats_is_reported_and_declared(org: Any) -> None:
-    zoho = org.connect(external_key="Mobile")
+    zoho = org.connect(external_key="Mobile", objects=["Contacts", "Accounts"])
     assert zoho.capabilities("Contacts").external_key_unique
     failed = [line for line in zoho.check() if not line.ok]
     assert [line.name for line in failed] == ["Contacts.Mobile", "Accounts.Mobile"]

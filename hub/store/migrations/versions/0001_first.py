@@ -10,12 +10,42 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+FIRST = (
+    "meta",
+    "crypto_key",
+    "subject_key",
+    "golden",
+    "binding",
+    "base",
+    "observation",
+    "blind_index",
+    "intent",
+    "field_change",
+    "run",
+    "checkpoint",
+    "lease",
+    "secret",
+    "mapping_version",
+    "schema_snapshot",
+    "audit_entry",
+    "audit_head",
+    "conflict",
+    "hold",
+    "quarantine",
+    "match_question",
+    "match_candidate",
+    "match_decision",
+    "guard_trip",
+)
+"""The tables of the first release. What they hold changes by a later revision only."""
+
 TRIPWIRE = "the audit log is append-only"
 
 
 def upgrade() -> None:
     connection = op.get_bind()
-    review_tables.metadata.create_all(connection)
+    metadata = review_tables.metadata
+    metadata.create_all(connection, tables=[metadata.tables[name] for name in FIRST])
     connection.execute(tables.audit_head.insert().values(id=1, epoch=1, seq=-1))
     if connection.dialect.name == "sqlite":
         for verb in ("UPDATE", "DELETE"):
@@ -41,4 +71,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    tables.metadata.drop_all(op.get_bind())
+    metadata = tables.metadata
+    metadata.drop_all(op.get_bind(), tables=[metadata.tables[name] for name in FIRST])

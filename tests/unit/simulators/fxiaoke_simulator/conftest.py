@@ -28,6 +28,8 @@ def api(simulator: RunningSimulator) -> Iterator[Client]:
     simulator.admin.faults([])
     simulator.admin.post("rules", {"rules": []})
     simulator.admin.reset_calls()
-    for record in simulator.admin.records("AccountObj"):
-        simulator.admin.post("hide", {"id": record["_id"], "hidden": False})
-        simulator.admin.post("delete", {"id": record["_id"], "physical": True})
+    for name in ("ActiveRecordObj", "complaint__c", "ContactObj", "AccountObj"):
+        for record in simulator.admin.records(name):
+            place = {"object": name, "id": record["_id"]}
+            simulator.admin.post("hide", {**place, "hidden": False})
+            simulator.admin.post("delete", {**place, "physical": True})

@@ -1,0 +1,98 @@
+"""When a complaint is due: by a dated table of rules, in calendar or working days of the bank's own zone. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta, timezone
+from operator import attrgetter
+from typing import Final
+
+from hub.canonical.values import Value, write_instant
+from hub.core.state import Fields
+from hub.mapping.deadlines import DeadlineRule, Unit
+
+# China keeps one zone and has changed no clock since 1991, so no zone database is asked.
+ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
+NO_EXTENSION: Final = "none"
+_LAST: Final = time(23, 59, 59, tzinfo=ZONE)
+IsWorkday = Callable[[date], bool]
+
+
+def day_of(instant: str) -> date:
+    """Returns the day in Asia/Shanghai on which a canonical instant falls."""
+    return datetime.fromisoformat(instant).astimezone(ZONE).date()
+
+
+def end_of(day: date) -> str:
+    """Returns the last second of a day in Asia/Shanghai as a canonical instant."""
+    return write_instant(datetime.combine(day, _LAST))
+
+
+def within(since: str, at: str, days: int | None = None) -> bool:
+    """Tells whether `at` is not before `since`, and at most so many calendar days after its day."""
+    if datetime.fromisoformat(at) < datetime.fromisoformat(since):
+        return False
+    return days is None or (day_of(at) - day_of(since)).days <= days
+
+
+class Deadlines:
+    """Is the table of deadlines, asked with the fields of one record."""
+
+    def __init__(
+        self,
+        rules: Iterable[DeadlineRule],
+        is_workday: IsWorkday,
+        since: str = "received_at",
+        extension: str = "extension",
+    ) -> None:
+        self._rules: dict[str, list[DeadlineRule]] = {}
+        for rule in sorted(rules, key=attrgetter("effective_from")):
+            self._rules.setdefault(rule.extension, []).append(rule)
+        self._is_workday = is_workday
+        self._since, self._extension = since, extension
+        self._known: dict[tuple[date, str], str | None] = {}
+
+    @property
+    def counts_working_days(self) -> bool:
+        """Tells whether any rule depends on the calendar of holidays."""
+        return any(rule.unit is Unit.WORKING_DAY for rules in self._rules.values() for rule in rules)
+
+    def __call__(self, fields: Fields) -> Value:
+        """Returns when the record is due; None while it is not known when it was received."""
+        received, extension = fields.get(self._since), fields.get(self._extension)
+        if not isinstance(received, str):
+            return None
+        return self.due_at(received, extension if isinstance(extension, str) else NO_EXTENSION)
+
+    def due_at(self, received_at: str, extension: str = NO_EXTENSION) -> str | None:
+        """Returns the end of the last day as a canonical instant; None for an extension without a rule."""
+        place = day_of(received_at), extension
+        if place not in self._known:
+            self._known[place] = self._due(*place)
+        return self._known[place]
+
+    def rule_of(self, day: date, extension: str) -> DeadlineRule | None:
+        """Returns the rule in force on a day; what is older than every rule falls under the oldest."""
+        rules = self._rules.get(extension)
+        if not rules:
+            return None
+        return rules[max(0, bisect_right(rules, day, key=attrgetter("effective_from")) - 1)]
+
+    def _due(self, day: date, extension: str) -> str | None:
+        rule = self.rule_of(day, extension)
+        try:
+            return None if rule is None else end_of(self._last_day(day, rule))
+        except OverflowError:
+            # No calendar reaches that far; such a day is a typing error that people correct.
+            return None
+
+    def _last_day(self, day: date, rule: DeadlineRule) -> date:
+        """Counts from the day after; the last day is not moved on, since only an earlier date can break no rule."""
+        if rule.unit is Unit.CALENDAR_DAY:
+            return day + timedelta(days=rule.days)
+        left = rule.days
+        while left:
+            day += timedelta(days=1)
+            left -= self._is_workday(day)
+        return day

@@ -1,0 +1,127 @@
+"""What the daemon counts, in a registry of its own; labels are names of entities, systems and codes only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from hub.schedule.jobs import Done
+from hub.store.schedules import Pause, Schedule
+from hub.sync.cycle import Standing
+
+_SECONDS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400)
+_PHASES = {"pull": "read", "push": "written", "reconcile": "compared", "merge": "merged"}
+CAUSES = ("store", "disk", "keys", "settings")
+
+
+class Meters:
+    """Keeps the metrics of one daemon."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"crmhub_{name}", text, labels, registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"crmhub_{name}", text, labels, registry=registry)
+
+        self._cycles = counter("cycles", "Cycles and slices that ended", "entity", "act", "outcome")
+        self._seconds = Histogram(
+            "crmhub_cycle_seconds",
+            "How long they took",
+            ("entity", "act"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._records = counter("records", "Records read, compared and written", "entity", "system", "act")
+        self._written = counter("records_written", "Records written", "entity", "act")
+        self._debts = gauge("debts", "Writes that a system is owed", "entity", "system", "act")
+        self._queue = gauge("queue_depth", "Observations not yet merged", "entity")
+        self._questions = gauge("waiting_questions", "What waits for a person", "entity", "kind")
+        self._quarantine = gauge("quarantined", "Records held out", "entity", "system", "code")
+        self._guards = gauge("guards_tripped", "Mass-change guards that stopped a batch", "entity", "system", "guard")
+        self._converged = gauge("last_converged_timestamp_seconds", "When an entity last converged", "entity")
+        self._paused = gauge("paused", "1 for every pause", "scope", "cause")
+        self._waiting = gauge("waiting", "1 while everything waits for this cause", "cause")
+        self._lag = gauge("schedule_lag_seconds", "How long a schedule is overdue", "entity", "act", "system")
+        self._missed = gauge("schedule_missed", "Starts that one catch-up stood for", "entity", "act", "system")
+        self._calls = counter("calls", "Calls that left", "system")
+        self._ticked = gauge("last_tick_timestamp_seconds", "When the daemon last looked round")
+        self._counted: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def page(self) -> bytes:
+        """Returns all of it in the text format of Prometheus."""
+        with self._lock:
+            return generate_latest(self.registry)
+
+    def progress(self, entity: str, phase: str, system: str, number: int) -> None:
+        """Counts records as they go by."""
+        self._records.labels(entity, system, _PHASES.get(phase, phase)).inc(number)
+
+    def ended(self, done: Done) -> None:
+        """Counts a job that ended."""
+        job = done.job
+        self._cycles.labels(job.entity, job.act, done.outcome).inc()
+        self._seconds.labels(job.entity, job.act).observe(done.seconds)
+        for name, number in done.counts.items():
+            if name.startswith("written:"):
+                self._written.labels(job.entity, name.partition(":")[2]).inc(number)
+
+    def standing(self, entity: str, found: Standing) -> None:
+        """Shows where an entity stands."""
+        for system, counts in found.owed.items():
+            for act in ("creates", "updates", "deletes"):
+                self._debts.labels(entity, system, act).set(counts.get(act, 0))
+        self._queue.labels(entity).set(found.queued)
+        for kind, number in found.waiting.items():
+            self._questions.labels(entity, kind).set(number)
+        _replace(self._quarantine, entity, {(s, code): n for s, code, _, n in found.causes})
+        tripped = {(row.system, row.guard): row.count for row in found.guards if row.state == "tripped"}
+        _replace(self._guards, entity, tripped)
+
+    def converged(self, entity: str, at: float | None) -> None:
+        """Shows when an entity last converged."""
+        if at is not None:
+            self._converged.labels(entity).set(at)
+
+    def board(self, rows: Iterable[Schedule], pauses: Iterable[Pause], waiting: str | None, now: float) -> None:
+        """Shows what is paused, what waits and what is overdue."""
+        self.waits(waiting, now)
+        with self._lock:
+            for gauge in (self._paused, self._lag, self._missed):
+                gauge.clear()
+            for item in pauses:
+                self._paused.labels(item.scope, item.cause).set(1)
+            for row in rows:
+                labels = (row.entity, row.act, row.system or "all")
+                due = now if row.next_due_at is None else row.next_due_at
+                self._lag.labels(*labels).set(max(0.0, now - due))
+                self._missed.labels(*labels).set(row.missed)
+
+    def waits(self, cause: str | None, now: float) -> None:
+        """Shows that the daemon looked round, and what everything waits for, if anything."""
+        self._ticked.set(now)
+        for name in CAUSES:
+            self._waiting.labels(name).set(name == cause)
+
+    def calls(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """Counts the calls of every system; a reopened hub counts from nothing again."""
+        for system, operations in counted.items():
+            total, before = sum(operations.values()), self._counted.get(system, 0)
+            self._calls.labels(system).inc(total - before if total >= before else total)
+            self._counted[system] = total
+
+
+def _replace(gauge: Gauge, entity: str, values: Mapping[tuple[str, str], int]) -> None:
+    """Sets the values of an entity; what it no longer has goes to nothing."""
+    for metric in gauge.collect():
+        for sample in metric.samples:
+            labels = tuple(sample.labels.values())
+            if labels[0] == entity and labels[1:] not in values:
+                gauge.remove(*labels)
+    for key, number in values.items():
+        gauge.labels(entity, *key).set(number)

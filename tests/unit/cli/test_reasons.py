@@ -1,0 +1,23 @@
+"""What stopped a run comes with the command that helps."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.operations.reasons import explain
+
+
+@pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        ("system:zoho:HUB-NET-001", "crmhub check zoho"),
+        ("system:zoho:HUB-PAUSE-002", "crmhub resume zoho"),
+        ("system:zoho:HUB-PAUSE-003", "crmhub schedule list"),
+        ("conflicts=3", "crmhub conflict list"),
+    ],
+)
+def test_a_reason_names_the_command_that_comes_next(reason: str, command: str) -> None:
+    told = explain(reason)
+    assert told.command == command
+    assert told.en
+    assert told.zh
