@@ -195,7 +195,8 @@ def test_an_answer_holds_and_moves_nothing_either(changed: Bank) -> None:
 def test_an_answer_that_the_present_module_cannot_hold_is_not_held_out(changed: Bank) -> None:
     changed.edit(FXIAOKE, "to be a call", interactive_types="1")
     changed.settle()
-    (asked,) = changed.questions()
+    mine = changed.hub_id("to be a call")
+    asked = next(item for item in changed.questions() if item.hub_id == mine)
     resolve_conflict(changed.lab.hub, asked.id, take=FXIAOKE)
     changed.settle()
     assert list_held(changed.lab.hub) == []
