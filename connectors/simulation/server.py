@@ -222,8 +222,9 @@ def start_simulator(kind: str, **options: object) -> RunningSimulator:
     root = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search_path}
+    # A session of its own: Ctrl-C at a terminal is for who started the simulator, who then stops it in order.
     process = subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -13,6 +13,7 @@ from hub.cli.demo_edits import Editors
 from hub.cli.demo_facts import Story, tell
 from hub.cli.demo_lab import CHILDREN, ENTITY, OBJECTS, OBJECTS_OF, ZOHO, Lab, running_lab
 from hub.cli.demo_screen import Screen
+from hub.cli.demo_serve import serve as serve_on
 from hub.cli.demo_truth import People, Truth, asked, bound, grade_matches, living, look, right_answer
 from hub.cli.demo_words import Speech
 from hub.cli.desk import Answer, Desk
@@ -280,6 +281,9 @@ def demo(
     complaints: Annotated[
         int | None, Opt("complaints (default: 4 of 10 customers)", "投诉数（默认每 10 客户 4 件）", ("--complaints",))
     ] = None,
+    serve: Annotated[
+        bool, Opt("then keep the daemon running while people go on working", "之后保持守护进程运行", ("--serve",))
+    ] = False,
     seed: Annotated[int, Opt("the same seed invents the same persons", "相同种子生成相同客户", ("--seed",))] = 7,
 ) -> Answer:
     if not 50 <= records <= 100_000:
@@ -290,11 +294,11 @@ def demo(
         "logs": 3 * records if logs is None else logs,
         "complaints": records * 4 // 10 if complaints is None else complaints,
     }
-    report = perform(desk, keep=keep, world=world)
+    report = perform(desk, keep=keep, world=world, serve=serve)
     return Answer(report, lambda: None, 1 if report["failures"] else 0)
 
 
-def perform(desk: Desk, *, keep: Path | None, world: dict[str, int]) -> dict[str, Any]:
+def perform(desk: Desk, *, keep: Path | None, world: dict[str, int], serve: bool = False) -> dict[str, Any]:
     """Plays the demo and returns its report; `failures` names every broken promise."""
     speech = Speech(desk.lang)
     screen = Screen(desk, speech)
@@ -320,6 +324,9 @@ def perform(desk: Desk, *, keep: Path | None, world: dict[str, int]) -> dict[str
         passed = {name: f"{settled.get(name, 0):,}" for name in ("persons", "duplicates")}
         passed |= {entity: f"{report.get(entity, {}).get('both', 0):,}" for entity in CHILDREN}
         screen.ending(speech("passed", **passed, seconds=report["seconds"]), played.failures)
+        if serve and not played.failures:
+            screen.act("act7")
+            report["daemon_exit"] = serve_on(lab, screen, speech)
         if keep is not None:
             screen.kept(lab)
     return report

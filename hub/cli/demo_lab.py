@@ -68,6 +68,8 @@ systems:
       index_lag: {lag}
       overlap: 2
     credentials: {{{fxiaoke_credentials}}}
+schedule: {{sync: every 10s}}
+daemon: {{management: "127.0.0.1:0"}}
 entities:
   customer:
     systems: [zoho, fxiaoke]
