@@ -10,7 +10,7 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
-from hub.operations import cycles
+from hub.operations import complaints, cycles
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Preview, Synced
 from hub.operations.reasons import Advice
@@ -23,6 +23,10 @@ OUTCOMES = {
     "progressed": ("progressed, more is owed", "有进展，仍有待同步"),
     "blocked": ("blocked", "受阻"),
     "failed": ("failed", "失败"),
+}
+PASSED_OVER = {
+    "unlinked": ("that belong to no customer", "不属于任何客户"),
+    "filtered": ("outside the filter of the mapping", "不符合映射的筛选条件"),
 }
 _OWED = ("system", "bound", "creates", "updates", "deletes")
 
@@ -48,6 +52,9 @@ def plan(
 def _show_plan(desk: Desk, found: Preview) -> None:
     desk.say(f"plan of {found.entity}, run {found.run_id}", f"{found.entity} 的待同步清单，批次 {found.run_id}")
     show_owed(desk, found.owed)
+    for name, (en, zh) in PASSED_OVER.items():
+        if number := found.counts.get(name):
+            desk.say(f"passed over: {number} {en}", f"略过 {number} 条：{zh}")
     for system, actions in found.actions.items():
         if actions:
             calls = found.calls.get(system)
@@ -138,6 +145,7 @@ def _show_synced(desk: Desk, done: Synced) -> None:
 def status(desk: Desk) -> Answer:
     with desk.hub() as hub:
         found = overview(hub)
+        process = complaints.counts(hub)
         name, profile = hub.settings.installation.name, hub.settings.profile
 
     def show() -> None:
@@ -145,8 +153,17 @@ def status(desk: Desk) -> Answer:
         desk.say(f"{name}{lab}", f"{name}{lab}")
         for item in found:
             _show_standing(desk, item)
+        if process:
+            desk.say()
+            still, late, silent = (process[name] for name in ("open", "overdue", "closed_without_feedback"))
+            desk.say(
+                f"complaints: open {still}, overdue {late}, closed without feedback {silent}",
+                f"投诉：未办结 {still}，逾期 {late}，未反馈即结案 {silent}",
+            )
+            if late or silent:
+                desk.say("    crmhub complaint list", "    crmhub complaint list")
 
-    return Answer({"installation": name, "profile": profile, "entities": found}, show)
+    return Answer({"installation": name, "profile": profile, "entities": found, "complaints": process}, show)
 
 
 def _show_standing(desk: Desk, item: EntityStanding) -> None:

@@ -40,7 +40,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Is what a sync would write now. `calls` are the write calls it needs at least, without reads."""
+    """Is what a sync would write now. `calls` are the write calls it needs at least, without reads.
+
+    `counts` says what became of what was read: passed over because it belongs to nobody (`unlinked`) or to no mapping
+    (`filtered`), redacted, quarantined.
+    """
 
     run_id: str
     entity: str
@@ -49,6 +53,7 @@ class Preview:
     calls: Mapping[str, int]
     advice: tuple[Advice, ...]
     blocked: tuple[str, ...]
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event 
             actions[system] = tuple(Planned(hub_id, action.act.value, action.fields) for hub_id, action in found)
             if not run.blocked(system):
                 calls[system] = _calls(run, system, report.standing.owed.get(system, {}))
-    return Preview(run.run_id, entity, report.standing.owed, actions, calls, advice, _blocked(report))
+    blocked = _blocked(report)
+    return Preview(run.run_id, entity, report.standing.owed, actions, calls, advice, blocked, report.counts)
 
 
 def _calls(run: RunContext, system: str, owed: Mapping[str, int]) -> int:
