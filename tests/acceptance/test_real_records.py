@@ -57,7 +57,7 @@ def test_every_row_arrives_and_comes_back(lab: Lab, table: Path) -> None:
     assert {name: owed["creates"] for name, owed in first.owed.items()} == {ZOHO: 0, FXIAOKE: rows}
     seconds.note("read and match", rows)
     release_guard(lab.hub, ENTITY, "first_sync", reason="10,000 rows, all new in Fxiaoke")
-    book.close_cycle()
+    book.close_cycle(ENTITY)
     _sync(lab, book)
     seconds.note("write", rows)
     assert _shown(lab.records(FXIAOKE, "AccountObj"), "customer_no__c", "remark") == _shown(
@@ -65,7 +65,7 @@ def test_every_row_arrives_and_comes_back(lab: Lab, table: Path) -> None:
     )
 
     again = plan(lab.hub, ENTITY)
-    book.close_cycle()
+    book.close_cycle(ENTITY)
     seconds.note("read back", rows)
     assert _owed(again.owed) == 0
     assert again.advice == ()
@@ -88,7 +88,7 @@ def test_every_row_arrives_and_comes_back(lab: Lab, table: Path) -> None:
 
 def _sync(lab: Lab, book: CallBook) -> None:
     lab.settle_index()
-    done = sync(lab.hub, ENTITY, until_converged=True, told=lambda number, report: book.close_cycle() and None)
+    done = sync(lab.hub, ENTITY, until_converged=True, told=lambda number, report: book.close_cycle(ENTITY) and None)
     assert done.outcome == "converged", done.advice
 
 

@@ -18,7 +18,7 @@ from connectors.memory.system import Commit, Row
 from hub.audit.verify import verify
 from hub.kernel.errors import StoreUnavailable
 from hub.store.database import open_engine
-from hub.store.migrate import _config, migrate, require_current
+from hub.store.migrate import config_of, migrate, require_current
 from hub.store.vault import audit_rows
 from tests.scenarios.invariants import check_always, check_audit
 from tests.scenarios.world import ENTITIES, World
@@ -68,7 +68,7 @@ class Old:
 
 
 def test_one_store_is_kept_for_every_migration_that_was_released() -> None:
-    revisions = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    revisions = {script.revision for script in ScriptDirectory.from_config(config_of()).walk_revisions()}
     kept = {file.stem for file in STORES}
     assert "0001" in kept
     assert kept <= revisions, "a released migration is never taken away"
@@ -77,7 +77,7 @@ def test_one_store_is_kept_for_every_migration_that_was_released() -> None:
 def test_old_store_is_refused_until_it_is_migrated(old: Old) -> None:
     with old.engine.connect() as conn:
         assert conn.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one() == old.file.stem
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = ScriptDirectory.from_config(config_of()).get_current_head()
     if old.file.stem != head:
         with pytest.raises(StoreUnavailable, match="HUB-STORE-003"):
             require_current(old.engine)
@@ -153,12 +153,12 @@ def test_migrated_store_carries_new_edits_both_ways(old: Old) -> None:
 
 
 def test_store_that_fails_to_migrate_is_left_as_it_was(old: Old, tmp_path: Path) -> None:
-    if old.file.stem == ScriptDirectory.from_config(_config()).get_current_head():
+    if old.file.stem == ScriptDirectory.from_config(config_of()).get_current_head():
         pytest.skip("nothing to migrate")
     old.engine.dispose()
     shutil.copy(old.database, tmp_path / "spoiled.db")
     spoiled = open_engine(f"sqlite:///{tmp_path / 'spoiled.db'}")
-    head = str(ScriptDirectory.from_config(_config()).get_current_head())
+    head = str(ScriptDirectory.from_config(config_of()).get_current_head())
     last = next(iter(sorted(set(_tables(head, tmp_path)) - set(sa.inspect(old.engine).get_table_names()))))
     with spoiled.begin() as conn:
         conn.execute(sa.text(f"CREATE TABLE {last} (in_the_way TEXT)"))
