@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -143,7 +144,7 @@ class Admin:
     def _call(self, request: urllib.request.Request) -> Any:
         try:
             with self._opener.open(request, timeout=120) as answer:
-                return json.loads(answer.read())
+                return orjson.loads(answer.read())
         except urllib.error.HTTPError as refused:
             raise RuntimeError(f"{request.selector}: {refused.read().decode()}") from None
 

@@ -212,7 +212,6 @@ class Demo:
         return done
 
     def _plan(self, entity: str) -> None:
-        self.lab.settle_index()
         with self.screen.progress(self.lab, entity):
             plan(self.lab.hub, entity)
         self._booked(entity)
@@ -309,7 +308,7 @@ def perform(desk: Desk, *, keep: Path | None, world: dict[str, int], serve: bool
         truth, book = Truth.of(lab), CallBook(lab)
         screen.setup(lab, book.fresh)
         counts = {f"{system}.{object_}": number for (system, object_), number in book.fresh.items()}
-        children = Children.of(lab, world)
+        children = Children.of(lab)
         played = Demo(lab, screen, speech, truth, book, children, started_at, report={"records": counts})
         try:
             played.play()

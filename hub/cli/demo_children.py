@@ -40,8 +40,8 @@ class Children:
     twins: dict[tuple[str, str], tuple[str, str]]
 
     @classmethod
-    def of(cls, lab: Lab, world: Mapping[str, int]) -> Children:
-        return cls(lab, complaint_twins(**world))
+    def of(cls, lab: Lab) -> Children:
+        return cls(lab, complaint_twins(lab))
 
     def answer(self) -> int:
         """Answers the match questions about both entities from the truth; returns how many there were."""

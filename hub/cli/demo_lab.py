@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from connectors.simulation.activities import activity_id, invent_activities
-from connectors.simulation.people import generate
 from connectors.simulation.server import RunningSimulator, start_simulator
 from hub.app import initialise, open_installation, prepare
 from hub.kernel.clock import Clock, SystemClock
@@ -147,13 +145,9 @@ def _keep_secret(home: Path, system: str, name: str, value: str) -> str:
     return f"file:secrets/{file.name}"
 
 
-def complaint_twins(records: int, seed: int, logs: int, complaints: int) -> dict[tuple[str, str], tuple[str, str]]:
-    """Returns which complaints of the two systems are one: (system, native id) -> its other place."""
-    systems = {kind: system for system, kind in KINDS.items()}
-    made = invent_activities(generate(records, seed), logs, complaints)
-    found: dict[tuple[str, str], tuple[str, str]] = {}
-    for entry in made.complaints:
-        places = [(systems[kind], activity_id(kind, entry.complaint_id, made.seed)) for kind in entry.homes]
-        if len(places) == len(systems):
-            found[places[0]], found[places[1]] = places[1], places[0]
-    return found
+def complaint_twins(lab: Lab) -> dict[tuple[str, str], tuple[str, str]]:
+    """Returns which complaints of the two systems are one, by the number on them: (system, native id) -> its twin."""
+    here = {row["Case_Number"]: (ZOHO, str(row["id"])) for row in lab.records(ZOHO, "Cases")}
+    there = {row["name"]: (FXIAOKE, str(row["_id"])) for row in lab.records(FXIAOKE, "complaint__c")}
+    pairs = [(here[number], there[number]) for number in here.keys() & there.keys()]
+    return dict(pairs) | {twin: place for place, twin in pairs}

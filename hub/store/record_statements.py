@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from hub.core.state import BindingState, GoldenState
+from hub.core.state import Binding, BindingState, GoldenState
 from hub.store.tables import base, binding, golden, subject_key
 
+# Facets are left out: they repeat what stands sealed, and decoding them costs more than opening the record.
+_GOLDEN = ("hub_id", "entity", "subject_id", "revision", "state", "blob")
 _IDS: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
-BINDINGS = sa.select(binding).where(binding.c.hub_id.in_(_IDS)).order_by(binding.c.binding_id)
+# Named in the order of the type that is made of them: a row is unpacked, not asked name by name.
+BINDING = tuple(binding.c[item.name] for item in fields(Binding))
+BINDINGS = sa.select(*BINDING).where(binding.c.hub_id.in_(_IDS)).order_by(binding.c.binding_id)
 GOLDEN = (
-    sa.select(golden, subject_key.c.key_id, subject_key.c.wrapped)
+    sa.select(*[golden.c[name] for name in _GOLDEN], subject_key.c.key_id, subject_key.c.wrapped)
     .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
     .where(golden.c.hub_id.in_(_IDS))
 )
@@ -27,11 +32,11 @@ BASES = (
     .join(binding, binding.c.binding_id == base.c.binding_id)
     .where(binding.c.hub_id.in_(_IDS))
 )
-BY_NATIVE = sa.select(binding).where(
+BY_NATIVE = sa.select(*BINDING).where(
     binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS)
 )
 OWED = (
-    sa.select(binding)
+    sa.select(*BINDING)
     .where(
         binding.c.entity == sa.bindparam("of"),
         binding.c.system == sa.bindparam("at"),

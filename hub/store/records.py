@@ -108,23 +108,14 @@ def _load_bases(
     }
 
 
+_STATES = {state.value: state for state in BindingState}
+
+
 def binding_of(row: Any) -> Binding:
-    return Binding(
-        row.binding_id,
-        row.hub_id,
-        row.entity,
-        row.system,
-        row.object,
-        row.native_id,
-        BindingState(row.state),
-        row.part,
-        row.version,
-        None if row.obs_digest is None else bytes(row.obs_digest),
-        row.mapping_version,
-        row.agreed_revision,
-        row.stamped,
-        row.dirty,
-    )
+    """Makes a binding of a row selected as `record_statements.BINDING`."""
+    name, hub_id, entity, system, object_, native_id, state, part, version, digest, *rest = row
+    seen = None if digest is None else bytes(digest)
+    return Binding(name, hub_id, entity, system, object_, native_id, _STATES[state], part, version, seen, *rest)
 
 
 def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Binding]:
