@@ -35,7 +35,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     options: dict[str, Any] = {"hide_parameters": True, "connect_args": {"check_same_thread": False, "timeout": 30}}
     if url.database in (None, "", ":memory:"):
         options["poolclass"] = StaticPool
-    else:
+    elif not str(url.database).startswith("file:"):
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, **options)
 
