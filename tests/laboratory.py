@@ -369,8 +369,15 @@ class Bank:
                 recovered[place] = sent
             elif place in recovered and sent <= recovered[place]:
                 repeated[system] += 1
+        # A create of the killed process that a busy system carried out after recovery had looked is told as a link.
+        late = Counter(
+            str(item["obj"]["connection"])
+            for item in fresh
+            if item["act"] == "match.link" and item.get("reason") == "stamped"
+        )
         for system in OBJECTS:
-            assert told[system] - repeated[system] <= written[system] <= told[system], (system, told, repeated, written)
+            most = told[system] + late[system]
+            assert told[system] - repeated[system] <= written[system] <= most, (system, told, repeated, late, written)
         made = [i["obj"] for i in events if (i["act"], i["outcome"]) == ("remote.create", "success")]
         creates = Counter((item["connection"], item["id"]) for item in made)
         assert not creates or max(creates.values()) == 1
