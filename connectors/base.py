@@ -253,6 +253,24 @@ class WriteUnclear(Exception):
     """Is raised by `Http.send(read=False)` when nobody can tell whether the vendor acted on the request."""
 
 
+class Budget(Protocol):
+    """Is asked before every call that leaves, retries included; all that act for one connection share it."""
+
+    def take(self, cost: int, operation: str) -> None:
+        """Takes `cost` units, sleeping on the clock while the rate is used up. Raises Resting while it is paused."""
+
+    def pause(self, seconds: float) -> None:
+        """Grants nothing to anybody for a while, because the vendor asked to wait."""
+
+
+class Resting(Exception):
+    """Is raised by a budget that is paused; `left` is in seconds."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__(f"{left:.0f} s")
+        self.left = left
+
+
 class TokenStore(Protocol):
     """Keeps sealed secrets of a connection (access tokens) shared by all threads and processes."""
 
@@ -276,7 +294,16 @@ class ConnectorContext(Protocol):
         """Resolves a credential by its name in the settings. Raises SettingsInvalid when absent."""
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Admits one holder per name over all threads and processes of the installation (single flight)."""
+        """Admits one holder per name over all threads, processes and hosts of the installation (single flight)."""
+
+    def budget(self, name: str, rate: float, burst: float) -> Budget:
+        """Returns the token bucket of this name: `rate` units a second on average, at most `burst` at once.
+
+        Where several hosts act for the installation they share it.
+        """
+
+    def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
+        """Returns what admits at most `number` holders of a name at once, on all hosts together."""
 
 
 @runtime_checkable

@@ -27,8 +27,8 @@ from urllib3.exceptions import HTTPError as TransportError
 from urllib3.util.connection import create_connection
 
 from connectors.addresses import Egress
-from connectors.base import Clock, WriteUnclear
-from connectors.budget import Budget, Unlimited
+from connectors.base import Budget, Clock, WriteUnclear
+from connectors.budget import Unlimited
 from connectors.errors import ProtocolViolation, RetryLater, SettingsInvalid
 
 # urllib3 logs request lines with their query values, and URLs in warnings.

@@ -37,7 +37,9 @@ from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
 from hub.outbound import Outbound
+from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
+from hub.store.lease import many_machines
 from hub.store.migrate import migrate, require_current
 from hub.store.unit_of_work import Store
 from hub.store.vault import SealedTokens, load_keys, read_meta, save_keys, write_meta
@@ -109,7 +111,8 @@ def open_installation(
         ring = _open_ring(settings, engine, seal)
         actor = f"local:{getpass.getuser()}"
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, actor, channel)))
-        outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store))
+        common = ManyMachines(engine, clock) if many_machines(engine) else None
+        outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store), common=common)
         entities = _entities(settings, schema)
         deadlines = load_deadlines(settings, schema)
         rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}

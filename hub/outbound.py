@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from connectors.addresses import Egress
-from connectors.base import Connector, Http, TokenStore
+from connectors.base import Budget, Connector, Http, TokenStore
+from connectors.budget import RateBudget
 from connectors.errors import SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy
 from connectors.registry import allowed_hosts, find
@@ -26,9 +27,6 @@ from hub.kernel.errors import NotFound
 from hub.kernel.ids import NewId
 from hub.kernel.secrets import SecretMissing, resolve_secret
 from hub.kernel.settings import Settings, SystemSettings
-
-LockOf = Callable[[str], AbstractContextManager[None]]
-"""Returns a lock by name that admits one holder over all threads and processes of the installation."""
 
 
 class TokenRepo(Protocol):
@@ -69,6 +67,38 @@ class FileLocks:
         return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+class Common(Protocol):
+    """Keeps what all that act for an installation have in common: single-flight locks, call budgets, places."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]: ...
+
+    def budget(self, name: str, rate: float, burst: float) -> Budget: ...
+
+    def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]: ...
+
+
+class OneMachine:
+    """Shares locks among the processes of one machine, and budgets and places within this process."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.lock = FileLocks(folder)
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._budgets: dict[tuple[str, float, float], Budget] = {}
+        self._places: dict[tuple[str, int], threading.BoundedSemaphore] = {}
+
+    def budget(self, name: str, rate: float, burst: float) -> Budget:
+        """Returns the token bucket of a name."""
+        with self._guard:
+            return self._budgets.setdefault((name, rate, burst), RateBudget(rate, burst, self._clock))
+
+    def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
+        """Returns what admits a number of holders at once."""
+        with self._guard:
+            admitted = self._places.setdefault((name, number), threading.BoundedSemaphore(number))
+        return lambda: admitted
+
+
 @dataclass(frozen=True, slots=True)
 class _Tokens:
     """Narrows the tokens of all systems to those of one."""
@@ -94,7 +124,7 @@ class Context:
     home: Path
     credentials: Mapping[str, str] = field(repr=False)
     ids: NewId = field(repr=False)
-    locks: LockOf = field(repr=False)
+    common: Common = field(repr=False)
 
     def new_id(self) -> str:
         """Returns a fresh identifier, 32 hex digits."""
@@ -115,17 +145,25 @@ class Context:
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Admits one holder per name of this system over the whole installation."""
-        return self.locks(f"{self.system}:{name}")
+        return self.common.lock(f"{self.system}:{name}")
+
+    def budget(self, name: str, rate: float, burst: float) -> Budget:
+        """Returns the token bucket of a name of this system."""
+        return self.common.budget(f"{self.system}:{name}", rate, burst)
+
+    def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
+        """Returns what admits a number of holders of a name of this system at once."""
+        return self.common.places(f"{self.system}:{name}", number)
 
 
 class Outbound:
     """Opens the connectors of an installation and counts the calls that leave; close it to drop all connections."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock, new_id: NewId, tokens: TokenRepo, locks: LockOf | None = None
+        self, settings: Settings, *, clock: Clock, new_id: NewId, tokens: TokenRepo, common: Common | None = None
     ) -> None:
         self._settings, self._clock, self._new_id, self._repo = settings, clock, new_id, tokens
-        self._locks = locks or FileLocks(settings.var / "locks")
+        self._common: Common = common or OneMachine(settings.var / "locks", clock)
         self._clients: dict[str, list[HttpClient]] = {}
         self._connectors: list[Connector] = []
 
@@ -149,7 +187,7 @@ class Outbound:
             home=self._settings.home,
             credentials=configured.credentials,
             ids=self._new_id,
-            locks=self._locks,
+            common=self._common,
         )
         connector = factory(configured.settings, context)
         self._connectors.append(connector)

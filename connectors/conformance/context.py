@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
-from connectors.base import Clock, Http, TokenStore
+from connectors.base import Budget, Clock, Http, TokenStore
+from connectors.budget import RateBudget
 from connectors.errors import SettingsInvalid
 
 
@@ -58,6 +59,8 @@ class KitContext:
         self.tokens: TokenStore = MemoryTokens()
         self._secrets = dict(secrets or {})
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._budgets: dict[str, Budget] = {}
+        self._places: dict[str, threading.BoundedSemaphore] = {}
         self._ids = count(1)
 
     def __repr__(self) -> str:
@@ -78,3 +81,12 @@ class KitContext:
         """Holds a lock of this context."""
         with self._locks[name]:
             yield
+
+    def budget(self, name: str, rate: float, burst: float) -> Budget:
+        """Returns the token bucket of a name in this context."""
+        return self._budgets.setdefault(name, RateBudget(rate, burst, self.clock))
+
+    def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
+        """Returns what admits a number of holders at once in this context."""
+        admitted = self._places.setdefault(name, threading.BoundedSemaphore(number))
+        return lambda: admitted

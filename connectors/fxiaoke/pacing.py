@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from threading import Lock
 
-from connectors.base import ConnectorContext
-from connectors.budget import RateBudget
+from connectors.base import Budget, ConnectorContext, Resting
 from connectors.errors import QuotaExhausted, RateLimited
 from connectors.fxiaoke.settings import FxiaokeSettings
 
@@ -25,29 +24,23 @@ class Pace:
 
     def __init__(self, settings: FxiaokeSettings, context: ConnectorContext) -> None:
         self._settings, self._context, self._clock = settings, context, context.clock
-        self._buckets: dict[str, RateBudget] = {}
-        self._paused_until: dict[str, float] = {}
+        self._buckets: dict[str, Budget] = {}
         self._day, self._calls, self._saved = -1, 0, 0
         self._lock = Lock()
 
     def take(self, path: str) -> None:
         """Waits for the call's turn. Raises RateLimited while the path is paused, QuotaExhausted at the day's stop."""
+        try:
+            self._bucket(path).take(1, path)
+        except Resting as resting:
+            raise self._limited(resting.left) from None
         with self._lock:
-            left = self._paused_until.get(path, 0.0) - self._clock.now()
-            if left > 0:
-                raise self._limited(left)
             self._count()
-            bucket = self._buckets.get(path)
-            if bucket is None:
-                bucket = RateBudget(self._settings.rate_per_second, self._settings.rate_burst, self._clock)
-                self._buckets[path] = bucket
-        bucket.take(1, path)
 
     def pause(self, path: str) -> RateLimited:
-        """Stops a path for the vendor's window and returns the error that says so."""
+        """Stops a path for the vendor's window, on every host, and returns the error that says so."""
         wait = self._settings.rate_limit_wait
-        with self._lock:
-            self._paused_until[path] = self._clock.now() + wait
+        self._bucket(path).pause(wait)
         return self._limited(wait)
 
     def exhausted(self) -> QuotaExhausted:
@@ -60,8 +53,15 @@ class Pace:
             system=system,
         )
 
+    def _bucket(self, path: str) -> Budget:
+        with self._lock:
+            if path not in self._buckets:
+                settings = self._settings
+                self._buckets[path] = self._context.budget(path, settings.rate_per_second, settings.rate_burst)
+            return self._buckets[path]
+
     def save(self) -> None:
-        """Keeps the day's count for the next process; two processes at once may undercount by a few calls."""
+        """Keeps the day's count for the processes beside this one and after it."""
         with self._lock:
             self._save()
 
@@ -95,7 +95,8 @@ class Pace:
         return int(calls) if day == today else 0
 
     def _save(self) -> None:
+        """Adds the calls made since the last time to those of all; each process knows the others' up to a few."""
         if self._calls != self._saved:
-            self._saved = max(self._calls, self._load(self._day))
-            self._context.tokens.put("day", json.dumps([self._day, self._saved]).encode())
-            self._calls = self._saved
+            with self._context.lock("day"):
+                self._calls = self._saved = self._load(self._day) + self._calls - self._saved
+                self._context.tokens.put("day", json.dumps([self._day, self._saved]).encode())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import BoundedSemaphore
 from typing import Any
 
 from connectors.base import ConnectorContext, Response, WriteUnclear
-from connectors.budget import RateBudget
 from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, QuotaExhausted, RateLimited
 from connectors.zoho_crm.answers import THROTTLED, TOKEN_REFUSED, Answer, header
 from connectors.zoho_crm.auth import Tokens
@@ -24,8 +22,8 @@ class Api:
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self.settings, self.context = settings, context
         self.tokens = Tokens(settings, context)
-        self._pace = RateBudget(settings.rate, settings.rate, context.clock) if settings.rate else None
-        self._places = BoundedSemaphore(settings.workers)
+        self._pace = context.budget("api", settings.rate, settings.rate) if settings.rate else None
+        self._place = context.places("api", settings.workers)
         self._throttled_since: float | None = None
         self._throttled = 0
         self._spent_until = 0.0
@@ -69,7 +67,7 @@ class Api:
             signed = {**(headers or {}), "Authorization": f"Zoho-oauthtoken {token.value}"}
             if self._pace:
                 self._pace.take(1, operation)
-            with self._places:
+            with self._place():
                 response = self.context.http.send(
                     method,
                     f"{self.settings.api_origin}{API}{path}",

@@ -101,6 +101,13 @@ class LeaseLost(HubError):
     exit_code = 6
 
 
+class ShareFailed(HubError):
+    """Is raised when a part of a cycle failed at another process for no fault of a system; its own log has more."""
+
+    code = "HUB-SHARE-001"
+    exit_code = 70
+
+
 class KeyUnusable(HubError):
     """Is raised when a key file is missing, open to others, or not the one that sealed the store."""
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from hashlib import blake2b
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from hub.kernel.errors import Busy
+from hub.store.common import lock_key
 from hub.store.database import store_errors
 from hub.store.tables import lease
 from hub.store.unit_of_work import Lease, Store
@@ -31,24 +31,40 @@ def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
         stack.enter_context(kernel_lock(store.engine, entity))
         with store.begin() as work:
             row = sa.select(lease.c.epoch).where(lease.c.entity == entity)
-            epoch = (work.conn.execute(row).scalar_one_or_none() or 0) + 1
-            work.conn.execute(lease.delete().where(lease.c.entity == entity))
-            work.conn.execute(lease.insert().values(entity=entity, epoch=epoch, holder=holder, taken_at=work.now))
-        yield Lease(entity, epoch)
+            before = work.conn.execute(row).scalar_one_or_none()
+            values = {"epoch": (before or 0) + 1, "holder": holder, "taken_at": work.now}
+            if before is None:
+                work.conn.execute(lease.insert().values(entity=entity, **values))
+            else:
+                # An update, not a new row: who checks the old epoch meanwhile waits for this commit and sees it.
+                work.conn.execute(lease.update().where(lease.c.entity == entity).values(values))
+        yield Lease(entity, (before or 0) + 1)
 
 
 @contextmanager
-def kernel_lock(engine: sa.Engine, entity: str) -> Iterator[None]:
-    """Holds the lock of an entity that the kernel frees when the process dies. Raises Busy."""
-    with _thread_lock(engine, entity):
-        if engine.dialect.name == "postgresql":
-            with _advisory_lock(engine, entity):
-                yield
+def kernel_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
+    """Holds the lock of a name that the kernel frees when the process dies; yields what tells if it is held still.
+
+    Raises Busy.
+    """
+    with _thread_lock(engine, name):
+        if many_machines(engine):
+            with _advisory_lock(engine, name) as holds:
+                yield holds
         elif engine.url.database in (None, "", ":memory:"):
-            yield
+            yield _always
         else:
-            with _file_lock(Path(str(engine.url.database)), entity):
-                yield
+            with _file_lock(Path(str(engine.url.database)), name):
+                yield _always
+
+
+def _always() -> bool:
+    return True
+
+
+def many_machines(engine: sa.Engine) -> bool:
+    """Tells whether other hosts may use this store: an embedded one belongs to one machine."""
+    return engine.dialect.name == "postgresql"
 
 
 @contextmanager
@@ -78,15 +94,39 @@ def _file_lock(database: Path, entity: str) -> Iterator[None]:
 
 
 @contextmanager
-def _advisory_lock(engine: sa.Engine, entity: str) -> Iterator[None]:
-    key = int.from_bytes(blake2b(f"crmhub:{entity}".encode(), digest_size=8).digest(), "big", signed=True)
+def _advisory_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]:
+    key = lock_key(name)
     with store_errors(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         if not conn.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one():
-            raise _busy(entity)
+            raise _busy(name)
+        server = conn.execute(sa.select(sa.func.pg_backend_pid())).scalar_one()
+
+        def holds() -> bool:
+            """Asks the server: a session that broke off lost the lock, and a new one never had it."""
+            try:
+                return bool(conn.execute(sa.select(sa.func.pg_backend_pid())).scalar_one() == server)
+            except sa.exc.SQLAlchemyError:
+                return False
+
         try:
-            yield
+            yield holds
         finally:
-            conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            if holds():
+                conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
+def held_elsewhere(conn: sa.Connection, names: Sequence[str]) -> set[str]:
+    """Returns which of these names are locked by anybody now; on PostgreSQL only, in one look."""
+    keys = {lock_key(name) % 2**64: name for name in names}
+    rows = conn.execute(_LOCKS)
+    return {keys[key] for row in rows if (key := (row.classid << 32) | row.objid) in keys}
+
+
+# How pg_locks shows a lock of one 64-bit key. Source: PostgreSQL documentation, "pg_locks".
+_LOCKS = sa.text(
+    "SELECT classid::bigint AS classid, objid::bigint AS objid FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 def _busy(entity: str) -> Busy:

@@ -47,6 +47,27 @@ OWED = (
     .order_by(binding.c.binding_id)
     .limit(sa.bindparam("most"))
 )
+_NUMBERED = (
+    sa.select(
+        binding.c.binding_id,
+        sa.func.row_number().over(order_by=binding.c.binding_id).label("place"),
+        sa.func.count().over().label("number"),
+    )
+    .where(
+        binding.c.entity == sa.bindparam("of"),
+        binding.c.system == sa.bindparam("at"),
+        binding.c.dirty,
+        binding.c.state == sa.bindparam("in_state"),
+    )
+    .subquery()
+)
+OWED_BOUNDS = (
+    sa.select(_NUMBERED.c.binding_id)
+    .where(
+        sa.or_(_NUMBERED.c.place % sa.bindparam("size", type_=sa.Integer) == 0, _NUMBERED.c.place == _NUMBERED.c.number)
+    )
+    .order_by(_NUMBERED.c.binding_id)
+)
 TALLY = (
     sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())
     .where(binding.c.entity == sa.bindparam("of"))

@@ -316,6 +316,12 @@ def dirty_page(
     return [binding_of(row) for row in rows]
 
 
+def owed_bounds(conn: sa.Connection, entity: str, system: str, state: BindingState, size: int) -> list[str]:
+    """Returns every `size`-th binding that is owed a write, and the last one: the upper ends of equal ranges."""
+    values = {"of": entity, "at": system, "in_state": state.value, "size": size}
+    return list(conn.execute(statements.OWED_BOUNDS, values).scalars())
+
+
 def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
     """Returns per system how many bindings are bound, and how many creates, updates and deletes are owed."""
     rows = conn.execute(statements.TALLY, {"of": entity})

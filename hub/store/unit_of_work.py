@@ -18,15 +18,20 @@ from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store.database import WRITE, bulk_insert, store_errors
+from hub.store.share_tables import share
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Is the right to run cycles of one entity, under one epoch."""
+    """Is the right to run cycles of one entity, under one epoch.
+
+    `share` is (share id, turn) for who carries out one share of such a cycle: it commits only while it is its turn.
+    """
 
     entity: str
     epoch: int
+    share: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -112,12 +117,16 @@ _ENTRY = sa.select(audit_entry).where(
 _MOVE_HEAD = (
     audit_head.update().where(audit_head.c.id == 1).values(epoch=sa.bindparam("to_epoch"), seq=sa.bindparam("to_seq"))
 )
-_EPOCH = sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of"))
+# Locked, so that nobody takes the lease over between this look and the commit; SQLite has one writer anyway.
+_EPOCH = sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of")).with_for_update(read=True)
+_TURN = sa.select(share.c.turn).where(share.c.share_id == sa.bindparam("of")).with_for_update(read=True)
 
 
 def _check_epoch(conn: sa.Connection, held: Lease) -> None:
-    newest = conn.execute(_EPOCH, {"of": held.entity}).scalar_one_or_none()
-    if newest != held.epoch:
+    valid = conn.execute(_EPOCH, {"of": held.entity}).scalar_one_or_none() == held.epoch
+    if valid and held.share is not None:
+        valid = conn.execute(_TURN, {"of": held.share[0]}).scalar_one_or_none() == held.share[1]
+    if not valid:
         raise LeaseLost(
             f"another process took over the cycle of {held.entity}; this one stops without writing",
             f"另一进程已接管 {held.entity} 的同步批次；本进程停止，不再写入",

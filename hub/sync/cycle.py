@@ -19,6 +19,7 @@ from hub.sync.pull import pull
 from hub.sync.push import push
 from hub.sync.rebuild import finish, resume, still_rebuilding, unlisted
 from hub.sync.recover import recover
+from hub.sync.shares import pull_rest, push_spread, settle_older
 
 PASSES = 3
 """How often a cycle goes back to what moved under its hands before it leaves the rest to the next one."""
@@ -83,9 +84,12 @@ def run_cycle(run: RunContext, *, write: bool = True) -> Report:
 
 def _go(run: RunContext, *, write: bool) -> None:
     watch(run)
+    settle_older(run)
     if write:
         recover(run)
     pull(run)
+    if run.left:
+        pull_rest(run, run.left)
     if unlisted(run):
         return
     shut = _guard_intake(run)
@@ -96,7 +100,8 @@ def _go(run: RunContext, *, write: bool) -> None:
     for turn in range(PASSES):
         before = run.tally.counts["stale_writes"] + run.tally.counts["looked"]
         targets = allowed if turn else owed
-        written = sum(push(run, run.links[name]) for name in targets if not run.blocked(name))
+        write_to = push if run.spread is None else push_spread
+        written = sum(write_to(run, run.links[name]) for name in targets if not run.blocked(name))
         moved = run.tally.counts["stale_writes"] + run.tally.counts["looked"] - before
         if not moved and not written:
             break

@@ -23,7 +23,7 @@ def watch(run: RunContext) -> None:
     """
     for system in run.systems():
         link = run.links[system]
-        _note_mapping(run, link)
+        note_mapping(run, link)
         try:
             for object_ in link.objects:
                 _watch_object(run, link, object_)
@@ -31,7 +31,8 @@ def watch(run: RunContext) -> None:
             run.block(system, error)
 
 
-def _note_mapping(run: RunContext, link: Link) -> None:
+def note_mapping(run: RunContext, link: Link) -> None:
+    """Learns which fields the mappings of before had, and notes the one in use."""
     if all((name, link.mapping.version) in link.former for name in link.objects):
         return
     with run.store.read() as conn:

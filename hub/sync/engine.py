@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from functools import cached_property
+from typing import Protocol
 
 from connectors.base import Capabilities, Connector
 from connectors.errors import ConnectorError
@@ -108,6 +109,16 @@ class Link:
         return Scope(readable, writable, frozenset(mapping.clearable(object_)), mapping.once_fields(object_))
 
 
+class Spread(Protocol):
+    """Offers shares of a run to the processes of the installation; `scope` is the digest of the rules they need."""
+
+    @property
+    def scope(self) -> str: ...
+
+    def offer(self, share_ids: Sequence[str]) -> None:
+        """Tells whoever is free that these may be carried out; offering one twice does no harm."""
+
+
 @dataclass(frozen=True)
 class EntityRules:
     """Is everything about one entity that does not change while the process runs."""
@@ -178,6 +189,8 @@ class Tally:
     counts: Counter[str] = attribute(default_factory=Counter)
     blocked: dict[str, ConnectorError] = attribute(default_factory=dict)
     orphans: set[str] = attribute(default_factory=set)
+    placed: set[str] = attribute(default_factory=set)
+    """Bindings whose parents are all there, as far as a share says so to the leader of its run."""
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
@@ -203,6 +216,12 @@ class RunContext:
     page: int = 200
     rebuild: Rebuild | None = None
     """What is left of the safe path after the store was restored."""
+    spread: Spread | None = None
+    """Who else may carry out parts of this run; None does everything here."""
+    adopts: bool = True
+    """Whether strangers without any likeness become golden records where they are read; a share leaves that."""
+    left: list[tuple[str, str]] = attribute(default_factory=list)
+    """(system, object) of the streams that are read on as shares."""
 
     @property
     def ring(self) -> Keyring:

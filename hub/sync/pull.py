@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 
 from connectors.base import Cursor, Deletes, Page
@@ -44,12 +45,20 @@ def pull(run: RunContext) -> int:
     return _pull_apart(run, links)
 
 
+def pull_object(run: RunContext, link: Link, object_: str) -> int:
+    """Pulls the streams of one object of a system; returns how many observations are new."""
+    narrowed = copy(link)
+    narrowed.objects = (object_,)
+    return _pull_apart(run, [narrowed]) if run.threads else _pull_here(run, narrowed)
+
+
 def _pull_here(run: RunContext, link: Link) -> int:
     staged = 0
     try:
         for arrival in _pages(run, link):
             staged += stage(run, link, arrival.stream, arrival.page.records)
             note_listed(run, link, arrival.stream.object, arrival.stream.name, arrival.page)
+            run.progress("pull", link.system, len(arrival.page.records))
     except ConnectorError as error:
         run.block(link.system, error)
     return staged
@@ -117,7 +126,8 @@ def _put(arrivals: queue.Queue[_Arrival | _Ended], item: _Arrival | _Ended, stop
 
 def _pages(run: RunContext, link: Link) -> Iterator[_Arrival]:
     for object_ in link.objects:
-        yield from _stream(run, link, object_, CHANGES)
+        if not (yield from _stream(run, link, object_, CHANGES)):
+            continue
         # On the safe path deletes are off: what was deleted is read when everything is bound again.
         if run.rebuild is None and link.can(object_).deletes is Deletes.FEED and _due(run, link, object_):
             yield from _stream(run, link, object_, DELETIONS)
@@ -129,7 +139,11 @@ def _due(run: RunContext, link: Link, object_: str) -> bool:
     return moved_at is None or run.clock.now() - moved_at >= link.deletions_every
 
 
-def _stream(run: RunContext, link: Link, object_: str, name: str) -> Iterator[_Arrival]:
+def _stream(run: RunContext, link: Link, object_: str, name: str) -> Generator[_Arrival, None, bool]:
+    """Yields the pages of a stream; returns whether it was read to its end here.
+
+    Where the run is spread, what one page does not hold is left to a share: an idle poll costs nothing more.
+    """
     cursor = _stored(run, link, object_, name)
     restarted = False
     while not run.stop.is_set():
@@ -146,8 +160,12 @@ def _stream(run: RunContext, link: Link, object_: str, name: str) -> Iterator[_A
         moved = page.next_cursor if page.next_cursor != cursor else None
         yield _Arrival(link, Stream(object_, name, moved), page)
         if page.complete:
-            return
+            return True
         cursor = page.next_cursor
+        if run.spread is not None and run.rebuild is None:
+            run.left.append((link.system, object_))
+            return False
+    return False
 
 
 def _stored(run: RunContext, link: Link, object_: str, name: str) -> Cursor | None:

@@ -62,16 +62,20 @@ class _Page:
 
 def push(run: RunContext, link: Link) -> int:
     """Walks every debt to one system once; returns how many writes were accepted."""
+    return sum(push_range(run, link, state) for state in STATES)
+
+
+def push_range(run: RunContext, link: Link, state: BindingState, after: str = "", until: str | None = None) -> int:
+    """Walks the debts of one state once, those of the bindings after one id and until another."""
     written = 0
-    for state in STATES:
-        after = ""
-        while not run.stop.is_set() and not run.blocked(link.system):
-            with run.store.read() as conn:
-                page = records.dirty_page(conn, run.entity, link.system, after, run.page * PAGES, state)
-            if not page:
-                break
-            after = page[-1].binding_id
-            written += _push_page(run, link, page)
+    while not run.stop.is_set() and not run.blocked(link.system):
+        with run.store.read() as conn:
+            page = records.dirty_page(conn, run.entity, link.system, after, run.page * PAGES, state)
+        wanted = [item for item in page if until is None or item.binding_id <= until]
+        if not wanted:
+            break
+        after = wanted[-1].binding_id
+        written += _push_page(run, link, wanted)
     return written
 
 
@@ -231,6 +235,8 @@ def _request(
         sent |= _made_up(link.scope(object_).readable, golden, shown)
     if not missing:
         run.tally.orphans.discard(binding.binding_id)
+        if names and not run.adopts:
+            run.tally.placed.add(binding.binding_id)
     page.ready.append(_sent(run, link, binding, stored, op, native, sent, digest))
 
 

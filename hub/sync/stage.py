@@ -97,6 +97,7 @@ def _lone(run: RunContext, batch: _Batch) -> list[Observation]:
     for item in batch.strangers:
         if (
             item.stamp is None
+            and run.adopts
             and run.rebuild is None
             and not marks_of(run, item.fields)
             and shared.keys().isdisjoint(batch.keys[item.obs_id].values())

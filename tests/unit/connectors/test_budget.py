@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from connectors.budget import RateBudget, WindowBudget
+from connectors.base import Resting
+from connectors.budget import RateBudget
 
 
 class SkippingClock:
@@ -37,16 +38,17 @@ def test_a_cost_above_the_burst_waits_instead_of_failing() -> None:
     assert clock.at == pytest.approx(1008.0)
 
 
-def test_a_window_budget_never_exceeds_its_calls_in_any_window() -> None:
+def test_a_paused_budget_grants_nothing_and_takes_nothing() -> None:
     clock = SkippingClock()
-    budget = WindowBudget(calls=4, seconds=10.0, clock=clock)
-    granted = []
-    for number in range(30):
-        clock.at += 0.7 * (number % 5)
+    budget = RateBudget(rate=1.0, burst=1, clock=clock)
+    budget.pause(20.0)
+    clock.at += 5.0
+    with pytest.raises(Resting) as resting:
         budget.take(1, "x")
-        granted.append(clock.at)
-    for start in granted:
-        assert sum(start <= each < start + 10.0 - 1e-9 for each in granted) <= 4
+    assert resting.value.left == pytest.approx(15.0)
+    clock.at += 15.0
+    budget.take(1, "x")
+    assert clock.at == pytest.approx(1020.0), "the refused take cost nothing"
 
 
 def test_threads_take_no_more_than_there_is() -> None:
@@ -77,5 +79,3 @@ def test_threads_take_no_more_than_there_is() -> None:
 def test_senseless_sizes_are_refused(wrong: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="positive"):
         RateBudget(*wrong, SkippingClock())
-    with pytest.raises(ValueError, match="positive"):
-        WindowBudget(int(wrong[0]), wrong[1], SkippingClock())
