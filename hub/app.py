@@ -37,6 +37,7 @@ from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
 from hub.outbound import Outbound
+from hub.schedule.dispatch import prepare as prepare_queue
 from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
 from hub.store.lease import many_machines
@@ -88,6 +89,7 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
             write_meta(engine, {"tenant": tenant, "profile": settings.profile})
     finally:
         engine.dispose()
+    prepare_queue(settings)
 
 
 def open_installation(

@@ -47,6 +47,36 @@ def run(desk: Desk) -> Answer:
 
 
 @command(
+    "worker",
+    "Carry out parts of the daemon's cycles on this machine too, until SIGTERM; needs dispatch: workers.",
+    "在本机分担守护进程的同步批次，直至收到 SIGTERM；需 dispatch: workers。",
+)
+def worker(
+    desk: Desk,
+    at_once: Annotated[
+        int | None, Opt("parts at once (default: daemon.workers)", "同时执行数（默认 daemon.workers）", ("--at-once",))
+    ] = None,
+    management: Annotated[
+        str | None,
+        Opt(
+            "HOST:PORT for health and metrics (default: nowhere)", "健康检查与指标地址（默认不开放）", ("--management",)
+        ),
+    ] = None,
+) -> Answer:
+    from hub.schedule.worker_loop import run_worker
+
+    level = os.environ.get("CRMHUB_LOG", "").upper()
+    clock = SystemClock()
+    configure(clock, level=level if level in LEVELS else "INFO")
+
+    def open_hub() -> Installation:
+        return open_installation(desk.home, channel="daemon", lang=desk.lang)
+
+    code = run_worker(load_settings(desk.home), open_hub, clock, at_once, management)
+    return Answer({"stopped": True}, lambda: desk.say("stopped", "已停止"), code)
+
+
+@command(
     "pause",
     "Stop the cycles of all, a system or an entity; what changes meanwhile is caught up later.",
     "暂停全部、某接入系统或某业务实体的同步；期间的变更在恢复后补上。",

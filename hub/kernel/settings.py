@@ -204,9 +204,14 @@ class Schedule(Section):
 
 
 class Daemon(Section):
-    """Sets the bounds of the daemon, and where it tells how it is; `management` null serves nothing."""
+    """Sets the bounds of the daemon, and where it tells how it is; `management` null serves nothing.
+
+    `dispatch` workers spreads cycles over every `crmhub run` and `crmhub worker`, each with so many `workers` at once.
+    """
 
     management: Annotated[str, AfterValidator(_address)] | None = "127.0.0.1:9464"
+    dispatch: Literal["here", "workers"] = "here"
+    workers: int = Field(default=2, ge=0, le=16)
     parallel: int = Field(default=1, ge=1, le=8)
     max_cycle_seconds: float = Field(default=14_400.0, gt=0)
     stuck_after_seconds: float = Field(default=1800.0, gt=0)

@@ -27,6 +27,7 @@ def cross_check(content: Mapping[str, Any]) -> Iterator[Finding]:
     for name, entity in entities.items():
         yield from _check_entity(name, _table(entity), list(systems))
     yield from _check_schedule(_table(content.get("schedule")), entities)
+    yield from _check_daemon(_table(content.get("daemon")), _table(content.get("store")).get("url"))
     if production:
         yield from _check_store(_table(content.get("store")).get("url"))
 
@@ -125,6 +126,17 @@ def _check_schedule(schedule: Mapping[str, Any], entities: Mapping[str, Any]) ->
                         f"`schedule.by_entity.{name}.systems` 中的系统不在其列：{known}",
                     ),
                 )
+
+
+def _check_daemon(daemon: Mapping[str, Any], url: object) -> Iterator[Finding]:
+    if daemon.get("dispatch") == "workers" and not str(url).startswith("postgresql"):
+        yield (
+            ("daemon", "dispatch"),
+            Text(
+                "`daemon.dispatch: workers` needs a PostgreSQL in store.url; an embedded store belongs to one process",
+                "`daemon.dispatch: workers` 需要 store.url 为 PostgreSQL；嵌入式存储仅供单进程使用",
+            ),
+        )
 
 
 def _check_store(url: object) -> Iterator[Finding]:

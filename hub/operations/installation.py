@@ -16,11 +16,15 @@ from hub.kernel.settings import Settings
 from hub.store.anchor import FILE, keep_anchor
 from hub.store.lease import hold
 from hub.store.unit_of_work import Store
-from hub.sync.engine import EntityRules, Link, Progress, RunContext
+from hub.sync.engine import EntityRules, Link, Progress, RunContext, Spread
 from hub.sync.rebuild import anchored, notice
 
 
 def _silent(phase: str, system: str, done: int) -> None:
+    return None
+
+
+def _alone(entity: str) -> Spread | None:
     return None
 
 
@@ -42,6 +46,8 @@ class Installation:
     lang: str = "en"
     threads: bool = True
     progress: Progress = _silent
+    spread: Callable[[str], Spread | None] = _alone
+    """Returns who else may carry out parts of an entity's runs."""
     _links: dict[tuple[str, str], Link] = attribute(default_factory=dict)
 
     def entity_rules(self, entity: str) -> EntityRules:
@@ -83,6 +89,7 @@ class Installation:
                 self.actor,
                 progress=self.progress,
                 threads=self.threads,
+                spread=self.spread(entity),
             )
             yield anchored(run, anchor)
             keep_anchor(self.store, anchor)

@@ -18,6 +18,7 @@ from hub.kernel.workdays import Workdays
 from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.scheduling import RECONCILE, SYNC, Board, Start
+from hub.operations.sharing import holder_name
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.due import WorkingDay
@@ -27,6 +28,7 @@ from hub.schedule.metrics import Meters
 from hub.schedule.turns import Candidate, ancestors_of, choose
 from hub.schedule.waiting import SETTINGS, Waiting, begin, cause_of
 from hub.schedule.watchdog import watch
+from hub.store.lease import Lead
 from hub.telemetry import logger
 
 PROBE, RECHECK, BUSY = 30.0, 5.0, 10.0
@@ -65,13 +67,13 @@ class Daemon:
         working_day: WorkingDay | None = None,
         meters: Meters | None = None,
     ) -> None:
-        self._open_hub, self._clock, self._launch = open_hub, clock, launch
+        self._open_hub, self.clock, self._launch = open_hub, clock, launch
         self._working_day = working_day or Workdays(lambda year: log().warning("calendar_guessed", year=year))
         self.meters = meters or Meters()
         self.hub: Installation | None = None
         self.running: dict[str, Running] = {}
         self.waiting: Waiting | None = None
-        self.stuck = self.stopping = self.ticking = False
+        self.stuck = self.stopping = self.ticking = self.leading = False
         self.ticks = 0
         self._looking = threading.Lock()
         self._done: queue.Queue[Done] = queue.Queue()
@@ -83,6 +85,7 @@ class Daemon:
         self._reanchor, self._reload_wanted = True, False
         self._file: tuple[int, int] | None = None
         self._failed: str | None = None
+        self._lead: Lead | None = None
 
     @property
     def bounds(self) -> Bounds:
@@ -90,7 +93,7 @@ class Daemon:
 
     def start(self) -> None:
         """Opens the hub. Raises ConfigInvalid; a lost store or key is waited for instead."""
-        now = self._ticked_at = self._clock.now()
+        now = self._ticked_at = self.clock.now()
         try:
             self._open(now)
             scheduling.note_start(self._hub())
@@ -105,7 +108,7 @@ class Daemon:
         with self._looking:
             self.ticking = True
             try:
-                self._tick(self._clock.now())
+                self._tick(self.clock.now())
             finally:
                 self.ticking, self.ticks = False, self.ticks + 1
 
@@ -114,7 +117,8 @@ class Daemon:
             self._follow_clock(now)
             self._collect()
             if not self.stopping and self._ready(now):
-                self._steer(now)
+                if self._leads():
+                    self._steer(now)
                 self._failed = None
         except Exception as error:  # noqa: BLE001 - a daemon that dies of one bad look would need a person
             self._fail(error, now)
@@ -143,19 +147,19 @@ class Daemon:
             log().error("stop_not_recorded", code=error.code, message=error.en)
         finally:
             if self.hub is not None and not self.running:
-                self.hub.close()
+                self._shut()
                 self.hub = None
 
     def health(self) -> Health:
         """Returns how the daemon is, as the management address tells it."""
-        since = abs(self._clock.now() - self._ticked_at) if self._ticked_at is not None else 0.0
+        since = abs(self.clock.now() - self._ticked_at) if self._ticked_at is not None else 0.0
         reasons = [self.waiting.cause] if self.waiting else []
         if self.hub is None and not reasons:
             reasons.append("opening")
         elif self.hub is not None and not any(self._view(0.0).able(entity) for entity in self.hub.rules):
             reasons.append("all_paused")
         reasons += [name for name, holds in (("stuck", self.stuck), ("stopping", self.stopping)) if holds]
-        return Health(since < ALIVE, tuple(reasons), since)
+        return Health(since < ALIVE, tuple(reasons), since, "leads" if self.leading else "stands_by")
 
     # Opening, waiting, reading again.
 
@@ -173,14 +177,37 @@ class Daemon:
                 f"存储目录无法使用：{reason}；请挂载或更正权限",
             ) from None
         if self.hub is not None:
-            self.hub.close()
+            self._shut()
         self.hub, self._file = fresh, self._stamp(fresh)
+        self._lead = Lead(fresh.store, holder_name())
         self._probed_at = self._rechecked_at = now
-        changed = scheduling.adopt_settings(fresh)
-        log().info("hub_opened", installation=fresh.settings.installation.id, schedules_changed=changed)
+        log().info("hub_opened", installation=fresh.settings.installation.id)
+        self._leads()
         for entity in fresh.rules:
             self.meters.converged(entity, scheduling.converged_at(fresh, entity))
             self.meters.standing(entity, scheduling.standing_of(fresh, entity))
+
+    def _shut(self) -> None:
+        if self._lead is not None:
+            self._lead.release()
+        self.leading = False
+        self._hub().close()
+
+    def _leads(self) -> bool:
+        """Tells whether this process steers; takes the lead as soon as nobody has it, and lets go of what it lost."""
+        lead, before = self._lead, self.leading
+        assert lead is not None
+        self.leading = lead.holds()
+        if before and not self.leading:
+            log().warning("lead_lost", message="another process goes on; what runs here ends")
+            for running in self.running.values():
+                running.stop.set()
+        elif not self.leading and not self.running and lead.take():
+            self.leading = True
+            # Only who steers says what the schedules are: a host that stands by may have older settings.
+            log().info("leads", schedules_changed=scheduling.adopt_settings(self._hub()))
+        self.meters.leads(self.leading)
+        return self.leading
 
     @staticmethod
     def _stamp(hub: Installation) -> tuple[int, int]:
@@ -302,7 +329,7 @@ class Daemon:
         if due or resumed:
             self._board = scheduling.read_board(hub)
         while len(self.running) < self.bounds.parallel and self.waiting is None and not self.stopping:
-            if not self._start_next(self._clock.now()):
+            if not self._start_next(self.clock.now()):
                 return
             self._collect()
             self._board = scheduling.read_board(hub)
@@ -322,7 +349,7 @@ class Daemon:
         def told(phase: str, system: str, number: int) -> None:
             self.meters.progress(job.entity, phase, system, number)
 
-        self._launch(lambda: self._done.put(run_job(hub, running, self._clock, told)))
+        self._launch(lambda: self._done.put(run_job(hub, running, self.clock, told)))
         return True
 
     def _claim(self, starts: list[Start]) -> list[Start]:
@@ -367,11 +394,11 @@ class Daemon:
                 return
             self.running.pop(done.job.entity, None)
             self.meters.ended(done)
-            if done.error is None or not self._wait(done.error, self._clock.now()):
+            if done.error is None or not self._wait(done.error, self.clock.now()):
                 self._note(done)
 
     def _note(self, done: Done) -> None:
-        hub, job, now = self._hub(), done.job, self._clock.now()
+        hub, job, now = self._hub(), done.job, self.clock.now()
         self.meters.calls(hub.calls())
         if isinstance(done.error, Busy):
             self._held_until[job.entity] = now + BUSY

@@ -20,8 +20,10 @@ from hub.kernel.clock import Clock
 from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
 from hub.schedule.daemon import Daemon, in_thread
+from hub.schedule.dispatch import spread, spreads
 from hub.schedule.management import Management, make_app
 from hub.schedule.watchdog import stacks
+from hub.schedule.workers import Workers
 from hub.telemetry import logger
 
 STUCK_EXIT = 75
@@ -34,7 +36,7 @@ JOB = "tick"
 Notify = Callable[[str], None]
 
 
-class _Signals:
+class Signals:
     """Turns signals into what the loop looks at: handlers must do next to nothing."""
 
     def __init__(self) -> None:
@@ -51,8 +53,9 @@ class _Signals:
 
 
 @contextmanager
-def _listening() -> Iterator[_Signals]:
-    asked = _Signals()
+def listening() -> Iterator[Signals]:
+    """Turns the signals of a supervisor into what a loop looks at, until the block ends."""
+    asked = Signals()
     wanted = {
         signal.SIGTERM: asked.ask_stop,
         signal.SIGINT: asked.ask_stop,
@@ -74,24 +77,34 @@ def run_daemon(
     Raises ConfigInvalid where the settings do not hold. A job that does not end in time is left behind: what it
     wrote is recorded, and the next start settles what is open.
     """
-    notify = _notifier()
+    notify = notifier()
     with ExitStack() as ends:
-        asked = ends.enter_context(_listening())
-        daemon = Daemon(open_hub, clock, launch=in_thread)
+        asked = ends.enter_context(listening())
+        daemon = Daemon(lambda: spread(open_hub()), clock, launch=in_thread)
         # Who is called at night asks the management address first, so it answers before a store can be opened.
         management = _manage(settings, daemon)
         if management is not None:
             ends.callback(management.close)
         daemon.start()
+        workers = _workers(settings, open_hub, daemon)
         told(None if management is None else management.port)
         timer = _timer(daemon)
         ends.callback(lambda: timer.shutdown(wait=False) if timer.running else None)
         notify(f"READY=1\n{_status(daemon)}")
-        _wait(daemon, timer, asked, notify)
-        return _end(daemon, timer, asked, notify)
+        _wait(daemon, workers, timer, asked, notify)
+        return _end(daemon, workers, timer, asked, notify)
 
 
-def _notifier() -> Notify:
+def _workers(settings: Settings, open_hub: Callable[[], Installation], daemon: Daemon) -> Workers | None:
+    """Starts what carries out shares here, where cycles are spread and this host takes part."""
+    if not spreads(settings) or not settings.daemon.workers:
+        return None
+    workers = Workers(open_hub, settings.daemon.workers, daemon.meters.share)
+    workers.start()
+    return workers
+
+
+def notifier() -> Notify:
     """Returns what tells systemd, where it started us; one that does not listen holds up nothing."""
     told = SystemdNotifier()
     if told.socket is not None:
@@ -120,14 +133,18 @@ def _timer(daemon: Daemon) -> BackgroundScheduler:
     return timer
 
 
-def _wait(daemon: Daemon, timer: BackgroundScheduler, asked: _Signals, notify: Notify) -> None:
+def _wait(daemon: Daemon, workers: Workers | None, timer: BackgroundScheduler, asked: Signals, notify: Notify) -> None:
     """Waits for a signal or a stuck cycle, keeps the timer going and tells systemd that all is well."""
     seen, idle, status = daemon.ticks, 0, ""
     while not asked.stop.wait(TICK) and not daemon.stuck:
+        if workers is not None and workers.stuck(daemon.clock.now(), daemon.bounds):
+            daemon.stuck = True
         if asked.reload.is_set():
             asked.reload.clear()
             notify("RELOADING=1")
             daemon.reload()
+            if workers is not None:
+                workers.reload()
             notify("READY=1")
         idle = idle + 1 if daemon.ticks == seen else 0
         if idle and idle % PATIENCE == 0 and not daemon.ticking:
@@ -146,7 +163,7 @@ def _status(daemon: Daemon) -> str:
     return f"STATUS={'waits: ' + ', '.join(reasons) if reasons else 'runs: ' + busy if busy else 'idle'}"
 
 
-def _end(daemon: Daemon, timer: BackgroundScheduler, asked: _Signals, notify: Notify) -> int:
+def _end(daemon: Daemon, workers: Workers | None, timer: BackgroundScheduler, asked: Signals, notify: Notify) -> int:
     """Ends cleanly within the bound, or leaves what does not end behind."""
     log = logger("schedule")
     notify("STOPPING=1")
@@ -155,21 +172,23 @@ def _end(daemon: Daemon, timer: BackgroundScheduler, asked: _Signals, notify: No
     timer.shutdown(wait=False)
     bound = daemon.bounds.stop_within_seconds
     pause, waited = threading.Event(), 0.0
-    while daemon.running and waited < bound and not daemon.stuck:
+    working = workers is not None and not workers.stop(0.0)
+    while (daemon.running or working) and waited < bound and not daemon.stuck:
         pause.wait(0.1)
         waited += 0.1
         notify("WATCHDOG=1")
         daemon.tick()
+        working = workers is not None and not workers.stop(0.0)
     code = STUCK_EXIT if daemon.stuck else 0
     daemon.close("stuck" if daemon.stuck else asked.name.lower() or "stop")
     log.info("daemon_stopped", exit_code=code, left_behind=sorted(daemon.running))
-    if daemon.running:
-        log.error("cycle_left_behind", entities=sorted(daemon.running), stacks=stacks())
-        _leave(code)
+    if daemon.running or working:
+        log.error("cycle_left_behind", entities=sorted(daemon.running), shares=working, stacks=stacks())
+        leave(code)
     return code
 
 
-def _leave(code: int) -> None:
+def leave(code: int) -> None:
     """Ends the process without waiting for threads that do not end."""
     logger("schedule").info("daemon_left", exit_code=code)
     os._exit(code)

@@ -21,11 +21,15 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Is how the daemon is: alive while it looks round in time, ready unless there are reasons, which are codes."""
+    """Is how the daemon is: alive while it looks round in time, ready unless there are reasons, which are codes.
+
+    `role` says whether it leads or stands by; who stands by is ready to take over.
+    """
 
     alive: bool
     reasons: tuple[str, ...]
     seconds_since_tick: float
+    role: str
 
     @property
     def ready(self) -> bool:
@@ -43,7 +47,8 @@ def make_app(health: Callable[[], Health], page: Callable[[], bytes]) -> Starlet
     def readyz(request: Request) -> Response:
         found = health()
         reasons = list(found.reasons) if found.alive else ["not_ticking", *found.reasons]
-        return JSONResponse({"ready": found.ready, "reasons": reasons}, 200 if found.ready else 503)
+        body = {"ready": found.ready, "role": found.role, "reasons": reasons}
+        return JSONResponse(body, 200 if found.ready else 503)
 
     def metrics(request: Request) -> Response:
         return Response(page(), media_type=TEXT)

@@ -49,6 +49,10 @@ class Meters:
         self._lag = gauge("schedule_lag_seconds", "How long a schedule is overdue", "entity", "act", "system")
         self._missed = gauge("schedule_missed", "Starts that one catch-up stood for", "entity", "act", "system")
         self._calls = counter("calls", "Calls that left", "system")
+        self._leading = gauge("leading", "1 while this process steers by the schedules, 0 while it stands by")
+        self._shares = counter(
+            "shares_records", "Records read and written in shares of anybody's runs", "system", "act"
+        )
         self._ticked = gauge("last_tick_timestamp_seconds", "When the daemon last looked round")
         self._counted: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -61,6 +65,14 @@ class Meters:
     def progress(self, entity: str, phase: str, system: str, number: int) -> None:
         """Counts records as they go by."""
         self._records.labels(entity, system, _PHASES.get(phase, phase)).inc(number)
+
+    def leads(self, leading: bool) -> None:
+        """Shows whether this process steers."""
+        self._leading.set(leading)
+
+    def share(self, act: str, system: str, number: int) -> None:
+        """Counts records of shares that this process carries out."""
+        self._shares.labels(system, _PHASES.get(act, act)).inc(number)
 
     def ended(self, done: Done) -> None:
         """Counts a job that ended."""

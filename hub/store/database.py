@@ -18,6 +18,15 @@ from hub.kernel.errors import StoreUnavailable
 
 WRITE = "crmhub_write"
 
+KEPT_ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that vanished is noticed within half a minute. Source: PostgreSQL documentation, libpq keywords."""
+
 Connection = sa.Connection
 Engine = sa.Engine
 """What rooms above the store may hold, without speaking SQL themselves."""
@@ -28,7 +37,9 @@ def open_engine(url: str) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
-    return sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 10})
+    return sa.create_engine(
+        parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True, connect_args=KEPT_ALIVE
+    )
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

@@ -9,18 +9,22 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from hub.kernel.errors import Busy
+from hub.kernel.errors import Busy, StoreUnavailable
 from hub.store.common import lock_key
 from hub.store.database import store_errors
 from hub.store.tables import lease
 from hub.store.unit_of_work import Lease, Store
 
-_in_process: dict[tuple[int, str], threading.Lock] = {}
+LEAD = "daemon"
+"""Is the name of the lease of whoever steers by the schedules."""
+
+_in_process: set[tuple[int, str]] = set()
 _registry = threading.Lock()
 
 
@@ -29,16 +33,69 @@ def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
     """Takes the entity's lock and the next epoch. Raises Busy when another process or thread holds it."""
     with ExitStack() as stack:
         stack.enter_context(kernel_lock(store.engine, entity))
-        with store.begin() as work:
-            row = sa.select(lease.c.epoch).where(lease.c.entity == entity)
-            before = work.conn.execute(row).scalar_one_or_none()
-            values = {"epoch": (before or 0) + 1, "holder": holder, "taken_at": work.now}
-            if before is None:
-                work.conn.execute(lease.insert().values(entity=entity, **values))
-            else:
-                # An update, not a new row: who checks the old epoch meanwhile waits for this commit and sees it.
-                work.conn.execute(lease.update().where(lease.c.entity == entity).values(values))
-        yield Lease(entity, (before or 0) + 1)
+        yield Lease(entity, _next_epoch(store, entity, holder))
+
+
+def _next_epoch(store: Store, name: str, holder: str) -> int:
+    with store.begin() as work:
+        before = work.conn.execute(sa.select(lease.c.epoch).where(lease.c.entity == name)).scalar_one_or_none()
+        values = {"epoch": (before or 0) + 1, "holder": holder, "taken_at": work.now}
+        if before is None:
+            work.conn.execute(lease.insert().values(entity=name, **values))
+        else:
+            # An update, not a new row: who checks the old epoch meanwhile waits for this commit and sees it.
+            work.conn.execute(lease.update().where(lease.c.entity == name).values(values))
+    return (before or 0) + 1
+
+
+class Lead:
+    """Is the right to steer by the schedules: one process of the installation has it, the others stand by."""
+
+    def __init__(self, store: Store, holder: str) -> None:
+        self._store, self._holder = store, holder
+        self._kept = ExitStack()
+        self._holds: Callable[[], bool] | None = None
+
+    def take(self) -> bool:
+        """Takes the lead; False while another process has it."""
+        with ExitStack() as stack:
+            try:
+                holds = stack.enter_context(kernel_lock(self._store.engine, LEAD))
+            except Busy:
+                return False
+            _next_epoch(self._store, LEAD, self._holder)
+            self._kept, self._holds = stack.pop_all(), holds
+        return True
+
+    def holds(self) -> bool:
+        """Tells whether this process leads still; a connection that broke off lost the lead."""
+        if self._holds is not None and not self._holds():
+            self.release()
+        return self._holds is not None
+
+    def release(self) -> None:
+        """Leaves the lead to others."""
+        self._holds = None
+        with suppress(StoreUnavailable, sa.exc.SQLAlchemyError):  # a connection that broke off took its lock with it
+            self._kept.pop_all().close()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Is who has a lease, or had it last; `held` says whether it is in use now, None where nobody can tell."""
+
+    name: str
+    since: float
+    held: bool | None
+
+
+def leader(conn: sa.Connection) -> Holder | None:
+    """Returns who steers by the schedules, or did so last."""
+    row = conn.execute(sa.select(lease).where(lease.c.entity == LEAD)).one_or_none()
+    if row is None:
+        return None
+    held = LEAD in held_elsewhere(conn, [LEAD]) if many_machines(conn.engine) else None
+    return Holder(row.holder, row.taken_at, held)
 
 
 @contextmanager
@@ -69,14 +126,16 @@ def many_machines(engine: sa.Engine) -> bool:
 
 @contextmanager
 def _thread_lock(engine: sa.Engine, entity: str) -> Iterator[None]:
+    mine = (id(engine), entity)
     with _registry:
-        lock = _in_process.setdefault((id(engine), entity), threading.Lock())
-    if not lock.acquire(blocking=False):
-        raise _busy(entity)
+        if mine in _in_process:
+            raise _busy(entity)
+        _in_process.add(mine)
     try:
         yield
     finally:
-        lock.release()
+        with _registry:
+            _in_process.discard(mine)
 
 
 @contextmanager

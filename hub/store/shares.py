@@ -51,6 +51,7 @@ class Share:
     holder: str | None = None
     done: int = 0
     outcome: Mapping[str, Any] = attribute(default_factory=dict)
+    made_at: float = 0.0
     beat_at: float | None = None
 
     @property
@@ -164,5 +165,6 @@ def _share(row: sa.Row[Any]) -> Share:
         row.holder,
         row.done,
         orjson.loads(row.outcome or "{}"),
+        row.made_at,
         row.beat_at,
     )

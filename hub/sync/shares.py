@@ -21,8 +21,8 @@ from hub.sync.pull import pull_object
 from hub.sync.push import STATES, push_range
 
 PULL, PUSH = "pull", "push"
-LOOK, RESCUE = 0.1, 5.0
-"""Seconds between two looks at the shares of a run, and until shares that nobody carries out are offered again."""
+LOOK, RESCUE, LOST = 0.1, 5.0, 30.0
+"""Seconds between two looks at the shares of a run; two looks for dead holders; until silence means lost offers."""
 OLD_SHARES_END = 30.0
 """Seconds that a new epoch waits for who still carries out a share of an older one; the epoch fences them anyway."""
 
@@ -86,7 +86,7 @@ def _carry_out(run: RunContext, cut: Sequence[Share]) -> int:
     spread.offer([item.share_id for item in cut])
     act, first = cut[0].act, cut[0].share_id
     done: dict[str, int] = {}
-    asked, offered_at = False, run.clock.now()
+    asked, looked_at = False, run.clock.now()
     while True:
         with run.store.read() as conn:
             found = [item for item in shares.of_run(conn, run.run_id) if item.share_id >= first]
@@ -102,21 +102,21 @@ def _carry_out(run: RunContext, cut: Sequence[Share]) -> int:
             with run.store.begin(run.held) as work:
                 shares.ask_to_stop(work, run.run_id)
             continue
-        if run.clock.now() - offered_at >= RESCUE:
-            offered_at = run.clock.now()
-            _rescue(run, pending)
+        if abs(run.clock.now() - looked_at) >= RESCUE:
+            looked_at = run.clock.now()
+            _rescue(run, found, pending)
         run.clock.sleep(LOOK)
 
 
-def _rescue(run: RunContext, pending: Sequence[Share]) -> None:
-    """Offers again what nobody carries out: its holder died, or the offer was lost. Raises LeaseLost."""
+def _rescue(run: RunContext, found: Sequence[Share], pending: Sequence[Share]) -> None:
+    """Offers again what nobody carries out: its holder died, or all offers were lost. Raises LeaseLost."""
     assert run.spread is not None
-    with run.store.begin(run.held):
-        pass
+    with run.store.begin(run.held) as work:
+        silent = work.now - max(item.beat_at or item.made_at for item in found) >= LOST
     with run.store.read() as conn:
         busy = lease.held_elsewhere(conn, [item.lock for item in pending])
-    idle = [item for item in pending if item.lock not in busy]
-    run.tally.add("shares_taken_over", sum(1 for item in idle if item.state is ShareState.TAKEN))
+    idle = [item for item in pending if item.lock not in busy and (silent or item.state is ShareState.TAKEN)]
+    run.tally.add("shares_offered_again", len(idle))
     run.spread.offer([item.share_id for item in idle])
 
 
