@@ -75,7 +75,8 @@ def carry_out(hub: Installation, share_id: str, stop: threading.Event, told: Tol
 
 def _carry_out(hub: Installation, taken: Share, stop: threading.Event, told: Told) -> Came:
     run = _run_of(hub, taken, stop, told)
-    words = {"act": taken.act, "system": taken.system, "turn": taken.turn}
+    words = {"share": taken.share_id, "act": taken.act, "system": taken.system, "turn": taken.turn}
+    logger("share").info("share_taken", **words, place=dict(taken.place))
     try:
         note_mapping(run, run.links[taken.system])
         outcome: dict[str, Any] = do_share(run, taken)

@@ -6,6 +6,7 @@ lock, turn and epoch keep it right whatever is delivered twice, late or never. I
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from hub.operations.sharing import scope_of
 from hub.store import queue_schema
 
 QUEUE, TASK = "shares", "share"
+# It would log every job a second time, with its arguments.
+logging.getLogger("procrastinate").setLevel(logging.ERROR)
 
 
 def prepare(settings: Settings) -> None:

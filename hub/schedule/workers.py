@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,8 +82,6 @@ class Workers:
 
     def start(self) -> None:
         """Starts the thread."""
-        # It would log every job twice, with arguments.
-        logging.getLogger("procrastinate").setLevel(logging.ERROR)
         self._thread.start()
 
     def reload(self) -> None:

@@ -86,12 +86,13 @@ class ManyMachines:
             mine = self._threads.setdefault(name, threading.Lock())
         key = lock_key(f"lock:{name}")
         # Threads of one process queue here, so that each takes one connection at most.
-        with mine, store_errors(), _own_connection(self._engine) as conn:
-            conn.execute(sa.select(sa.func.pg_advisory_lock(key)))
+        with mine, _own_connection(self._engine) as conn:
+            with store_errors():
+                conn.execute(sa.select(sa.func.pg_advisory_lock(key)))
             try:
                 yield
             finally:
-                conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                _unlock(conn, key)
 
     def budget(self, name: str, rate: float, burst: float) -> Budget:
         """Returns the token bucket of a name."""
@@ -104,12 +105,13 @@ class ManyMachines:
 
         @contextmanager
         def place() -> Iterator[None]:
-            with here, store_errors(), _own_connection(self._engine) as conn:
-                key = self._sit_down(conn, keys)
+            with here, _own_connection(self._engine) as conn:
+                with store_errors():
+                    key = self._sit_down(conn, keys)
                 try:
                     yield
                 finally:
-                    conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                    _unlock(conn, key)
 
         return place
 
@@ -121,7 +123,19 @@ class ManyMachines:
             self._clock.sleep(PATIENCE)
 
 
+def _unlock(conn: sa.Connection, key: int) -> None:
+    """Frees a lock. A session that broke off has freed it; what was done under it must not look failed for that."""
+    try:
+        conn.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+    except sa.exc.DBAPIError:
+        conn.invalidate()
+
+
 @contextmanager
 def _own_connection(engine: sa.Engine) -> Iterator[sa.Connection]:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+    with store_errors():
+        conn = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
         yield conn
+    finally:
+        conn.close()

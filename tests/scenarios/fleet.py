@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from connectors.simulation.server import start_simulator
 from hub.app import initialise, open_installation, prepare
 from hub.operations.auditing import verify_log
 from hub.operations.installation import Installation
@@ -149,9 +150,9 @@ class Fleet:
         given = {"rate": 5000, "burst": 5000, "calls_at_once": 4, "workers": 2, "management": "127.0.0.1:0"}
         urls = {name: item.base_url for name, item in self.simulators.running.items()}
         entities = ", ".join(_ENTITY.format(name=name) for name in self.entities)
-        text = SETTINGS.format(
-            store=self.server.url(self.database), lag=INDEX_LAG + 0.05, entities=entities, **{**given, **self.options, **options}, **urls
-        )
+        options = {**given, **self.options, **options}
+        place = self.server.url(self.database)
+        text = SETTINGS.format(store=place, lag=INDEX_LAG + 0.05, entities=entities, **options, **urls)
         (home / "config" / "hub.yaml").write_text(text, encoding="utf-8")
 
     @contextmanager
@@ -204,6 +205,12 @@ class Fleet:
                         found[system, str(row[key])] += 1
         return {place: number for place, number in found.items() if number > 1}
 
+    def bound(self) -> Counter[tuple[str, str]]:
+        """Returns how many records of an entity are bound in a system."""
+        query = "SELECT entity, system, count(DISTINCT native_id) FROM binding WHERE state = 'active' GROUP BY 1, 2"
+        with self.server.connect(self.database) as conn:
+            return Counter({(str(row[0]), str(row[1])): int(str(row[2])) for row in conn.execute(query.encode())})
+
     def audited(self, act: str) -> list[Mapping[str, Any]]:
         with self.hub() as hub, hub.store.read() as conn:
             bodies = [orjson.loads(row[2]) for row in vault.audit_rows(conn)]
@@ -220,13 +227,26 @@ class Fleet:
         self.simulators.stop()
 
 
+def _vendors(seeded: dict[str, int], latency_ms: int) -> Simulators:
+    """Starts a Zoho CRM with records in it and a Fxiaoke without any."""
+    os.environ.update(SECRETS)
+    common: dict[str, object] = {"limits": "fast", "seed": 7, "latency_ms": latency_ms}
+    running = {"zoho": start_simulator("zoho_crm", **common, **seeded)}
+    try:
+        running["fxiaoke"] = start_simulator("fxiaoke", **common)
+    except BaseException:
+        Simulators(running).stop()
+        raise
+    running["fxiaoke"].admin.post("lag", {"seconds": INDEX_LAG})
+    return Simulators(running)
+
+
 def make_fleet(
     folder: Path, server: PostgresServer, *, entities: tuple[str, ...] = ENTITIES, latency_ms: int = 0, **options: Any
 ) -> Fleet:
     """Starts the vendors and makes the installation's first hub folder and its store."""
-    simulated = {name: options.pop(name) for name in ("records", "logs", "complaints", "seed") if name in options}
-    simulators = Simulators.start(latency_ms=latency_ms, **{"records": 0, "seed": 7, **simulated})
-    simulators.running["fxiaoke"].admin.post("lag", {"seconds": INDEX_LAG})
+    seeded = {name: options.pop(name) for name in ("records", "logs", "complaints") if name in options}
+    simulators = _vendors(seeded, latency_ms)
     fleet = Fleet(folder, server, simulators, server.fresh(), entities, options)
     initialise(folder / "first")
     fleet.write(folder / "first")
