@@ -21,6 +21,8 @@ from hub.sync.pull import pull_object
 from hub.sync.push import STATES, push_range
 
 PULL, PUSH = "pull", "push"
+BATCHES = 10
+"""Batches in a share: enough that those of every object are full, few enough that many processes find work."""
 LOOK, RESCUE, LOST = 0.1, 5.0, 30.0
 """Seconds between two looks at the shares of a run; two looks for dead holders; until silence means lost offers."""
 OLD_SHARES_END = 30.0
@@ -56,11 +58,12 @@ def pull_rest(run: RunContext, left: Sequence[tuple[str, str]]) -> None:
 def push_spread(run: RunContext, link: Link) -> int:
     """Has every debt to one system walked once; returns how many writes were accepted."""
     written = 0
+    size = BATCHES * max(link.can(object_).batch_size for object_ in link.objects)
     for state in STATES:
         if run.stop.is_set() or run.blocked(link.system):
             break
         with run.store.read() as conn:
-            bounds = records.owed_bounds(conn, run.entity, link.system, state, run.page)
+            bounds = records.owed_bounds(conn, run.entity, link.system, state, size)
         if len(bounds) < 2:
             written += push_range(run, link, state)
             continue

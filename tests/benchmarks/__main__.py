@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import loading, memory, reading, translation
+from . import loading, memory, reading, spread, translation
 from .lab import Lab, open_lab
 from .measure import Result, load, save, table
 
@@ -18,6 +18,7 @@ SUITES: dict[str, Callable[[Lab], list[Result]]] = {
     "load": loading.results,
     "translate": translation.results,
     "memory": memory.results,
+    "spread": spread.results,
 }
 DEFAULT_RECORDS = 10_000
 _RESULTS = Path(__file__).resolve().parents[2] / "bench-results.json"

@@ -57,6 +57,7 @@ systems:
       rate_per_second: {rate}
       rate_burst: {burst}
       workers: {calls_at_once}
+      batch_size: {batch_size}
       index_lag: {lag}
       external_key_unique: true
       overlap: 2
@@ -147,7 +148,8 @@ class Fleet:
         return host
 
     def write(self, home: Path, **options: Any) -> None:
-        given = {"rate": 5000, "burst": 5000, "calls_at_once": 4, "workers": 2, "management": "127.0.0.1:0"}
+        given = {"rate": 5000, "burst": 5000, "calls_at_once": 4, "batch_size": 20, "workers": 2}
+        given |= {"management": "127.0.0.1:0"}
         urls = {name: item.base_url for name, item in self.simulators.running.items()}
         entities = ", ".join(_ENTITY.format(name=name) for name in self.entities)
         options = {**given, **self.options, **options}
