@@ -15,7 +15,7 @@ from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Preview, Synced
 from hub.operations.reasons import Advice
 from hub.operations.rounds import sync_all
-from hub.operations.standing import EntityStanding, overview
+from hub.operations.standing import EntityStanding, overview, steering
 
 Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "ENTITY")]
 OUTCOMES = {
@@ -147,10 +147,20 @@ def status(desk: Desk) -> Answer:
         found = overview(hub)
         process = complaints.counts(hub)
         name, profile = hub.settings.installation.name, hub.settings.profile
+        steers = steering(hub)
 
     def show() -> None:
         lab = desk.word("  [lab: training, not production]", "  【lab：培训环境，非生产】") if profile == "lab" else ""
         desk.say(f"{name}{lab}", f"{name}{lab}")
+        if steers is not None:
+            since = local(steers.since)
+            en, zh = f"{steers.name} leads since {since}", f"{steers.name} 主导，自 {since}"
+            if not steers.held:
+                en, zh = (
+                    f"none runs; {steers.name} led last, from {since}: crmhub run",
+                    f"未运行；上次为 {steers.name}，自 {since}：crmhub run",
+                )
+            desk.say(f"daemon: {en}", f"守护进程：{zh}")
         for item in found:
             _show_standing(desk, item)
         if process:
@@ -163,7 +173,8 @@ def status(desk: Desk) -> Answer:
             if late or silent:
                 desk.say("    crmhub complaint list", "    crmhub complaint list")
 
-    return Answer({"installation": name, "profile": profile, "entities": found, "complaints": process}, show)
+    body = {"installation": name, "profile": profile, "entities": found, "complaints": process, "daemon": steers}
+    return Answer(body, show)
 
 
 def _show_standing(desk: Desk, item: EntityStanding) -> None:

@@ -9,6 +9,7 @@ from hub.kernel.errors import Text
 from hub.operations.installation import Installation
 from hub.operations.reasons import Advice, explain
 from hub.store import records, runs
+from hub.store.lease import Holder, leader
 from hub.store.runs import Run
 from hub.sync.cycle import FIRST_SYNC, Standing, read_standing
 
@@ -25,6 +26,11 @@ class EntityStanding:
     waiting: Mapping[str, int]
     last: Run | None
     advice: tuple[Advice, ...]
+
+
+def steering(hub: Installation) -> Holder | None:
+    """Returns which process steers by the schedules, or did so last; None where no daemon ever ran."""
+    return leader(hub.store)
 
 
 def overview(hub: Installation) -> list[EntityStanding]:

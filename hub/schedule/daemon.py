@@ -12,23 +12,22 @@ from structlog.stdlib import BoundLogger
 from hub.core.plan import order_entities
 from hub.kernel.clock import Clock
 from hub.kernel.errors import Busy, ConfigInvalid, HubError, InvariantBroken, StoreUnavailable
-from hub.kernel.settings import FILE, load_settings
 from hub.kernel.settings import Daemon as Bounds
 from hub.kernel.workdays import Workdays
 from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.scheduling import RECONCILE, SYNC, Board, Start
-from hub.operations.sharing import holder_name
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.due import WorkingDay
 from hub.schedule.jobs import Done, Job, Running, run_job
+from hub.schedule.leading import Lead, lead_of, steers
 from hub.schedule.management import Health
 from hub.schedule.metrics import Meters
+from hub.schedule.settings_file import SettingsFile
 from hub.schedule.turns import Candidate, ancestors_of, choose
 from hub.schedule.waiting import SETTINGS, Waiting, begin, cause_of
 from hub.schedule.watchdog import watch
-from hub.store.lease import Lead
 from hub.telemetry import logger
 
 PROBE, RECHECK, BUSY = 30.0, 5.0, 10.0
@@ -83,7 +82,7 @@ class Daemon:
         self._ticked_at: float | None = None
         self._probed_at = self._rechecked_at = 0.0
         self._reanchor, self._reload_wanted = True, False
-        self._file: tuple[int, int] | None = None
+        self._file: SettingsFile | None = None
         self._failed: str | None = None
         self._lead: Lead | None = None
 
@@ -178,8 +177,8 @@ class Daemon:
             ) from None
         if self.hub is not None:
             self._shut()
-        self.hub, self._file = fresh, self._stamp(fresh)
-        self._lead = Lead(fresh.store, holder_name())
+        self.hub, self._file = fresh, SettingsFile(fresh)
+        self._lead = lead_of(fresh)
         self._probed_at = self._rechecked_at = now
         log().info("hub_opened", installation=fresh.settings.installation.id)
         self._leads()
@@ -194,25 +193,14 @@ class Daemon:
         self._hub().close()
 
     def _leads(self) -> bool:
-        """Tells whether this process steers; takes the lead as soon as nobody has it, and lets go of what it lost."""
-        lead, before = self._lead, self.leading
-        assert lead is not None
-        self.leading = lead.holds()
+        """Tells whether this process steers; one that lost the lead ends what it runs before it tries again."""
+        assert self._lead is not None
+        before, self.leading = self.leading, steers(self._lead, self._hub(), idle=not self.running)
         if before and not self.leading:
-            log().warning("lead_lost", message="another process goes on; what runs here ends")
             for running in self.running.values():
                 running.stop.set()
-        elif not self.leading and not self.running and lead.take():
-            self.leading = True
-            # Only who steers says what the schedules are: a host that stands by may have older settings.
-            log().info("leads", schedules_changed=scheduling.adopt_settings(self._hub()))
         self.meters.leads(self.leading)
         return self.leading
-
-    @staticmethod
-    def _stamp(hub: Installation) -> tuple[int, int]:
-        status = (hub.settings.home / FILE).stat()
-        return status.st_mtime_ns, status.st_size
 
     def _ready(self, now: float) -> bool:
         """Tells whether jobs may start: the hub is open, its key can be read, and nothing waits to be read again."""
@@ -223,7 +211,7 @@ class Daemon:
             scheduling.check_key(self._hub())
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
-            self._look_at_files()
+            self._reload_wanted |= self._file is not None and self._file.changed()
         if self._reload_wanted and not self.running:
             self._read_again(now)
         return not self._reload_wanted
@@ -266,21 +254,6 @@ class Daemon:
         if name != self._failed:
             log().error("tick_failed", exc_info=error)
         self._failed = name
-
-    def _look_at_files(self) -> None:
-        hub = self._hub()
-        try:
-            stamp = self._stamp(hub)
-            if stamp == self._file:
-                return
-            self._file = stamp
-            self._reload_wanted = self._reload_wanted or load_settings(hub.settings.home).digest != hub.settings.digest
-        except ConfigInvalid as invalid:
-            log().error("settings_refused", code=invalid.code, message=invalid.en)
-        except FileNotFoundError:
-            if self._file is not None:
-                log().error("settings_refused", code=ConfigInvalid.code, message="config/hub.yaml is not there")
-            self._file = None
 
     def _read_again(self, now: float) -> None:
         self._reload_wanted = False

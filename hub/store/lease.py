@@ -67,6 +67,11 @@ class Lead:
             self._kept, self._holds = stack.pop_all(), holds
         return True
 
+    @property
+    def led(self) -> bool:
+        """Tells whether this process took the lead and has not found that it lost it."""
+        return self._holds is not None
+
     def holds(self) -> bool:
         """Tells whether this process leads still; a connection that broke off lost the lead."""
         if self._holds is not None and not self._holds():
@@ -82,20 +87,26 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Is who has a lease, or had it last; `held` says whether it is in use now, None where nobody can tell."""
+    """Is who has a lease, or had it last; `held` says whether it is in use now."""
 
     name: str
     since: float
-    held: bool | None
+    held: bool
 
 
-def leader(conn: sa.Connection) -> Holder | None:
-    """Returns who steers by the schedules, or did so last."""
-    row = conn.execute(sa.select(lease).where(lease.c.entity == LEAD)).one_or_none()
-    if row is None:
-        return None
-    held = LEAD in held_elsewhere(conn, [LEAD]) if many_machines(conn.engine) else None
-    return Holder(row.holder, row.taken_at, held)
+def leader(store: Store) -> Holder | None:
+    """Returns who steers by the schedules, or did so last; None where nobody ever did."""
+    with store.read() as conn:
+        row = conn.execute(sa.select(lease).where(lease.c.entity == LEAD)).one_or_none()
+    return None if row is None else Holder(row.holder, row.taken_at, _is_held(store.engine, LEAD))
+
+
+def _is_held(engine: sa.Engine, name: str) -> bool:
+    try:
+        with kernel_lock(engine, name):
+            return False
+    except Busy:
+        return True
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def test_health_metrics_pause_and_a_clean_stop(lab: Lab, tmp_path: Path) -> None
     with running(lab, tmp_path) as daemon:
         daemon.until(lambda: daemon.lines("cycle_ended"))
         assert daemon.get("/healthz")[0] == 200
-        assert daemon.get("/readyz") == (200, '{"ready":true,"reasons":[]}')
+        assert daemon.get("/readyz") == (200, '{"ready":true,"role":"leads","reasons":[]}')
         # The line is written a moment before the meters move.
         daemon.until(lambda: 'crmhub_cycles_total{act="sync",entity="customer"' in daemon.get("/metrics")[1], 20)
         status, page = daemon.get("/metrics")
@@ -123,7 +123,9 @@ def test_health_metrics_pause_and_a_clean_stop(lab: Lab, tmp_path: Path) -> None
         people = [str(row.get("Last_Name")) for row in lab.zoho.admin.records("Contacts")]
         assert not [name for name in people if len(name) > 2 and name in page]
         assert lab.here("pause", "all", "--reason", "drill").code == 0
-        daemon.until(lambda: daemon.get("/readyz") == (503, '{"ready":false,"reasons":["all_paused"]}'), 20)
+        daemon.until(
+            lambda: daemon.get("/readyz") == (503, '{"ready":false,"role":"leads","reasons":["all_paused"]}'), 20
+        )
         assert 'crmhub_paused{cause="person",scope="all"} 1.0' in daemon.get("/metrics")[1]
         assert lab.here("sync").code == 3
         assert [item["scope"] for item in lab.ask("schedule", "list")["pauses"]] == ["all"]
