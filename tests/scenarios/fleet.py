@@ -213,6 +213,12 @@ class Fleet:
         with self.server.connect(self.database) as conn:
             return Counter({(str(row[0]), str(row[1])): int(str(row[2])) for row in conn.execute(query.encode())})
 
+    def dump(self) -> str:
+        """Returns every row of what spreads work, as text."""
+        tables = ("share", "budget", "lease", "crmhub_jobs.procrastinate_jobs", "crmhub_jobs.procrastinate_events")
+        with self.server.connect(self.database) as conn:
+            return "\n".join(str(row) for name in tables for row in conn.execute(f"SELECT * FROM {name}".encode()))
+
     def audited(self, act: str) -> list[Mapping[str, Any]]:
         with self.hub() as hub, hub.store.read() as conn:
             bodies = [orjson.loads(row[2]) for row in vault.audit_rows(conn)]

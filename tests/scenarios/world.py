@@ -42,6 +42,7 @@ from hub.sync import rollup
 from hub.sync.cycle import Outcome, Report, Standing, run_cycle
 from hub.sync.engine import EntityRules, Link, RunContext
 from hub.sync.reconcile import Difference, reconcile
+from tests.scenarios.spread_here import Here
 
 SCHEMA = Path(__file__).parent / "schema"
 ENTITY = "client"
@@ -311,7 +312,7 @@ class Hub:
 
     def context(self, held: Lease) -> RunContext:
         world = self.world
-        return RunContext(
+        run = RunContext(
             world.rules if held.entity == ENTITY else world.other_rules[held.entity],
             self.links_of[held.entity],
             self.store,
@@ -323,6 +324,7 @@ class Hub:
             threads=False,
             page=self.world.page,
         )
+        return replace(run, spread=Here(run)) if world.spread else run
 
     def cycle(self, *entities: str, write: bool = True) -> Report:
         """Runs one cycle of each entity, parents first, or of the named ones only; returns their reports as one."""
@@ -378,9 +380,10 @@ class World:
         folder: Path = SCHEMA,
         entities: Sequence[str] = (ENTITY,),
         repoints: bool = True,
+        spread: bool = False,
     ) -> None:
         self.specs, self.seed, self.page, self.folder = tuple(specs), seed, page, folder
-        self.entities, self.repoints = tuple(entities), repoints
+        self.entities, self.repoints, self.spread = tuple(entities), repoints, spread
         self.time = Time()
         self.clock = SkewedClock(self.time)
         self.entropy = Random(f"ids:{seed}").randbytes

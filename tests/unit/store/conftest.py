@@ -48,8 +48,13 @@ def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
         yield made
         made.close()
         return
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    name = postgres.fresh(request.getfixturevalue("postgres_template"))
+    yield request.getfixturevalue("shared_kit")
+
+
+@pytest.fixture
+def shared_kit(postgres: PostgresServer, postgres_template: str) -> Iterator[Kit]:
+    """Is a store that several hosts may use."""
+    name = postgres.fresh(postgres_template)
     made = Kit(postgres.url(name))
     yield made
     made.close()

@@ -30,19 +30,9 @@ class Sleeper(Clock):
 
 
 @pytest.fixture
-def kit(request: pytest.FixtureRequest, postgres_template: str) -> Iterator[Kit]:
-    postgres = request.getfixturevalue("postgres")
-    name = postgres.fresh(postgres_template)
-    made = Kit(postgres.url(name))
-    yield made
-    made.close()
-    postgres.drop(name)
-
-
-@pytest.fixture
-def hosts(kit: Kit) -> Iterator[Pair]:
-    other = kit.other()
-    yield ManyMachines(kit.engine, Sleeper()), ManyMachines(other.engine, Sleeper())
+def hosts(shared_kit: Kit) -> Iterator[Pair]:
+    other = shared_kit.other()
+    yield ManyMachines(shared_kit.engine, Sleeper()), ManyMachines(other.engine, Sleeper())
     other.close()
 
 
@@ -116,9 +106,9 @@ def test_all_hosts_together_have_so_many_places(hosts: Pair) -> None:
     assert most == 3
 
 
-def test_a_place_of_a_dead_host_is_free_again(kit: Kit, hosts: Pair) -> None:
+def test_a_place_of_a_dead_host_is_free_again(shared_kit: Kit, hosts: Pair) -> None:
     with hosts[1].places("zoho:api", 1)():
-        _break_off(kit, hosts[1])
+        _break_off(shared_kit, hosts[1])
         with hosts[0].places("zoho:api", 1)():
             pass
     # What was done on a place whose session broke off did not fail for that.

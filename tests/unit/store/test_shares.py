@@ -103,12 +103,11 @@ def test_a_new_epoch_names_the_locks_of_what_is_still_carried_out(kit: Kit) -> N
             assert shares.of_run(work.conn, RUN) == []
 
 
-def test_locks_that_somebody_holds_are_seen_in_one_look(kit: Kit) -> None:
-    if kit.is_sqlite:
-        pytest.skip("an embedded store has no shares")
-    other = kit.other()
+@pytest.mark.postgres
+def test_locks_that_somebody_holds_are_seen_in_one_look(shared_kit: Kit) -> None:
+    other = shared_kit.other()
     names = [f"share:{number}" for number in range(5)]
-    with kernel_lock(other.engine, names[1]), kernel_lock(other.engine, names[3]), kit.store.read() as conn:
+    with kernel_lock(other.engine, names[1]), kernel_lock(other.engine, names[3]), shared_kit.store.read() as conn:
         assert held_elsewhere(conn, names) == {names[1], names[3]}
     other.close()
 
@@ -132,13 +131,12 @@ def test_one_of_two_leads_and_the_other_goes_on_after_it(kit: Kit) -> None:
     other.close()
 
 
-def test_a_leader_whose_session_broke_off_knows_it(kit: Kit) -> None:
-    if kit.is_sqlite:
-        pytest.skip("a file lock has no session that could break off")
-    other = kit.other()
+@pytest.mark.postgres
+def test_a_leader_whose_session_broke_off_knows_it(shared_kit: Kit) -> None:
+    other = shared_kit.other()
     lead = Lead(other.store, "one")
     assert lead.take()
-    with kit.engine.begin() as conn:
+    with shared_kit.engine.begin() as conn:
         ends = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
         conn.exec_driver_sql(ends)
     assert not lead.holds()
@@ -147,11 +145,10 @@ def test_a_leader_whose_session_broke_off_knows_it(kit: Kit) -> None:
     other.close()
 
 
-def test_nobody_takes_a_lease_over_between_the_look_at_it_and_the_commit(kit: Kit) -> None:
-    if kit.is_sqlite:
-        pytest.skip("an embedded store has one writer at a time")
-    other = kit.other()
-    with led(kit) as held:
+@pytest.mark.postgres
+def test_nobody_takes_a_lease_over_between_the_look_at_it_and_the_commit(shared_kit: Kit) -> None:
+    other = shared_kit.other()
+    with led(shared_kit) as held:
         pass
     order: list[str] = []
 
@@ -160,7 +157,7 @@ def test_nobody_takes_a_lease_over_between_the_look_at_it_and_the_commit(kit: Ki
             order.append("next epoch")
 
     thread = threading.Thread(target=take_over)
-    with kit.store.begin(held):
+    with shared_kit.store.begin(held):
         thread.start()
         thread.join(0.5)
         assert order == [], "the new epoch waits for a commit that was admitted under the old one"
