@@ -12,7 +12,7 @@ from typing import Any
 import procrastinate
 from procrastinate import exceptions
 
-from hub.kernel.errors import Busy, HubError
+from hub.kernel.errors import Busy
 from hub.kernel.settings import Daemon
 from hub.operations import sharing
 from hub.operations.installation import Installation
@@ -112,7 +112,7 @@ class Workers:
                     place = queue_schema.connection_of(hub.settings.store_url())
                     queue_schema.require(hub.store.engine, procrastinate.__version__)
                 asyncio.run(self._serve(place))
-            except (HubError, exceptions.ProcrastinateException, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever broke, this host must carry out shares again
                 logger("share").error("workers_wait", error=getattr(error, "code", type(error).__name__))
                 self._opened.replace()
             self._listening = False

@@ -38,7 +38,7 @@ def open_engine(url: str) -> sa.Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed)
     return sa.create_engine(
-        parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True, connect_args=KEPT_ALIVE
+        parsed, pool_pre_ping=True, pool_size=5, max_overflow=20, hide_parameters=True, connect_args=KEPT_ALIVE
     )
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from hub.kernel.errors import StoreUnavailable
 from hub.store.database import KEPT_ALIVE, open_engine, store_errors
 from hub.store.lease import kernel_lock
-from hub.store.vault import read_meta, write_meta
 
 SCHEMA = "crmhub_jobs"
-_MADE = "queue"
+_MARK = "crmhub queue "
+_COMMENT = sa.text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name")
 
 
 def connection_of(url: str) -> dict[str, Any]:
@@ -29,14 +29,15 @@ def prepare(url: str, release: str, statements: str) -> None:
     engine = open_engine(url)
     try:
         with kernel_lock(engine, "queue"):
-            if read_meta(engine, _MADE) == release:
+            if _made_for(engine) == release:
                 return
             with store_errors(), engine.connect() as conn, conn.begin():
                 conn.execute(sa.schema.DropSchema(SCHEMA, cascade=True, if_exists=True))
                 conn.execute(sa.schema.CreateSchema(SCHEMA))
                 conn.execute(sa.text(f"SET LOCAL search_path TO {SCHEMA}"))
                 conn.execution_options(no_parameters=True).exec_driver_sql(statements)
-            write_meta(engine, {_MADE: release})
+                # Beside the tables and not in ours: a restored store says nothing about the queue of this database.
+                conn.execute(sa.text(f"COMMENT ON SCHEMA {SCHEMA} IS '{_MARK}{release}'"))
     except sa.exc.ProgrammingError as error:
         if "permission denied" not in str(error.orig):
             raise
@@ -49,9 +50,16 @@ def prepare(url: str, release: str, statements: str) -> None:
         engine.dispose()
 
 
+def _made_for(engine: sa.Engine) -> str | None:
+    """Returns the release of the queue whose tables stand here, None where there are none."""
+    with store_errors(), engine.connect() as conn:
+        said = conn.execute(_COMMENT, {"name": SCHEMA}).scalar_one_or_none()
+    return said.removeprefix(_MARK) if said is not None and said.startswith(_MARK) else None
+
+
 def require(engine: sa.Engine, release: str) -> None:
     """Raises StoreUnavailable where the tables of this release of the queue are not there."""
-    if read_meta(engine, _MADE) != release:
+    if _made_for(engine) != release:
         raise StoreUnavailable(
             "the queue of shares is not set up for this release; run `crmhub init` in the folder of the hub",
             "任务队列尚未按本版本建立；请在 crmhub 目录运行 `crmhub init`",
