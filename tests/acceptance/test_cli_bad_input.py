@@ -65,6 +65,17 @@ def test_a_wrong_key_in_the_settings(lab: Lab) -> None:
     works(lab)
 
 
+def test_a_worker_of_one_process_and_a_spread_embedded_store(lab: Lab) -> None:
+    before = lab.file.read_text(encoding="utf-8")
+    lab.write(before + "daemon: {dispatch: here}\n")
+    line = lab.file.read_text(encoding="utf-8").count("\n")
+    one_message(lab.here("worker"), "HUB-CONF-001", 2, f"hub.yaml:{line}", "nothing for a worker to do")
+    lab.write(before + "daemon: {dispatch: workers}\n")
+    one_message(lab.here("run"), "HUB-CONF-001", 2, f"hub.yaml:{line}", "needs a PostgreSQL")
+    lab.write(before)
+    works(lab)
+
+
 def test_an_unknown_field_in_a_mapping(lab: Lab) -> None:
     mapping = lab.home / "mappings" / "fxiaoke" / "customer.full.yaml"
     good = mapping.read_text(encoding="utf-8")
