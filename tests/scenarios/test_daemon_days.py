@@ -251,6 +251,29 @@ def test_a_schedule_changes_while_it_runs_and_an_edit_of_the_settings_is_taken_o
     assert len(lab.audited("schedule.set")) == 2
 
 
+def test_settings_edited_while_the_daemon_is_away_lose_no_catch_up(lab: Lab) -> None:
+    with lab.daemon() as daemon:
+        daemon.tick()
+    lab.time.pass_(2 * DAY)
+    lab.schedule = "  sync: every 10m\n  reconcile: daily 03:00\n  blackout: []"
+    lab.write()
+    with lab.daemon() as daemon:
+        lab.pass_(daemon, 200)
+        assert row(lab).timing == "every 10m"
+        assert sorted(item["obj"]["id"] for item in lab.audited("schedule.catch_up")) == [
+            f"reconcile:{ENTITY}:*",
+            f"sync:{ENTITY}:*",
+        ]
+    lab.time.pass_(2 * DAY)
+    lab.schedule = "  sync: every 10m\n  reconcile: never"
+    lab.write()
+    before = len(lab.lines("cycle_ended"))
+    with lab.daemon() as daemon:
+        lab.pass_(daemon, 200)
+    # What shall never run any more is not caught up on either.
+    assert [line["act"] for line in lab.lines("cycle_ended")[before:]] == ["sync"]
+
+
 def test_settings_that_do_not_hold_are_refused_and_the_old_ones_go_on(lab: Lab) -> None:
     with lab.daemon() as daemon:
         daemon.tick()
