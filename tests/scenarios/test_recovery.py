@@ -156,4 +156,4 @@ def test_a_create_that_is_carried_out_after_recovery_looked_has_one_event(resent
     with world.engine.connect() as conn:
         bodies = [orjson.loads(row[2]) for row in audit_rows(conn)]
     made = [(item["outcome"], item.get("reason")) for item in bodies if item["act"] == "remote.create"]
-    assert made == [("error", "recovered"), ("success", "recovered")], "one says that it was not found, one that it came"
+    assert made == [("error", "recovered"), ("success", "recovered")], "not found at first, then there"
