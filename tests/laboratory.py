@@ -33,6 +33,7 @@ IDS = {"zoho": "id", "fxiaoke": "_id"}
 INDEX_LAG = 0.1
 """Seconds that a write stays invisible to a Fxiaoke query, in the simulator and in the hub's settings."""
 CYCLES = 8
+WRITES = ("insert", "create", "update")
 RESETTABLE = ("zoho", "fxiaoke")
 """Simulators that can start over; of the others a new process takes the place."""
 
@@ -120,13 +121,11 @@ class Simulators:
         return self.running["zoho"].admin.truth()
 
     def writes(self) -> Counter[str]:
-        """Returns per system how many records were written through the vendor's API since the last reset."""
-        zoho, fxiaoke = (self.running[name].admin.calls() for name in ("zoho", "fxiaoke"))
+        """Returns per system how many writes of records took effect through the vendor's API since the last reset."""
         written: Counter[str] = Counter()
-        for operation, rows in zoho["rows"].items():
-            written["zoho"] += rows if operation.split()[0] in ("insert", "update") else 0
-        for operation, calls in fxiaoke["calls"].items():
-            written["fxiaoke"] += calls if operation.split()[0] in ("create", "update") else 0
+        for system, simulator in self.running.items():
+            for operation, rows in simulator.admin.calls()["rows"].items():
+                written[system] += rows if operation.split()[0] in WRITES else 0
         return written
 
     def stop(self) -> None:
@@ -346,38 +345,32 @@ class Bank:
     def check_audit(self, hub: Installation, written: Mapping[str, int]) -> None:
         """Fails unless the log verifies and each remote write given has exactly one event.
 
-        Recovery cannot see a field that a system only takes and never shows; it is sent once more, which changes
-        nothing there, and only such a repetition may have an event beside that of the recovered write.
+        Recovery cannot see a field that a system only takes and never shows: its event says so, and the field is sent
+        once more, which changes nothing there. Only such a repetition may have an event beside that of the recovered
+        write, or a write beside its event.
         """
         verify_log(hub)
         with hub.store.read() as conn:
             bodies = [orjson.loads(row[2]) for row in vault.audit_rows(conn)]
         fresh, self.audited = bodies[self.audited :], len(bodies)
+        remote = [item for item in fresh if item["act"].startswith("remote.")]
+        unproven = Counter(item["obj"]["connection"] for item in remote if item.get("code") == "unproven")
         # Recovery also tells which writes never happened: those are no remote writes.
-        events = [
-            item
-            for item in fresh
-            if item["act"].startswith("remote.") and (item["outcome"] == "success" or item.get("reason") != "recovered")
-        ]
+        events = [item for item in remote if item["outcome"] == "success" or item.get("reason") != "recovered"]
         recovered: dict[tuple[str, str], set[tuple[str, str]]] = {}
-        told, repeated = Counter[str](), Counter[str]()
+        told, refused, repeated = Counter[str](), Counter[str](), Counter[str]()
         for item in events:
             system, place = item["obj"]["connection"], (item["obj"]["connection"], item["obj"]["id"])
             sent = {(note["name"], note["after"]) for note in item.get("fields", ())}
             told[system] += 1
+            refused[system] += item["outcome"] != "success"
             if item.get("reason") == "recovered":
                 recovered[place] = sent
             elif place in recovered and sent <= recovered[place]:
                 repeated[system] += 1
-        # A create of the killed process that a busy system carried out after recovery had looked is told as a link.
-        late = Counter(
-            str(item["obj"]["connection"])
-            for item in fresh
-            if item["act"] == "match.link" and item.get("reason") == "stamped"
-        )
         for system in OBJECTS:
-            most = told[system] + late[system]
-            assert told[system] - repeated[system] <= written[system] <= most, (system, told, repeated, late, written)
+            least, most = told[system] - refused[system] - repeated[system], told[system] + unproven[system]
+            assert least <= written[system] <= most, (system, told, refused, repeated, unproven, written)
         made = [i["obj"] for i in events if (i["act"], i["outcome"]) == ("remote.create", "success")]
         creates = Counter((item["connection"], item["id"]) for item in made)
         assert not creates or max(creates.values()) == 1

@@ -103,9 +103,20 @@ class PostgresServer:
         with (self.data_folder / "postgresql.auto.conf").open("a") as settings:
             settings.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
             settings.write(f"unix_socket_directories = '{self.folder}'\n")
-        with (self.folder / "server.log").open("wb") as log:
+        self._binaries = binaries
+        self.start_again()
+
+    def crash(self) -> None:
+        """Ends the server at once, without a word to who is connected: pg_ctl stop -m immediate."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+
+    def start_again(self) -> None:
+        """Starts the server over the data it left."""
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binaries / "postgres", "-D", self.data_folder],
+                [self._binaries / "postgres", "-D", self.data_folder],
                 stdout=log,
                 stderr=log,
                 preexec_fn=_die_with_parent,

@@ -28,6 +28,10 @@ PASSED_OVER = {
     "unlinked": ("that belong to no customer", "不属于任何客户"),
     "filtered": ("outside the filter of the mapping", "不符合映射的筛选条件"),
 }
+STOOD_IN = {
+    "fallback_owner": ("written with the fallback owner: their owner left", "负责人已离职，写入后备负责人"),
+    "defaulted": ("empty values written by the declared default", "空值按声明的默认值写入"),
+}
 _OWED = ("system", "bound", "creates", "updates", "deletes")
 
 
@@ -55,6 +59,7 @@ def _show_plan(desk: Desk, found: Preview) -> None:
     for name, (en, zh) in PASSED_OVER.items():
         if number := found.counts.get(name):
             desk.say(f"passed over: {number} {en}", f"略过 {number} 条：{zh}")
+    _show_stood_in(desk, found.counts)
     for system, actions in found.actions.items():
         if actions:
             calls = found.calls.get(system)
@@ -66,6 +71,12 @@ def _show_plan(desk: Desk, found: Preview) -> None:
             columns = ("action", "hub id", "fields")
             desk.table(columns, [(act.act, act.hub_id, ", ".join(act.fields)) for act in actions])
     show_advice(desk, found.advice)
+
+
+def _show_stood_in(desk: Desk, counts: Mapping[str, int]) -> None:
+    for name, (en, zh) in STOOD_IN.items():
+        if number := counts.get(name):
+            desk.say(f"{number} {en}", f"{number} 项：{zh}")
 
 
 def show_owed(desk: Desk, owed: Mapping[str, Mapping[str, int]]) -> None:
@@ -134,6 +145,7 @@ def _show_synced(desk: Desk, done: Synced) -> None:
         f"读取 {counts.get('read', 0)}，变化 {counts.get('changed', 0)}，写入 {written}，"
         f"异常 {counts.get('quarantined', 0)}",
     )
+    _show_stood_in(desk, counts)
     show_owed(desk, done.owed)
     calls = {system: sum(by_name.values()) for system, by_name in done.calls.items()}
     shown = ", ".join(f"{system} {number}" for system, number in sorted(calls.items()))

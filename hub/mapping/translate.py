@@ -58,12 +58,16 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class NativePatch:
-    """Is what to write, and which canonical fields were refused, kept because they may not be cleared, or defaulted."""
+    """Is what to write, and which canonical fields were refused, kept because they may not be cleared, or defaulted.
+
+    `stood_in` names those for which a stand-in is written, such as the fallback owner for staff who left.
+    """
 
     fields: dict[str, Any] = field(repr=False)
     refusals: tuple[Refusal, ...] = ()
     kept: tuple[str, ...] = ()
     defaulted: tuple[str, ...] = ()
+    stood_in: tuple[str, ...] = ()
 
 
 class CompiledMapping:
@@ -210,7 +214,7 @@ class CompiledMapping:
         """
         plan = self._plans[object]
         patch: dict[str, Any] = dict(plan.on_create) if create else {}
-        writing = _Writing(patch, [], [], [])
+        writing = _Writing(patch, [], [], [], [])
         known = _NO_FIELDS if current is None else current
         joints: dict[int, tuple[Writer, dict[str, Value]]] = {}
         for name, value in fields.items():
@@ -237,12 +241,29 @@ class CompiledMapping:
                     writing.put_joint(writer, {name: None}, known, create)
                 else:
                     writing.put_one(name, None, writer, create)
-        return NativePatch(patch, tuple(writing.refusals), tuple(writing.kept), tuple(writing.defaulted))
+        refusals, kept = tuple(writing.refusals), tuple(writing.kept)
+        return NativePatch(patch, refusals, kept, tuple(writing.defaulted), tuple(writing.stood_in))
+
+    @property
+    def has_stand_ins(self) -> bool:
+        """Tells whether any field may be written as a stand-in."""
+        return any(_stands_in(writer) for plan in self._plans.values() for writer in plan.writers.values())
+
+    def stand_ins(self, object: str, fields: Fields) -> tuple[str, ...]:
+        """Returns which of these canonical fields would be written as a stand-in."""
+        known = ((name, self._plans[object].writers.get(name)) for name in fields)
+        return tuple(
+            name for name, writer in known if writer is not None and (made := _stands_in(writer)) and made(fields)
+        )
 
     def round_trip(self, object: str, fields: Fields) -> dict[str, Value]:
         """Returns what the system shows of these fields after they were written to it, for those it can show."""
         back = self.to_canonical(object, self.to_native(object, fields).fields).fields
         return {name: back[name] for name in fields if name in back}
+
+
+def _stands_in(writer: Writer) -> Callable[[Fields], bool] | None:
+    return writer.made.stands_in if isinstance(writer.made, Joint) else None
 
 
 def _read_prose(result: Translated, name: str, key: str, raw: Any, read: Callable[[Any], Value]) -> None:
@@ -288,6 +309,7 @@ class _Writing:
     refusals: list[Refusal]
     kept: list[str]
     defaulted: list[str]
+    stood_in: list[str]
 
     def put_one(self, name: str, value: Value, writer: Writer, create: bool) -> None:
         made, key = writer.made, writer.natives[0]
@@ -322,6 +344,8 @@ class _Writing:
         except _UNREADABLE as error:
             self._refuse(name, writer.natives[0], error)
             return
+        if made.stands_in is not None and made.stands_in(wanted):
+            self.stood_in.append(name)
         if create:
             natives = {key: value for key, value in natives.items() if value is not None}
         self._accept(name, natives, writer)

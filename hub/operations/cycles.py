@@ -20,7 +20,7 @@ from hub.operations.reasons import Advice, explain
 from hub.store import inbox, records
 from hub.sync.cycle import Outcome, Report, run_cycle
 from hub.sync.engine import RunContext
-from hub.sync.preview import owed_actions
+from hub.sync.preview import owed_actions, owed_stand_ins
 from hub.sync.push import learn_versions
 from hub.sync.reconcile import Difference, reconcile
 from hub.telemetry import bound, logger
@@ -43,7 +43,8 @@ class Preview:
     """Is what a sync would write now. `calls` are the write calls it needs at least, without reads.
 
     `counts` says what became of what was read: passed over because it belongs to nobody (`unlinked`) or to no mapping
-    (`filtered`), redacted, quarantined.
+    (`filtered`), redacted, quarantined; and in how many writes somebody stands in for an owner who left
+    (`fallback_owner`).
     """
 
     run_id: str
@@ -111,8 +112,9 @@ def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event 
             actions[system] = tuple(Planned(hub_id, action.act.value, action.fields) for hub_id, action in found)
             if not run.blocked(system):
                 calls[system] = _calls(run, system, report.standing.owed.get(system, {}))
-    blocked = _blocked(report)
-    return Preview(run.run_id, entity, report.standing.owed, actions, calls, advice, blocked, report.counts)
+        stand_ins = sum(owed_stand_ins(run, system) for system in run.systems())
+    counts = report.counts | ({"fallback_owner": stand_ins} if stand_ins else {})
+    return Preview(run.run_id, entity, report.standing.owed, actions, calls, advice, _blocked(report), counts)
 
 
 def _calls(run: RunContext, system: str, owed: Mapping[str, int]) -> int:

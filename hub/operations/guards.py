@@ -76,7 +76,8 @@ def _release_first_sync(hub: Installation, entity: str, reason: str) -> list[Rel
                 f"the first sync of {entity} needs no release, or has it already",
                 f"{entity} 的首次同步无需放行，或已放行",
             )
-        if not owed:
+        # An entity that was read and has no records yet may be released as well: what comes first is not held up.
+        if not owed and not runs.latest(work.conn, entity, 1):
             raise Declined(
                 f"nothing of {entity} was read yet; run `crmhub plan` and read it before you release the first sync",
                 f"尚未读取 {entity}；请先运行并查看 `crmhub plan`，再放行首次同步",

@@ -11,7 +11,7 @@ from hub.kernel.errors import Declined
 from hub.operations.choice import entities_of
 from hub.operations.installation import Installation
 from hub.store import intents, quarantine
-from hub.store.intents import IntentState
+from hub.store.intents import ABSENT, IntentState
 from hub.store.quarantine import INBOUND, Held
 from hub.sync.stage import Stream, stage
 
@@ -87,7 +87,7 @@ def _retry_asked(hub: Installation, row: Held, hub_id: str) -> Retried:
         asked = intents.asked(conn, row.entity)
     mine = [item.intent_id for item in asked if (item.hub_id, item.system) == (hub_id, row.system)]
     # Found: uncertain, so that the next cycle's recovery adopts it. Not found, and a person looked: to be sent again.
-    state, said = (IntentState.UNCERTAIN, "retried") if found else (IntentState.SETTLED, "absent")
+    state, said = (IntentState.UNCERTAIN, "retried") if found else (IntentState.SETTLED, ABSENT)
     return _release(hub, row, "adopt" if found else "resend", [(intent_id, state, said) for intent_id in mine])
 
 

@@ -178,7 +178,8 @@ def decide_match(hub: Installation, question_id: str, *, link: str | None = None
                     f"golden record {link} has a record in {item.system} already; merge the two there first",
                     f"黄金记录 {link} 在 {item.system} 中已有记录；请先在该系统合并两条记录",
                 )
-        matches.answer(work, question_id, link or NEW, person(hub))
+        if not matches.answer(work, question_id, link or NEW, person(hub)):
+            raise _no_question(question_id)
         inbox.wake_native(work, item.system, item.object, item.native_id)
         reason = f"{item.object}:{item.native_id}"
         obj = link or question_id

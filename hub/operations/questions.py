@@ -119,7 +119,8 @@ def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: 
         record = records.load_golden(work.conn, hub.store.ring, [item.hub_id])[item.hub_id]
         now = record.fields.get(item.field)
         answer = choose(item, now)
-        questions.answer(work, item, answer, person(hub))
+        if not questions.answer(work, item, answer, person(hub)):
+            raise _moved(hub, work, _find(hub, work.conn, kind, question_id))
         inbox.wake(work, [item.hub_id])
         work.audit(
             Event(

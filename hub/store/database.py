@@ -123,7 +123,7 @@ def store_errors() -> Iterator[None]:
             raise _unavailable(error) from None
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise _unavailable(error) from None
         raise
 
@@ -142,6 +142,11 @@ def _unavailable(error: Exception) -> StoreUnavailable:
             "no space",
             "the disk of the database is full; free space and start again",
             "数据库所在磁盘已满；请清理后重试",
+        ),
+        (
+            "quota",
+            "the disk quota of the database is used up; raise it or free space, and start again",
+            "数据库所在磁盘的配额已用完；请提高配额或清理空间后重试",
         ),
         (
             "disk i/o error",

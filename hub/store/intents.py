@@ -30,6 +30,9 @@ KEY_TAKEN = "key_taken"
 """Is what is said of a create that the system refused because another record holds our hub id."""
 TWINS = "twins"
 """Is what is said of a create of which the system holds several records."""
+ABSENT = "absent"
+"""Is what is said of a create that somebody looked for in vain, so that it may be sent once more."""
+CHUNK = 500
 OPEN = (IntentState.SENT, IntentState.UNCERTAIN, IntentState.ASKED)
 
 
@@ -101,17 +104,42 @@ def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) ->
 
 
 def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Settles the open creates of records seen under their hub id; returns (hub id, system, what was said of it)."""
-    table = intent.c
+    """Settles the creates of records seen under their hub id; returns (hub id, system, what was said of it).
+
+    Beside those that are open it is the newest one that somebody looked for in vain: it was carried out afterwards.
+    """
+    newest = _creates(work, found)
+    proven = [row for row in newest.values() if row.state in OPEN or row.outcome == ABSENT]
+    _note_found(work, proven)
+    return [(row.hub_id, row.system, row.outcome or "") for row in proven]
+
+
+def came_late(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> set[str]:
+    """Settles anew the creates that were looked for in vain and whose record is there now; returns their hub ids."""
+    late = [row for row in _creates(work, found, settled=True).values() if row.outcome == ABSENT]
+    _note_found(work, late)
+    return {row.hub_id for row in late}
+
+
+def _creates(
+    work: UnitOfWork, found: Sequence[tuple[str, str]], *, settled: bool = False
+) -> dict[tuple[str, str], Any]:
+    """Returns the newest create of each (hub id, system)."""
+    wanted, names = set(found), sorted({hub_id for hub_id, _ in found})
+    columns = (intent.c.intent_id, intent.c.hub_id, intent.c.system, intent.c.state, intent.c.outcome)
+    newest = {}
+    for start in range(0, len(names), CHUNK):
+        here = sa.and_(intent.c.hub_id.in_(names[start : start + CHUNK]), intent.c.op == "create")
+        for row in work.conn.execute(sa.select(*columns).where(here).order_by(intent.c.intent_id)):
+            if (row.hub_id, row.system) in wanted and not (settled and row.state in OPEN):
+                newest[row.hub_id, row.system] = row
+    return newest
+
+
+def _note_found(work: UnitOfWork, rows: Sequence[Any]) -> None:
     values = {"state": IntentState.SETTLED.value, "outcome": "found", "settled_at": work.now, "blob": None}
-    proven = []
-    for hub_id, system in found:
-        here = sa.and_(table.hub_id == hub_id, table.system == system, table.op == "create", table.state.in_(OPEN))
-        row = work.conn.execute(sa.select(table.outcome).where(here)).first()
-        if row is not None:
-            work.conn.execute(intent.update().where(here).values(values))
-            proven.append((hub_id, system, row.outcome or ""))
-    return proven
+    for row in rows:
+        work.conn.execute(intent.update().where(intent.c.intent_id == row.intent_id).values(values))
 
 
 def unsettled(

@@ -185,13 +185,11 @@ def close(work: UnitOfWork, system: str, object_: str, native_id: str) -> None:
     _close(work, _live(system, object_, native_id), "applied")
 
 
-def answer(work: UnitOfWork, question_id: str, reply: str, by: str) -> None:
-    """Notes a person's answer: a hub id to link with, or `new`."""
-    work.conn.execute(
-        match_question.update()
-        .where(match_question.c.question_id == question_id)
-        .values(state="decided", answer=reply, answered_by=by)
-    )
+def answer(work: UnitOfWork, question_id: str, reply: str, by: str) -> bool:
+    """Notes a person's answer: a hub id to link with, or `new`; False where a cycle closed the question meanwhile."""
+    here = sa.and_(match_question.c.question_id == question_id, match_question.c.state.in_(("open", "decided")))
+    values = {"state": "decided", "answer": reply, "answered_by": by}
+    return work.conn.execute(match_question.update().where(here).values(values)).rowcount == 1
 
 
 def answers(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -110,11 +110,13 @@ def resolutions(ring: Keyring, questions: Iterable[Question]) -> dict[str, Resol
     return found
 
 
-def answer(work: UnitOfWork, question: Question, value: Value, by: str) -> None:
-    """Notes a person's answer; the next cycle applies it through the merge."""
+def answer(work: UnitOfWork, question: Question, value: Value, by: str) -> bool:
+    """Notes a person's answer, which the next cycle applies; False where a cycle closed the question meanwhile."""
     table, key = _TABLES[question.kind]
     sealed = work.ring.seal_record(f"{question.kind}_answer", question.id, question.subject_id, 0, {"value": value})
-    work.conn.execute(table.update().where(key == question.id).values(state="decided", answer=sealed, answered_by=by))
+    here = sa.and_(key == question.id, table.c.state.in_(LIVE))
+    values = {"state": "decided", "answer": sealed, "answered_by": by}
+    return work.conn.execute(table.update().where(here).values(values)).rowcount == 1
 
 
 def reconcile(

@@ -9,6 +9,7 @@ from dataclasses import field as attribute
 import orjson
 import sqlalchemy as sa
 
+from hub.kernel.timetable import Never, parse_timing
 from hub.store.schedule_tables import pause, schedule
 from hub.store.tables import run
 from hub.store.unit_of_work import UnitOfWork
@@ -110,11 +111,16 @@ def _schedule(row: sa.Row[tuple[object, ...]]) -> Schedule:
 
 
 def put(work: UnitOfWork, wish: Wish, by: str) -> None:
-    """Makes a schedule, or changes when it runs; its next start is decided anew, its past stays."""
+    """Makes a schedule, or changes when it runs; its next start is decided anew, its past stays.
+
+    A start that was missed already stays due: editing the settings while the daemon is away loses no catch-up.
+    """
     windows = orjson.dumps({"blackout": list(wish.blackout), "freeze": list(wish.freeze)}).decode()
     values: dict[str, object] = {"timing": wish.timing, "zone": wish.zone, "windows": windows, "origin": wish.origin}
-    values |= {"next_due_at": None, "changed_at": work.now, "changed_by": by}
-    if not _change(work, wish.schedule_id, **values):
+    overdue = sa.case((schedule.c.next_due_at <= work.now, schedule.c.next_due_at), else_=None)
+    due = None if isinstance(parse_timing(wish.timing), Never) else overdue
+    values |= {"changed_at": work.now, "changed_by": by}
+    if not _change(work, wish.schedule_id, **values, next_due_at=due):
         key = {"schedule_id": wish.schedule_id, "act": wish.act, "entity": wish.entity, "system": wish.system}
         work.conn.execute(schedule.insert().values(**key, **values, missed=0))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hub.core.merge import debts
 from hub.core.plan import Act, Action
-from hub.core.state import BindingState
+from hub.core.state import Binding, BindingState
 from hub.store import questions, records
 from hub.store.database import Connection
-from hub.sync.engine import RunContext
+from hub.store.records import Stored
+from hub.sync.engine import Link, RunContext
 from hub.sync.push import side_of
 
 _ACTS = (
@@ -15,6 +18,34 @@ _ACTS = (
     (BindingState.ACTIVE, Act.UPDATE),
     (BindingState.DOOMED, Act.DELETE),
 )
+
+
+def owed_stand_ins(run: RunContext, system: str) -> int:
+    """Counts the owed writes in which somebody stands in for an owner whom the system no longer accepts."""
+    link, found = run.links[system], 0
+    if not link.mapping.has_stand_ins:
+        return 0
+    for state in (BindingState.PENDING, BindingState.ACTIVE):
+        after = ""
+        while True:
+            with run.store.read() as conn:
+                page = records.dirty_page(conn, run.entity, system, after, run.page, state)
+                stored = records.load(conn, run.ring, [item.hub_id for item in page])
+            if not page:
+                break
+            after = page[-1].binding_id
+            found += sum(len(_stand_ins(link, item, stored[item.hub_id])) for item in page)
+    return found
+
+
+def _stand_ins(link: Link, item: Binding, stored: Stored) -> tuple[str, ...]:
+    golden, is_new = stored.golden, item.state is BindingState.PENDING
+    object_ = link.mapping.route(golden.fields) if is_new else item.object
+    if object_ is None:
+        return ()
+    base = {} if is_new else link.base_of(item, golden, stored.bases.get(item.binding_id))
+    owed = debts(golden, side_of(link, replace(item, object=object_), base, golden), base, frozenset()).fields
+    return link.mapping.stand_ins(object_, owed)
 
 
 def owed_actions(conn: Connection, run: RunContext, system: str, limit: int) -> list[tuple[str, Action]]:

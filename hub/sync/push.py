@@ -211,6 +211,7 @@ def _request(
             return
     patch = link.mapping.to_native(object_, outside, known.outward.fields(names, current)[0], create=op is Op.CREATE)
     run.tally.add("defaulted", len(patch.defaulted))
+    run.tally.add("fallback_owner", len(patch.stood_in))
     for refusal in patch.refusals:
         page.faults.append(
             _fault(run, link, binding, golden, refusal.field, "HUB-VALUE-002", refusal.reason.en, refusal.reason.zh)

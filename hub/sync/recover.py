@@ -81,6 +81,9 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 writes.append(_adopt(link, stored[item.hub_id], binding, item, twins[0].native_id, there, frozen))
                 verdicts[item.intent_id] = (IntentState.SETTLED, "adopted")
                 work.audit(linked_event(run, item.hub_id, link.system, "stamped", "hub_id"))
+                if intents.came_late(work, [(item.hub_id, link.system)]):
+                    # It was our own create of before, carried out after somebody had looked for it in vain.
+                    work.audit(written_event(run, item.hub_id, link.system, item.op, "written", {}, recovered=True))
                 adopted[twins[0].native_id] = twins[0]
             elif len(twins) == 1:
                 written = Written(twins[0].native_id, twins[0].version)
@@ -93,7 +96,7 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 faults.append(_twins(link, item, len(twins)))
                 verdicts[item.intent_id] = (IntentState.ASKED, intents.TWINS)
             elif may_resend:
-                verdicts[item.intent_id] = (IntentState.SETTLED, "absent")
+                verdicts[item.intent_id] = (IntentState.SETTLED, intents.ABSENT)
                 work.audit(written_event(run, item.hub_id, link.system, item.op, "absent", {}, recovered=True))
             else:
                 faults.append(_unprovable(link, item))
@@ -187,7 +190,9 @@ def _compare(
         ours = set(item.sent)
     moved = {name: BaseField(*item.sent[name]) for name in ours}
     if not moved:
-        return rewrite(stored, replace(binding, version=None)), "absent"
+        # Where the system shows none of the fields nobody can tell; they are sent once more, which changes nothing.
+        said = "absent" if item.sent.keys() & fields.keys() else "unproven"
+        return rewrite(stored, replace(binding, version=None)), said
     golden = stored.golden
     side = side_of(link, binding, None, golden)
     before: Base | None = link.base_of(binding, golden, stored.bases.get(binding.binding_id))

@@ -45,6 +45,8 @@ class Bank:
     lone: set[str] = field(default_factory=set)
     differing: dict[str, int] = field(default_factory=dict)
     minutes: int = 0
+    planned: dict[str, Preview] = field(default_factory=dict)
+    """The last plan of each entity before its first sync."""
     _seats: dict[tuple[str, str], dict[str, list[Seat]]] = field(default_factory=dict)
 
     def write(self, system: str, object_: str, name: str, /, **fields: Any) -> str:
@@ -66,7 +68,7 @@ class Bank:
 
     def first_sync(self) -> None:
         for entity in (ENTITY, *CHILDREN, ENTITY):
-            self.plan(entity)
+            self.planned[entity] = self.plan(entity)
         for entity in OBJECTS_OF:
             release_guard(self.lab.hub, entity, FIRST_SYNC, reason="odd records, all looked at")
         self.settle()

@@ -49,6 +49,9 @@ def test_logs_of_staff_who_left_go_to_the_fallback_owner_and_keep_the_staff_numb
     shown = [bank.shown(name, FXIAOKE)[1] for name in left]
     assert [(row["owner"], row["staff_no__c"]) for row in shown] == [(["1099"], "S1007")] * 30
     assert {bank.shown(name, ZOHO)[1]["Owner"]["id"] for name in left} == {"5843104000000301007"}
+    with bank.lab.hub.store.read() as conn:
+        written = sum(item.counts.get("fallback_owner", 0) for item in runs.latest(conn, "contact_log", 100))
+    assert (bank.planned["contact_log"].counts["fallback_owner"], written) == (30, 30)
 
 
 def test_unanswered_calls_have_no_length_in_the_hub_and_the_vendors_form_in_zoho(bank: Bank) -> None:

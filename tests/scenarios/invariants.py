@@ -325,10 +325,12 @@ def check_edits(history: History, family: Family) -> None:
         gone |= {tag for edit in edits if edit.field == "tags" for tag in edit.value or ()}
     for edit in edits:
         found = facts.bound.get((edit.system, edit.native_id))
-        # What a record held that was merged away is known of the record that inherited its binding.
+        # What a record held that was merged away is known of the record that inherited its binding, and of the one
+        # that it stood for before.
         heir = found or facts.bound.get((edit.system, merged_into(world, edit.system, edit.native_id)))
-        if heir is not None:
-            origins[heir.hub_id, edit.field] += [edit.value, edit.before]
+        former = family.former.get((edit.system, edit.native_id))
+        for hub_id in {heir.hub_id if heir is not None else former, former} - {None}:
+            origins[str(hub_id), edit.field] += [edit.value, edit.before]
         waits = (edit.system, edit.native_id, edit.field) in family.awaited
         if not edit.overtaken and not waits and not is_native_ref(edit.value):
             check_edit(world, facts, edit, found, gone)

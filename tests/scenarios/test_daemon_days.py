@@ -10,7 +10,9 @@ from daemon_lab import ENTITY, Lab, local
 
 from hub.kernel.errors import Declined
 from hub.operations import cycles, pausing, scheduling
+from hub.operations.guards import release_guard
 from hub.store.schedules import Schedule
+from hub.sync.cycle import FIRST_SYNC
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -225,6 +227,21 @@ def test_a_store_that_is_away_makes_everything_wait_and_resumes_by_itself(lab: L
         assert lab.names("gamma") == ["Ada", "Ann"]
 
 
+def test_an_entity_without_records_is_released_once_it_was_planned(lab: Lab) -> None:
+    file = lab.home / "config" / "hub.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("needs_release: false", "needs_release: true"), encoding="utf-8")
+    with lab.hub() as hub:
+        with pytest.raises(Declined, match="crmhub plan"):
+            release_guard(hub, ENTITY, FIRST_SYNC, reason="too early")
+        cycles.plan(hub, ENTITY)
+        made = release_guard(hub, ENTITY, FIRST_SYNC, reason="nothing there yet")
+        assert [(item.system, item.allowed) for item in made] == [("alpha", 0), ("gamma", 0)]
+        lab.create("alpha", "Ann")
+        assert cycles.sync(hub, ENTITY).outcome == "converged"
+    assert lab.names("gamma") == ["Ann"]
+
+
 def test_a_schedule_changes_while_it_runs_and_an_edit_of_the_settings_is_taken_over(lab: Lab) -> None:
     with lab.daemon() as daemon:
         daemon.tick()
@@ -249,6 +266,29 @@ def test_a_schedule_changes_while_it_runs_and_an_edit_of_the_settings_is_taken_o
         lab.pass_(daemon, 60)
         assert (row(lab).timing, row(lab).origin) == ("every 10m", "settings")
     assert len(lab.audited("schedule.set")) == 2
+
+
+def test_settings_edited_while_the_daemon_is_away_lose_no_catch_up(lab: Lab) -> None:
+    with lab.daemon() as daemon:
+        daemon.tick()
+    lab.time.pass_(2 * DAY)
+    lab.schedule = "  sync: every 10m\n  reconcile: daily 03:00\n  blackout: []"
+    lab.write()
+    with lab.daemon() as daemon:
+        lab.pass_(daemon, 200)
+        assert row(lab).timing == "every 10m"
+        assert sorted(item["obj"]["id"] for item in lab.audited("schedule.catch_up")) == [
+            f"reconcile:{ENTITY}:*",
+            f"sync:{ENTITY}:*",
+        ]
+    lab.time.pass_(2 * DAY)
+    lab.schedule = "  sync: every 10m\n  reconcile: never"
+    lab.write()
+    before = len(lab.lines("cycle_ended"))
+    with lab.daemon() as daemon:
+        lab.pass_(daemon, 200)
+    # What shall never run any more is not caught up on either.
+    assert [line["act"] for line in lab.lines("cycle_ended")[before:]] == ["sync"]
 
 
 def test_settings_that_do_not_hold_are_refused_and_the_old_ones_go_on(lab: Lab) -> None:

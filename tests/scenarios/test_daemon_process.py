@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from daemon_process import Process, free_port
 
 from tests.acceptance.cli_lab import Lab, make_lab
 
@@ -22,62 +18,6 @@ SCHEDULE = """
 schedule: {{sync: every 10s, reconcile: never}}
 daemon: {{management: "127.0.0.1:{port}", stop_within_seconds: 20}}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-class Process:
-    """Is a running `crmhub run` with what it logs and what it tells systemd."""
-
-    def __init__(self, lab: Lab, port: int, folder: Path) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._log = folder / "daemon.log"
-        self._systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        address = str(folder / "notify")
-        self._systemd.bind(address)
-        self._systemd.setblocking(False)
-        self._words: list[str] = []
-        environ = lab.environ({"CRMHUB_LOG": "INFO", "NOTIFY_SOCKET": address})
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(lab.command("run"), env=environ, stdout=log, stderr=log)
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        found = [line for line in self._log.read_text().splitlines() if line.startswith("{")]
-        return [item for item in map(json.loads, found) if item["event"] == event]
-
-    def told(self) -> list[str]:
-        """Returns all that systemd was told so far; called often, because its queue is short."""
-        while True:
-            try:
-                self._words += self._systemd.recv(4096).decode().splitlines()
-            except BlockingIOError:
-                return self._words
-
-    def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
-        for _ in range(int(seconds / 0.1)):
-            self.told()
-            if holds():
-                return
-            assert self.process.poll() is None, self._log.read_text()
-            time.sleep(0.1)
-        raise AssertionError(self._log.read_text()[-4000:])
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +35,11 @@ def running(lab: Lab, folder: Path) -> Iterator[Process]:
     port = free_port()
     lab.write()
     lab.write(lab.file.read_text(encoding="utf-8") + SCHEDULE.format(port=port))
-    process = Process(lab, port, folder)
+    process = Process(lab.command("run"), lab.environ(), port, folder)
     try:
         yield process
     finally:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait(10)
+        process.close()
 
 
 @pytest.mark.slow

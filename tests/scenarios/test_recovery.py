@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from connectors.memory import Killed
+from hub.store.vault import audit_rows
 from tests.scenarios.invariants import check_always, check_audit, check_budget
 from tests.scenarios.world import SCHEMA, SystemSpec, World, mapping_of
 
@@ -124,3 +126,34 @@ def test_killed_at_every_boundary_of_a_busy_cycle(part: int) -> None:
         world.close()
         boundary, killed = boundary + 6, killed + 1
     assert killed >= 10, "the cycle has more than sixty boundaries"
+
+
+@pytest.mark.parametrize("resent", [True, False], ids=["resent", "not resent"])
+def test_a_create_that_is_carried_out_after_recovery_looked_has_one_event(resent: bool) -> None:
+    world = World([SystemSpec("a1"), SystemSpec("b1", "beta")])
+    world.create("a1", client(1))
+    # The process dies between the note of the create and its call, which a busy system carries out much later.
+    world.faults("b1").inject("kill_before", "write")
+    with pytest.raises(Killed):
+        world.cycle()
+    hub = world.restart()
+    late: list[str] = []
+
+    def meanwhile(operation: str) -> None:
+        if operation == "find" and not late:
+            [hub_id] = world.goldens()
+            native = {"FullName": "Person 1", "IdNo": "ID1", "HubId": hub_id, "own": "own:", "who": None}
+            late.append(world.systems["b1"].commit("Person", None, "create", native, "hub", hub_id=hub_id)[0])
+            if not resent:
+                world.faults("b1").inject("rate_limited", "write", times=1)
+
+    hub.connectors["b1"].meanwhile = meanwhile
+    world.settle()
+    assert late
+    assert list(world.live("b1")) == late, "no twin"
+    check_always(world)
+    check_audit(world)
+    with world.engine.connect() as conn:
+        bodies = [orjson.loads(row[2]) for row in audit_rows(conn)]
+    made = [(item["outcome"], item.get("reason")) for item in bodies if item["act"] == "remote.create"]
+    assert made == [("error", "recovered"), ("success", "recovered")], "not found at first, then there"

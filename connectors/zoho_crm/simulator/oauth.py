@@ -14,7 +14,6 @@ from connectors.zoho_crm.simulator.records import Org
 from connectors.zoho_crm.simulator.schema import API_USER, SECOND_USER, User
 
 CLIENT_ID = "1000.SIMULATED"
-CLIENT_SECRET = "simulated-secret"  # noqa: S105
 REFRESH_TOKEN = "1000.simulated.refresh"  # noqa: S105
 SECOND_REFRESH_TOKEN = "1000.simulated.refresh.second"  # noqa: S105
 GRANT_TOKEN = "1000.simulated.grant"  # noqa: S105
@@ -61,7 +60,7 @@ class Accounts:
         """Answers POST /oauth/v2/token."""
         if form.get("client_id") != CLIENT_ID:
             return answer({"error": "invalid_client"})
-        if form.get("client_secret") != CLIENT_SECRET:
+        if form.get("client_secret") != self._org.settings.client_secret:
             return answer({"error": "invalid_client_secret"})
         flows: dict[str, Callable[[Mapping[str, str], str], Response]] = {
             "refresh_token": self._refresh_flow,

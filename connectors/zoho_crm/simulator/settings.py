@@ -14,6 +14,8 @@ ALL_SCOPES = (
 class Settings:
     """Every number and switch; each may be changed through the admin path while the simulator runs."""
 
+    # The secret of the API client, as its owner rotates it in the API console.
+    client_secret: str = "simulated-secret"  # noqa: S105
     # OAuth (Zoho token-validity). The throttle answers 400, or 200 with `access_denied` (Kaizen 43).
     token_lifetime: int = 3600
     tokens_live: int = 15

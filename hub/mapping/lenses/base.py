@@ -91,12 +91,14 @@ class Joint:
     many leading native fields must be in a payload: for any other `get` sees ABSENT, and raises NotObserved where the
     answer depends on it. `get` returns ABSENT for one of several canonical fields that the payload does not show.
     With `always` the lens is asked for native fields at every creation, even where no canonical field is known.
+    `stands_in` tells whether `put` writes a stand-in for what the system does not accept, which is counted.
     """
 
     get: Callable[[tuple[Any, ...]], tuple[Value, ...]]
     put: Callable[[Fields, Fields], dict[str, Any]]
     needed: int | None = None
     always: bool = False
+    stands_in: Callable[[Fields], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,11 @@ def _staff(setting: Setting, params: StaffParams) -> Joint:
         patch = {natives[0]: wrap(active.get(str(value), stand_in))}
         return patch | {natives[1]: value} if keeps_text else patch
 
-    return Joint(get, put, needed=1)
+    def stands_in(fields: Fields) -> bool:
+        value = fields[name]
+        return value is not None and str(value) not in active
+
+    return Joint(get, put, needed=1, stands_in=stands_in)
 
 
 _STRINGS = frozenset({Kind.STRING})

@@ -204,6 +204,8 @@ def test_a_withdrawn_consent_sets_the_opt_out_and_only_a_lifted_one_clears_it() 
 def test_who_left_is_replaced_by_the_fallback_and_remembered() -> None:
     patch = ZOHO.to_native("Contacts", {"staff_no": "S1007"}).fields
     assert patch == {"Owner": {"id": STAFF["S1099"]["zoho_crm"]}, "Staff_No": "S1007"}
+    assert ZOHO.to_native("Contacts", {"staff_no": "S1007"}).stood_in == ("staff_no",)
+    assert ZOHO.to_native("Contacts", {"staff_no": "S1099"}).stood_in == ()
     assert ZOHO.to_canonical("Contacts", patch).fields == {"staff_no": "S1007"}
     taken_over = patch | {"Owner": {"id": STAFF["S1002"]["zoho_crm"]}}
     assert ZOHO.to_canonical("Contacts", taken_over).fields == {"staff_no": "S1002"}

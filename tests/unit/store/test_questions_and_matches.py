@@ -159,6 +159,25 @@ def test_match_keys_tell_golden_records_from_rivals_and_can_be_taken_over(kit: K
         assert matches.keys_of(conn, ["h1", "o2"]) == {"h1": {"email": b"e"}, "o2": {}}
 
 
+def test_an_answer_to_a_question_that_a_cycle_replaced_meanwhile_is_not_taken(kit: Kit) -> None:
+    kit.create("h1", bound("h1"))
+    _reconcile(kit, TWO)
+    (read,) = _asked(kit)
+    _reconcile(kit, MOVED)
+    with kit.store.begin() as work:
+        assert not questions.answer(work, read, "甲", "local:me")
+    assert [(item.id == read.id, item.state) for item in _asked(kit)] == [(False, "open")]
+    _ask(kit, h1=("mobile",))
+    with kit.store.read() as conn:
+        (asked,) = matches.questions(conn, ENTITY)
+    with kit.store.begin() as work:
+        matches.close(work, "zoho", "Contacts", "n1")
+    with kit.store.begin() as work:
+        assert not matches.answer(work, asked.question_id, "h1", "local:me")
+    with kit.store.read() as conn:
+        assert matches.answers(conn, "zoho", "Contacts", ["n1"]) == {}
+
+
 def _ask(kit: Kit, **candidates: tuple[str, ...]) -> None:
     with kit.store.begin() as work:
         matches.ask(work, ENTITY, RUN, {("zoho", "Contacts", "n1"): candidates})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from store_kit import ENTITY, Kit, bound, event, golden, write_new
 from hub.audit.verify import verify
 from hub.core.state import Fields
 from hub.kernel.errors import LeaseLost, StoreUnavailable
-from hub.store.database import open_engine
+from hub.store.database import open_engine, store_errors
 from hub.store.lease import hold
 from hub.store.tables import audit_entry, audit_head, meta, subject_key
 from hub.store.tables import golden as golden_table
@@ -136,3 +138,11 @@ def test_a_read_only_database_says_so_and_keeps_what_it_has(kit: Kit) -> None:
         _create(store, "h2")
     refusing.dispose()
     assert _count(kit, golden_table) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(errno.ENOSPC, "disk"), (errno.EDQUOT, "disk quota"), (errno.EROFS, "read-only")]
+)
+def test_what_the_disk_refuses_is_said_with_its_remedy(number: int, word: str) -> None:
+    with pytest.raises(StoreUnavailable, match=word), store_errors():
+        raise OSError(number, os.strerror(number))
