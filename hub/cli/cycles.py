@@ -27,6 +27,7 @@ OUTCOMES = {
 PASSED_OVER = {
     "unlinked": ("that belong to no customer", "不属于任何客户"),
     "filtered": ("outside the filter of the mapping", "不符合映射的筛选条件"),
+    "too_old": ("older than the cut-off (since) of the mapping", "早于映射的起始时间（since）"),
 }
 _OWED = ("system", "bound", "creates", "updates", "deletes")
 

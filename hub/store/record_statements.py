@@ -47,6 +47,38 @@ OWED = (
     .order_by(binding.c.binding_id)
     .limit(sa.bindparam("most"))
 )
+YOUNGEST = (
+    sa.select(*BINDING)
+    .where(
+        binding.c.entity == sa.bindparam("of"),
+        binding.c.system == sa.bindparam("at"),
+        binding.c.dirty,
+        binding.c.state == BindingState.PENDING.value,
+        binding.c.binding_id > sa.bindparam("after"),
+    )
+    .order_by(binding.c.binding_id.desc())
+    .limit(sa.bindparam("most"))
+)
+YOUNGER = YOUNGEST.where(binding.c.binding_id < sa.bindparam("before"))
+UNROUTED = (
+    sa.select(*BINDING)
+    .where(
+        binding.c.entity == sa.bindparam("of"),
+        binding.c.system == sa.bindparam("at"),
+        sa.text("state = 'detached' AND native_id IS NULL AND mapping_version IS NOT NULL"),
+        binding.c.mapping_version != sa.bindparam("version"),
+        binding.c.binding_id > sa.bindparam("after"),
+    )
+    .order_by(binding.c.binding_id)
+    .limit(sa.bindparam("most"))
+)
+BINDS_ANY = (
+    sa.select(binding.c.binding_id)
+    .where(
+        binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.isnot(None)
+    )
+    .limit(1)
+)
 TALLY = (
     sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())
     .where(binding.c.entity == sa.bindparam("of"))

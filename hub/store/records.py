@@ -316,6 +316,29 @@ def dirty_page(
     return [binding_of(row) for row in rows]
 
 
+def fresh_page(
+    conn: sa.Connection, entity: str, system: str, before: str | None, limit: int, since: str
+) -> list[Binding]:
+    """Returns the next pending bindings of records younger than `since`, the youngest page first, each in order."""
+    values = {"of": entity, "at": system, "after": since, "most": limit}
+    if before is None:
+        rows = conn.execute(statements.YOUNGEST, values)
+    else:
+        rows = conn.execute(statements.YOUNGER, {**values, "before": before})
+    return [binding_of(row) for row in rows][::-1]
+
+
+def unrouted_page(conn: sa.Connection, entity: str, system: str, version: str, after: str, limit: int) -> list[Binding]:
+    """Returns the next bindings that another mapping than this one had no place for."""
+    values = {"of": entity, "at": system, "version": version, "after": after, "most": limit}
+    return [binding_of(row) for row in conn.execute(statements.UNROUTED, values)]
+
+
+def binds_any(conn: sa.Connection, system: str, object_: str) -> bool:
+    """Tells whether any record of an object is bound."""
+    return conn.execute(statements.BINDS_ANY, {"at": system, "of": object_}).first() is not None
+
+
 def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
     """Returns per system how many bindings are bound, and how many creates, updates and deletes are owed."""
     rows = conn.execute(statements.TALLY, {"of": entity})

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from connectors.base import Cursor, Deletes, Page
+from connectors.base import Bounded, Cursor, Deletes, Page
 from connectors.errors import ConnectorError, CursorExpired
 from hub.store import runs
-from hub.sync.engine import Link, RunContext
+from hub.sync.backfill import Listing, listing_of
+from hub.sync.engine import CUT_SHORT, Link, RunContext
 from hub.sync.rebuild import note_listed
 from hub.sync.stage import Stream, stage
 
@@ -117,7 +118,8 @@ def _put(arrivals: queue.Queue[_Arrival | _Ended], item: _Arrival | _Ended, stop
 
 def _pages(run: RunContext, link: Link) -> Iterator[_Arrival]:
     for object_ in link.objects:
-        yield from _stream(run, link, object_, CHANGES)
+        if not (yield from _stream(run, link, object_, CHANGES)):
+            return
         # On the safe path deletes are off: what was deleted is read when everything is bound again.
         if run.rebuild is None and link.can(object_).deletes is Deletes.FEED and _due(run, link, object_):
             yield from _stream(run, link, object_, DELETIONS)
@@ -129,25 +131,36 @@ def _due(run: RunContext, link: Link, object_: str) -> bool:
     return moved_at is None or run.clock.now() - moved_at >= link.deletions_every
 
 
-def _stream(run: RunContext, link: Link, object_: str, name: str) -> Iterator[_Arrival]:
+def _stream(run: RunContext, link: Link, object_: str, name: str) -> Generator[_Arrival, None, bool]:
+    """Yields a stream's pages to its end; returns False where a complete listing is left for the next run."""
     cursor = _stored(run, link, object_, name)
+    listing = listing_of(run, link, object_, cursor) if name == CHANGES else None
     restarted = False
     while not run.stop.is_set():
         try:
-            page = _page(link, object_, name, cursor)
+            page = _page(link, object_, name, cursor, listing)
         except CursorExpired:
             if restarted or cursor is None:
                 raise
             # A full listing follows; this stream never reports deletes, so none can come of the gap.
             cursor, restarted = None, True
+            listing = listing_of(run, link, object_, None)
             run.tally.add("relisted")
             continue
         run.tally.add(f"pages:{link.system}")
         moved = page.next_cursor if page.next_cursor != cursor else None
-        yield _Arrival(link, Stream(object_, name, moved), page)
+        step = None if listing is None else listing.after(page, link, object_)
+        yield _Arrival(link, Stream(object_, name, moved, step), page)
         if page.complete:
-            return
+            return True
         cursor = page.next_cursor
+        if listing is not None:
+            listing = listing.rest()
+            if run.turn.used_up():
+                break
+    if listing is not None:
+        run.tally.add(CUT_SHORT)
+    return listing is None
 
 
 def _stored(run: RunContext, link: Link, object_: str, name: str) -> Cursor | None:
@@ -155,8 +168,10 @@ def _stored(run: RunContext, link: Link, object_: str, name: str) -> Cursor | No
         return runs.load_cursor(conn, run.entity, link.system, object_, name, link.stream_scope(object_))
 
 
-def _page(link: Link, object_: str, name: str, cursor: Cursor | None) -> Page:
+def _page(link: Link, object_: str, name: str, cursor: Cursor | None, listing: Listing | None) -> Page:
     limit = link.can(object_).page_size
     if name == DELETIONS:
         return link.connector.deletions(object_, cursor, limit)
+    if listing is not None and listing.bound is not None and isinstance(link.connector, Bounded):
+        return link.connector.changes_from(object_, link.native_fields(object_), cursor, limit, listing.bound)
     return link.connector.changes(object_, link.native_fields(object_), cursor, limit)

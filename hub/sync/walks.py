@@ -1,0 +1,77 @@
+"""In which order the debts to a system are walked, and how creates, updates and deletes take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hub.core.state import Binding, BindingState
+from hub.kernel.ids import id_at
+from hub.store import records
+from hub.sync.backfill import listed_at
+from hub.sync.engine import Link, RunContext, Turn
+
+PAGES = 5
+"""Pages of debts prepared together, so that the batches of every object are full."""
+STATES = (BindingState.PENDING, BindingState.ACTIVE, BindingState.DOOMED)
+Pages = Iterator[Sequence[Binding]]
+
+
+def debts_of(run: RunContext, link: Link, turn: Turn) -> list[Pages]:
+    """Returns the walks over every debt to one system.
+
+    Within a turn, whatever became known after the first load has a walk of its own before the rest of the creates, so
+    that it passes them; no debt is in two walks.
+    """
+    if turn.length is None:
+        return [_walk(run, link, state) for state in STATES]
+    with run.store.read() as conn:
+        since = id_at(listed_at(run, conn))
+    rest = [_walk(run, link, state, since if state is BindingState.PENDING else None) for state in STATES]
+    return [_walk_fresh(run, link, since), *rest]
+
+
+def take_turns(walks: Sequence[Iterator[int]], turn: Turn) -> tuple[int, bool]:
+    """Goes on with each walk for its share of the turn; returns what all brought and whether all came to their end.
+
+    Without an end to the turn each goes to its own end, one after another. Each gets at least one step.
+    """
+    brought, left = 0, list(walks)
+    while left:
+        around = tuple(left)
+        for place, walk in enumerate(around):
+            part = turn.share(len(around) - place)
+            for number in walk:
+                brought += number
+                if part.used_up():
+                    break
+            else:
+                left.remove(walk)
+        if turn.used_up():
+            break
+    return brought, not left
+
+
+def _walk(run: RunContext, link: Link, state: BindingState, until: str | None = None) -> Pages:
+    """Yields the debts of one state in the order in which their records became known, up to `until`."""
+    after = ""
+    while not run.stop.is_set() and not run.blocked(link.system):
+        with run.store.read() as conn:
+            page = records.dirty_page(conn, run.entity, link.system, after, run.page * PAGES, state)
+        if until is not None:
+            page = [item for item in page if item.binding_id <= until]
+        if not page:
+            return
+        after = page[-1].binding_id
+        yield page
+
+
+def _walk_fresh(run: RunContext, link: Link, since: str) -> Pages:
+    """Yields the creates of records that became known after `since`, the youngest page first, each in order."""
+    before = None
+    while not run.stop.is_set() and not run.blocked(link.system):
+        with run.store.read() as conn:
+            page = records.fresh_page(conn, run.entity, link.system, before, run.page, since)
+        if not page:
+            return
+        before = page[0].binding_id
+        yield page
