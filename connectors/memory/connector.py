@@ -34,7 +34,7 @@ from connectors.errors import (
     Unsupported,
 )
 from connectors.memory.faults import FaultKind
-from connectors.memory.streams import read_changes, read_deletions, read_ids, visible
+from connectors.memory.streams import count_visible, read_changes, read_deletions, read_ids, visible
 from connectors.memory.system import MemorySystem, worlds
 from connectors.memory.writing import look_up, show, write_batch
 
@@ -120,7 +120,7 @@ class MemoryConnector:
         """Counts the visible records, without those before the bound."""
 
         def number(fault: FaultKind | None) -> int:
-            return len(read_ids(self.system, object, None, 10**9, None, bound).ids)
+            return count_visible(self.system, object, bound)
 
         return self._call("count", number)
 

@@ -95,6 +95,11 @@ def read_ids(
     return IdPage(ids, state, complete)
 
 
+def count_visible(system: MemorySystem, object: str, bound: Bound | None) -> int:
+    """Counts what an enumeration has before it."""
+    return sum(not row.deleted and not _too_early(row, bound) for _, row in visible(system, object))
+
+
 def _too_early(row: Row, bound: Bound | None) -> bool:
     value = None if bound is None else row.fields.get(bound.field)
     if bound is None or value is None:

@@ -46,9 +46,10 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
     with run.store.read() as conn:
         if not inbox.depth(conn, run.entity).get(Wait.NEW.value):
             return 0
-        if half_read(run, conn):
-            # A namesake may be on a page that was not read yet: nobody is matched to anybody until then.
-            return _consume(run, closed, lambda row: row.hub_id is not None)
+        half = half_read(run, conn)
+    if half:
+        # A namesake may be on a page that was not read yet: nobody is matched to anybody until then.
+        return _consume(run, closed, lambda row: row.hub_id is not None)
     planned = 0
     if run.rebuild is not None:
         # Who carries a hub id is bound before anybody is judged by evidence.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hub.core.state import Binding, BindingState
 from hub.kernel.ids import id_at
 from hub.store import records
-from hub.sync.backfill import listed_at
+from hub.sync.backfill import half_read, listed_at
 from hub.sync.engine import Link, RunContext, Turn
 
 PAGES = 5
@@ -20,12 +20,15 @@ def debts_of(run: RunContext, link: Link, turn: Turn) -> list[Pages]:
     """Returns the walks over every debt to one system.
 
     Within a turn, whatever became known after the first load has a walk of its own before the rest of the creates, so
-    that it passes them; no debt is in two walks.
+    that it passes them; no debt is in two walks. Where a system is listed to the half, nobody is created: who a record
+    is owed to may wait unmatched.
     """
+    with run.store.read() as conn:
+        half, since = half_read(run, conn), id_at(listed_at(run, conn))
+    if half:
+        return [_walk(run, link, state) for state in STATES if state is not BindingState.PENDING]
     if turn.length is None:
         return [_walk(run, link, state) for state in STATES]
-    with run.store.read() as conn:
-        since = id_at(listed_at(run, conn))
     rest = [_walk(run, link, state, since if state is BindingState.PENDING else None) for state in STATES]
     return [_walk_fresh(run, link, since), *rest]
 
