@@ -16,6 +16,7 @@ from hub.kernel.errors import Text
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
 from hub.operations.pausing import ClosedDoor, held_back, require_running
+from hub.operations.progress import to_be_read
 from hub.operations.reasons import Advice, explain
 from hub.store import inbox, records
 from hub.sync.cycle import Outcome, Report, run_cycle
@@ -249,6 +250,8 @@ def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
 
 def expected(hub: Installation, entity: str, phase: str, system: str) -> int | None:
     """Returns how many records a phase of the running cycle has before it, where anybody can know."""
+    if phase == "pull":
+        return to_be_read(hub, entity, system)
     with hub.store.read() as conn:
         if phase == "merge":
             return inbox.depth(conn, entity).get("new", 0)

@@ -17,6 +17,7 @@ from hub.kernel.settings import Daemon as Bounds
 from hub.kernel.workdays import Workdays
 from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
+from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
 from hub.schedule import board as boards
 from hub.schedule.board import View
@@ -389,3 +390,4 @@ class Daemon:
         if done.outcome == "converged":
             self.meters.converged(job.entity, now)
         self.meters.standing(job.entity, scheduling.standing_of(hub, job.entity))
+        self.meters.backfill(job.entity, progress(hub, job.entity))

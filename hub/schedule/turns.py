@@ -34,7 +34,13 @@ def choose(
     rest = [item for item in waiting if item.act == BACKFILL] or waiting
     ready = [item for item in (syncs or rest) if _may_start(item, syncs, running, ancestors, now)]
     places = {name: place for place, name in enumerate(order)}
-    return min(ready, key=lambda item: (item.due_at, places.get(item.entity, len(places)), item.act), default=None)
+
+    def rank(item: Candidate) -> tuple[float, int, str]:
+        # The backfill of a parent comes to its end before that of its children: they wait for it anyway.
+        due_at = 0.0 if item.act == BACKFILL else item.due_at
+        return due_at, places.get(item.entity, len(places)), item.act
+
+    return min(ready, key=rank, default=None)
 
 
 def _may_start(
