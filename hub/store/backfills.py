@@ -15,6 +15,8 @@ WRITES = ""
 """Stands in the place of the object for the creates that are owed to a system."""
 WINDOW = 300.0
 """Seconds of the younger of two windows over which a rate is measured."""
+GRACE = 120.0
+"""Seconds between two pages or slices that are no standstill."""
 
 Place = tuple[str, str, str]
 """Is (entity, system, object)."""
@@ -45,10 +47,10 @@ class Backfill:
     def left(self, now: float, remaining: int | None) -> float | None:
         """Returns how many seconds the rest takes at the pace of the last minutes, None without evidence.
 
-        The time that passed without any progress counts, so that what stands still never seems to come nearer.
+        What stands still for longer than others may have their turn counts as time too, so that it never comes nearer.
         """
-        passed, made = now - self.mark_at, self.done - self.mark_done
-        if remaining is None or self.ended_at is not None or passed <= 0 or made <= 0:
+        passed, made = max(self.moved_at, now - GRACE) - self.mark_at, self.done - self.mark_done
+        if remaining is None or self.ended_at is not None or now < self.mark_at or passed <= 0 or made <= 0:
             return None
         return max(0, remaining) * passed / made
 
@@ -74,13 +76,15 @@ def find(conn: sa.Connection, place: Place) -> Backfill | None:
     return None if row is None else Backfill(*row)
 
 
-def begin(work: UnitOfWork, place: Place, scope: str, *, bound: str | None = None, total: int | None = None) -> None:
-    """Starts a backfill over: nothing of it counts as done."""
+def begin(
+    work: UnitOfWork, place: Place, scope: str, *, bound: str | None = None, total: int | None = None, done: int = 0
+) -> None:
+    """Starts a backfill over; `done` is what was done before anybody could tell how fast."""
     now = work.now
     entity, system, object_ = place
     row: dict[str, Any] = {"entity": entity, "system": system, "object": object_, "scope": scope, "bound": bound}
-    row |= {"done": 0, "total": total, "begun_at": now, "ended_at": None, "moved_at": now}
-    row |= {"mark_at": now, "mark_done": 0, "next_at": now, "next_done": 0}
+    row |= {"done": done, "total": total, "begun_at": now, "ended_at": None, "moved_at": now}
+    row |= {"mark_at": now, "mark_done": done, "next_at": now, "next_done": done}
     work.conn.execute(_DROP, _key(place))
     work.conn.execute(backfill.insert(), row)
 

@@ -130,21 +130,26 @@ def _judged(link: Link, stored: records.Stored, item: Binding) -> Write:
 
 
 def note_writes(run: RunContext, owed: Mapping[str, Mapping[str, int]]) -> None:
-    """Notes at the end of a cycle how far the creates that are owed to each system have come."""
+    """Notes at the end of a cycle how far the creates that are owed to each system have come.
+
+    Not before everything is listed: until then nobody knows what will be owed.
+    """
     with run.store.read() as conn:
+        if half_read(run, conn):
+            return
         known = {row.system: row for row in backfills.load(conn, run.entity) if row.object == WRITES}
     due = []
     for system, counts in owed.items():
         left, made = counts.get("creates", 0), run.tally.counts[f"creates:{system}"]
         begun = system in known and known[system].ended_at is None
         if left and not begun:
-            due.append((system, 0, True, False))
+            due.append((system, made, True, False))
         elif begun and (made or not left):
             due.append((system, made, False, not left))
     if due:
         with run.store.begin(run.held) as work:
             for system, made, fresh, ended in due:
                 if fresh:
-                    backfills.begin(work, (run.entity, system, WRITES), "")
+                    backfills.begin(work, (run.entity, system, WRITES), "", done=made)
                 else:
                     backfills.advance(work, (run.entity, system, WRITES), made, ended=ended)

@@ -12,6 +12,8 @@ from daemon_lab import SYSTEMS, Lab
 from world import Time
 
 from connectors.memory import FULL, FaultKind, Faults, Killed
+from hub.operations.progress import Progress
+from hub.operations.standing import overview
 from hub.store import backfills
 from hub.sync.cycle import Outcome, run_cycle
 from hub.sync.engine import Turn
@@ -75,8 +77,12 @@ class Bank(Lab):
             alpha, gamma = (len(self.systems[system].records(behind)) for system in SYSTEMS)
             self.owed_then[name] = alpha - gamma
 
+        self.plan(after, arrive)
+
+    def plan(self, after: float, act: Callable[[], None]) -> None:
+        """Plans something that happens while a call of the hub is on its way."""
         plans = self.systems["alpha"].faults.plans  # type: ignore[attr-defined]
-        plans.append((self.time.at + after, arrive))
+        plans.append((self.time.at + after, act))
         self.systems["gamma"].faults.plans = plans  # type: ignore[attr-defined]
 
     def took(self, name: str) -> float:
@@ -125,6 +131,42 @@ def test_a_new_complaint_passes_the_backfill_of_complaints(tmp_path: Path, slice
     assert bank.codes("alpha", "Ticket") == bank.codes("gamma", "Ticket")
     assert bank.owed_then["Late"] > 300
     assert (bank.took("Late") <= WITHIN) is passes
+
+
+def test_the_progress_of_a_backfill_is_told_while_it_runs_and_not_after(tmp_path: Path) -> None:
+    bank = Bank(tmp_path / "hub", 20.0)
+    bank.visits(600)
+    told: list[Progress] = []
+    pages: list[str] = []
+    with bank.daemon() as daemon:
+
+        def look() -> None:
+            assert daemon.hub is not None
+            told.extend(next(item for item in overview(daemon.hub) if item.entity == "visit").backfills)
+            pages.append(daemon.meters.page().decode())
+
+        for after in range(10, 300, 4):
+            bank.plan(after, look)
+        bank.pass_(daemon, 400.0, 1.0)
+        assert bank.codes("alpha", "Visit") == bank.codes("gamma", "Visit")
+        told_at_last = len(told)
+        look()
+        assert len(told) == told_at_last, "what is done is not shown any more"
+    assert 'crmhub_backfill_done{entity="visit"' not in pages[-1]
+    assert {(item.system, item.object) for item in told} == {("alpha", "Visit"), ("gamma", "")}
+    assert {item.done + (item.remaining or 0) for item in told if item.object} == {600}
+    # Creates are counted at the end of each cycle, what is owed at every batch.
+    sums = [(item.done, item.remaining) for item in told if not item.object]
+    assert all(300 < done + (remaining or 0) <= 600 for done, remaining in sums), sums
+    for object_, system in (("Visit", "alpha"), ("", "gamma")):
+        left = [item.seconds_left for item in told if item.object == object_ and item.seconds_left is not None]
+        assert left, "the pace is known before the end"
+        # Each page or batch of ten takes a second and others have their turns: nothing negative, no hours.
+        assert all(0 <= seconds < 600 for seconds in left)
+        assert left[-1] < left[0], "it comes nearer"
+        place = f'{{entity="visit",object="{object_}",system="{system}"}}'
+        assert any(f"crmhub_backfill_done{place}" in page for page in pages)
+        assert any(f"crmhub_backfill_seconds_left{place}" in page for page in pages)
 
 
 def test_slices_of_any_length_make_no_twin_of_what_stands_on_both_sides(tmp_path: Path) -> None:
