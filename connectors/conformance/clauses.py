@@ -23,6 +23,8 @@ CLAUSES: Mapping[str, str] = {
     "READ-15": "modified_by is shown where shows_actor is declared and None elsewhere",
     "READ-16": "a record edited or created between two pages of a run is not lost",
     "READ-17": "modified_at is the vendor's instant of the edit, to the declared resolution",
+    "READ-18": "a listing with a bound leaves out only what is filled and earlier, and later changes are delivered",
+    "READ-19": "what is counted before a listing is what the listing delivers",
     # writing
     "WRITE-01": "a create stores exactly its fields and returns the record's id",
     "WRITE-02": "an update changes its own fields and no other",

@@ -239,6 +239,11 @@ def same_value(one: Any, two: Any) -> bool:
     return _number(one) == _number(two) if _number(one) is not None else _same_instant(one, two)
 
 
+def moment(value: Any) -> float:
+    """Returns when a native instant is: a text with its offset, or milliseconds since 1970."""
+    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value) / 1000
+
+
 def _number(value: Any) -> Decimal | None:
     try:
         return Decimal(str(value))

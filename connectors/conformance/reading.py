@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import orjson
 
-from connectors.base import Cursor, NativeRecord, NotVisible
-from connectors.conformance.kit import MOST_PAGES, Kit, demand, refusal
+from connectors.base import Bound, Bounded, Counting, Cursor, NativeRecord, NotVisible
+from connectors.conformance.kit import MOST_PAGES, Kit, demand, moment, refusal
 from connectors.conformance.registration import clause
 from connectors.conformance.world import NotOffered
 from connectors.errors import CursorExpired, SchemaDrift
@@ -231,3 +233,61 @@ def newer(one: str | None, two: str | None) -> bool:
     if one.isdigit() and two.isdigit():
         return int(one) > int(two)
     return one > two
+
+
+@clause("READ-18")
+def leaves_out_only_what_is_too_old(kit: Kit) -> None:
+    reader = kit.connector
+    if not isinstance(reader, Bounded):
+        half = [name for name in ("changes_from", "list_ids_from") if hasattr(reader, name)]
+        demand(not half, f"{half} alone is no bounded listing")
+        raise NotOffered("no listing with a bound is declared")
+    name, values = _instants(kit)
+    early, late = min(values, key=moment), max(values, key=moment)
+    old, young, empty = (kit.people_create(fields) for fields in ({name: early}, {name: late}, None))
+    kit.settle()
+    bound = Bound(name, late)
+    listed: set[str] = set()
+    ids: set[str] = set()
+    cursor: Cursor | None = None
+    for _ in range(MOST_PAGES):
+        page = reader.changes_from(kit.object, kit.fields, cursor, kit.can.page_size, bound)
+        listed |= {record.native_id for record in page.records}
+        cursor = page.next_cursor
+        if page.complete:
+            break
+    place: Cursor | None = None
+    for _ in range(MOST_PAGES):
+        shown = reader.list_ids_from(kit.object, place, kit.can.page_size, bound)
+        ids |= {native_id for native_id, _ in shown.ids}
+        place = shown.next_cursor
+        if shown.complete:
+            break
+    for found, what in ((listed, "listing"), (ids, "enumeration")):
+        demand(young in found, f"the {what} lacks a record on the bound")
+        demand(empty in found, f"the {what} lacks a record whose field is empty")
+    demand((old in listed) is (old in ids), "listing and enumeration disagree about an old record")
+    assert cursor is not None
+    kit.world.edit(old, {kit.subject.text: "改后"})
+    demand(old in kit.polled(cursor), "an edit of an old record was not delivered by a later poll")
+
+
+@clause("READ-19")
+def counts_what_it_lists(kit: Kit) -> None:
+    reader = kit.connector
+    if not isinstance(reader, Counting):
+        raise NotOffered("no count is declared")
+    kit.people_create_many(3)
+    kit.settle()
+    number = reader.count(kit.object, None)
+    if number is None:
+        raise NotOffered("the system says that it does not know")
+    listed = {record.native_id for record in kit.drain(None)[0]}
+    demand(number == len(listed), f"{number} were counted and {len(listed)} listed")
+
+
+def _instants(kit: Kit) -> tuple[str, Sequence[Any]]:
+    found = kit.subject.round_trip.get("instant")
+    if found is None:
+        raise NotOffered("the subject has no field for an instant")
+    return found

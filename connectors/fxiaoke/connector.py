@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connectors.base import (
+    Bound,
     Capabilities,
     CheckLine,
     ConnectorContext,
@@ -80,6 +81,18 @@ class FxiaokeConnector:
     def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the change stream."""
         return self._reader.changes(object, fields, cursor, limit)
+
+    def changes_from(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound) -> Page:
+        """Reads the next page; a listing leaves out what was created before the bound."""
+        return self._reader.changes(object, fields, cursor, limit, bound)
+
+    def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage:
+        """Enumerates the visible records without those created before the bound."""
+        return self._reader.list_ids(object, cursor, limit, bound)
+
+    def count(self, object: str, bound: Bound | None) -> int | None:
+        """Returns how many records a listing has before it."""
+        return self._reader.count(object, bound)
 
     def deletions(self, object: str, cursor: Cursor | None, limit: int) -> Page:
         """Raises Unsupported: invalid records leave the queries without a trace."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from connectors.base import ConnectorContext, Cursor, Fetched, Gone, IdPage, NativeRecord, NotVisible, Page
+from connectors.base import Bound, ConnectorContext, Cursor, Fetched, Gone, IdPage, NativeRecord, NotVisible, Page
 from connectors.errors import ConnectorError, ProtocolViolation
 from connectors.fxiaoke.client import Client, record_path
 from connectors.fxiaoke.cursors import Mode, Position, cursor_expired, read_cursor
@@ -24,6 +24,8 @@ from connectors.fxiaoke.settings import FxiaokeSettings
 Filter = Mapping[str, Any]
 Row = Mapping[str, Any]
 _FIND_CHUNK = 50
+_ALWAYS_FILLED = frozenset({"create_time"})
+"""Fields by which a query may leave records out: a range never holds for an empty value (data/query, operators)."""
 
 
 class Reader:
@@ -40,11 +42,16 @@ class Reader:
         self._client, self._descriptions, self._pool = client, descriptions, pool
         self._settings, self._context = settings, context
 
-    def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
-        """Reads the next page of the change stream; an idle poll is one call."""
+    def changes(
+        self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound | None = None
+    ) -> Page:
+        """Reads the next page of the change stream; an idle poll is one call.
+
+        A listing leaves out what lies before a bound on a field that is never empty.
+        """
         at = read_cursor(cursor, object, self._context.system)
         limit = self._limit(limit)
-        filters = [] if at.mode == "list" else [_since(at.watermark - self._settings.overlap)]
+        filters = _from(bound) if at.mode == "list" else [_since(at.watermark - self._settings.overlap)]
         rows, answer = self._query(object, projection(fields), filters, limit, at.after)
         until = at.until if at.until is not None else self._window_end(object, at, rows, answer)
         complete = len(rows) < limit
@@ -55,15 +62,22 @@ class Reader:
             following = Position(mode, at.watermark, until, after=str(rows[-1]["_id"]))
         return Page(self._natives(object, rows, fields), following.cursor(object), complete)
 
-    def list_ids(self, object: str, cursor: Cursor | None, limit: int) -> IdPage:
+    def list_ids(self, object: str, cursor: Cursor | None, limit: int, bound: Bound | None = None) -> IdPage:
         """Enumerates the ids and versions of every visible record."""
         at = read_cursor(cursor, object, self._context.system)
         limit = self._limit(limit)
-        rows, _ = self._query(object, ["_id", "version", "life_status", "is_deleted"], [], limit, at.after)
+        columns = ["_id", "version", "life_status", "is_deleted"]
+        rows, _ = self._query(object, columns, _from(bound), limit, at.after)
         following = Position("list", after=str(rows[-1]["_id"]) if rows else at.after)
         # Whether a query can show invalid records is unverified; such a record is not one that exists.
         ids = tuple((str(row["_id"]), version_of(row)) for row in rows if not is_invalid(row))
         return IdPage(ids, following.cursor(object), len(rows) < limit)
+
+    def count(self, object: str, bound: Bound | None) -> int | None:
+        """Returns the total that a query of one record tells, which is an estimate: nothing ends by it."""
+        _, answer = self._query(object, ["_id"], _from(bound), 1, "", counted=True)
+        total = (answer.payload.get("data") or {}).get("total")
+        return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
     def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[NativeRecord]:
         """Finds records by the values of a field, through the search index and so only after its lag."""
@@ -122,7 +136,7 @@ class Reader:
         return max(1, min(limit, self._settings.page_limit))
 
     def _query(
-        self, object: str, asked: list[str], filters: Sequence[Filter], limit: int, after: str
+        self, object: str, asked: list[str], filters: Sequence[Filter], limit: int, after: str, *, counted: bool = False
     ) -> tuple[list[Row], Answer]:
         path = record_path(object, "query")
         links = self._descriptions.links(object, asked)
@@ -137,7 +151,7 @@ class Reader:
         }
         body = {
             "includeNull": True,
-            "data": {"dataObjectApiName": object, "find_explicit_total_num": False, "search_query_info": search},
+            "data": {"dataObjectApiName": object, "find_explicit_total_num": counted, "search_query_info": search},
         }
         try:
             answer = self._client.read(path, object, body)
@@ -198,6 +212,12 @@ class Reader:
 
 def _condition(field: str, operator: str, values: list[Any]) -> Filter:
     return {"field_name": field, "operator": operator, "field_values": values}
+
+
+def _from(bound: Bound | None) -> list[Filter]:
+    if bound is None or bound.field not in _ALWAYS_FILLED:
+        return []
+    return [_condition(bound.field, "GTE", [bound.earliest])]
 
 
 def _since(instant: float) -> Filter:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from connectors.base import (
+    Bound,
     Capabilities,
     CheckLine,
     ConnectorContext,
@@ -33,7 +34,7 @@ from connectors.errors import (
     Unsupported,
 )
 from connectors.memory.faults import FaultKind
-from connectors.memory.streams import read_changes, read_deletions, read_ids, visible
+from connectors.memory.streams import count_visible, read_changes, read_deletions, read_ids, visible
 from connectors.memory.system import MemorySystem, worlds
 from connectors.memory.writing import look_up, show, write_batch
 
@@ -99,6 +100,29 @@ class MemoryConnector:
         return self._call(
             "changes", lambda fault: read_changes(self.system, object, fields, cursor, limit, fault), cursor=cursor
         )
+
+    def changes_from(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound) -> Page:
+        """Reads a page of changes; a listing leaves out what lies before the bound."""
+        self._know(object, (*fields, bound.field))
+        return self._call(
+            "changes",
+            lambda fault: read_changes(self.system, object, fields, cursor, limit, fault, bound),
+            cursor=cursor,
+        )
+
+    def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage:
+        """Enumerates the visible records without those before the bound."""
+        return self._call(
+            "list_ids", lambda fault: read_ids(self.system, object, cursor, limit, fault, bound), cursor=cursor
+        )
+
+    def count(self, object: str, bound: Bound | None) -> int | None:
+        """Counts the visible records, without those before the bound."""
+
+        def number(fault: FaultKind | None) -> int:
+            return count_visible(self.system, object, bound)
+
+        return self._call("count", number)
 
     def deletions(self, object: str, cursor: Cursor | None, limit: int) -> Page:
         """Reads a page of the delete feed. Raises Unsupported where there is none."""

@@ -7,10 +7,11 @@ inside a tie. `since` becomes the server's time at the start of the run less the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from connectors.base import Cursor, Deletes, IdPage, NativeRecord, Page
+from connectors.base import Bound, Cursor, Deletes, IdPage, NativeRecord, Page
 from connectors.errors import CursorExpired
 from connectors.memory.faults import FaultKind
 from connectors.memory.system import MemorySystem, Row
@@ -27,8 +28,9 @@ def read_changes(
     cursor: Cursor | None,
     limit: int,
     fault: FaultKind | None,
+    bound: Bound | None = None,
 ) -> Page:
-    """Reads a page of the change stream. Raises CursorExpired."""
+    """Reads a page of the change stream; a listing leaves out what lies before the bound. Raises CursorExpired."""
     can = system.table(object).capabilities
     state = open_cursor(system, object, "changes", cursor)
     listing = state["since"] is None
@@ -41,7 +43,9 @@ def read_changes(
     def wanted(found: Found) -> bool:
         if found[1].deleted and (listing or can.deletes != Deletes.FLAG):
             return False
-        return listing or system.stamp(object, found[1]) >= state["since"]
+        if listing:
+            return not _too_early(found[1], bound)
+        return bool(system.stamp(object, found[1]) >= state["since"])
 
     page, state, complete = _take(system, object, state, limit, fault, key, wanted)
     if complete and not can.incremental:
@@ -69,17 +73,42 @@ def read_deletions(
     return Page(_arrange(system, records, fault), state, complete)
 
 
-def read_ids(system: MemorySystem, object: str, cursor: Cursor | None, limit: int, fault: FaultKind | None) -> IdPage:
-    """Reads a page of the enumeration. Raises CursorExpired."""
+def read_ids(
+    system: MemorySystem,
+    object: str,
+    cursor: Cursor | None,
+    limit: int,
+    fault: FaultKind | None,
+    bound: Bound | None = None,
+) -> IdPage:
+    """Reads a page of the enumeration, without what lies before the bound. Raises CursorExpired."""
     can = system.table(object).capabilities
     state = open_cursor(system, object, "ids", cursor)
-    page, state, complete = _take(
-        system, object, state, limit, fault, lambda found: [found[0]], lambda found: not found[1].deleted
-    )
+
+    def wanted(found: Found) -> bool:
+        return not found[1].deleted and not _too_early(found[1], bound)
+
+    page, state, complete = _take(system, object, state, limit, fault, lambda found: [found[0]], wanted)
     if fault == FaultKind.TRUNCATED:
         page, complete = page[: len(page) // 2], True
     ids = tuple((native_id, version_of(can, native_id, row)) for native_id, row in page)
     return IdPage(ids, state, complete)
+
+
+def count_visible(system: MemorySystem, object: str, bound: Bound | None) -> int:
+    """Counts what an enumeration has before it."""
+    return sum(not row.deleted and not _too_early(row, bound) for _, row in visible(system, object))
+
+
+def _too_early(row: Row, bound: Bound | None) -> bool:
+    value = None if bound is None else row.fields.get(bound.field)
+    if bound is None or value is None:
+        return False
+    return bool(_moment(value) < _moment(bound.earliest))
+
+
+def _moment(value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def visible(system: MemorySystem, object: str) -> Iterator[Found]:

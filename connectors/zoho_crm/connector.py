@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connectors.base import (
+    Bound,
     Capabilities,
     CheckLine,
     ConnectorContext,
@@ -79,6 +80,21 @@ class ZohoCrmConnector:
         """Reads the next page of the change stream."""
         self._admit(object)
         return self._streams.changes(object, fields, cursor, limit)
+
+    def changes_from(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound) -> Page:
+        """Reads the next page; a listing leaves out what lies before the bound."""
+        self._admit(object)
+        return self._streams.changes(object, fields, cursor, limit, bound)
+
+    def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage:
+        """Enumerates the visible records without those before the bound."""
+        self._admit(object)
+        return self._streams.list_ids(object, cursor, limit, bound)
+
+    def count(self, object: str, bound: Bound | None) -> int | None:
+        """Counts a module; with a bound nobody can say without the search index, which lags."""
+        self._admit(object)
+        return self._reader.count(object) if bound is None else None
 
     def deletions(self, object: str, cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the delete feed."""

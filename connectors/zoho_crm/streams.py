@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from zlib import crc32
 
-from connectors.base import Cursor, IdPage, NativeRecord, Page
+from connectors.base import Bound, Cursor, IdPage, NativeRecord, Page
 from connectors.errors import CursorExpired
 from connectors.zoho_crm.answers import WALK_LOST, Answer, violation
 from connectors.zoho_crm.reading import Reader, Rows, column_chunks
@@ -63,19 +63,24 @@ class Streams:
         self._reader = reader
         self._settings, self._context = reader.api.settings, reader.api.context
 
-    def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
-        """Reads the next page; an idle poll is one call. Raises CursorExpired for a cursor it cannot continue."""
+    def changes(
+        self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound | None = None
+    ) -> Page:
+        """Reads the next page; an idle poll is one call. Raises CursorExpired for a cursor it cannot continue.
+
+        A listing with a bound goes by COQL from its first page, since a list takes no condition.
+        """
         self._reader.remember(object, fields)
         mode, place, bounds = self._open(object, cursor)
         if mode == LISTING:
-            return self._list(object, fields, place, limit)
+            return self._list(object, fields, place, limit, bound)
         assert bounds is not None
         return self._walk(object, fields, place, bounds, limit)
 
-    def list_ids(self, object: str, cursor: Cursor | None, limit: int) -> IdPage:
+    def list_ids(self, object: str, cursor: Cursor | None, limit: int, bound: Bound | None = None) -> IdPage:
         """Enumerates ids with their versions."""
         _, place, _ = self._open(object, cursor)
-        records, after, more = self._listing_page(object, (), place, limit)
+        records, after, more = self._listing_page(object, (), place, limit, bound)
         ids = tuple((record.native_id, record.version) for record in records)
         return IdPage(ids, self._cursor(object, LISTING, after if more else Place()), not more)
 
@@ -98,8 +103,8 @@ class Streams:
 
     # --- the complete listing -------------------------------------------------------------------------------------
 
-    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int) -> Page:
-        records, after, more = self._listing_page(object, fields, place, limit)
+    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Page:
+        records, after, more = self._listing_page(object, fields, place, limit, bound)
         if more:
             return Page(records, self._cursor(object, LISTING, after), False)
         assert after.begun is not None
@@ -107,16 +112,23 @@ class Streams:
         bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
         return Page(records, self._cursor(object, WALKING, Place(), bounds), True)
 
-    def _listing_page(self, object: str, fields: Sequence[str], place: Place, limit: int) -> Listed:
+    def _listing_page(
+        self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None
+    ) -> Listed:
         """Returns one page of the listing, the place after it and whether more follows."""
         shape = self._shape(fields, limit)
-        keyset = place.keyset or self._settings.listing == "coql" or place.rows >= self._settings.token_window_rows
+        keyset = (
+            bound is not None
+            or place.keyset
+            or self._settings.listing == "coql"
+            or place.rows >= self._settings.token_window_rows
+        )
         # A token holds only for the call it was made for; by id the listing goes on without one.
         if not keyset and (place.token is None or place.shape == shape):
             answer = self._ask(object, fields, {"sort_by": "id"}, place.token, None, limit)
             if not self._lost(answer, place):
                 return self._listed(object, fields, answer, replace(place, shape=shape))
-        records, page = self._reader.keyset(object, fields, place.last_id, limit)
+        records, page = self._reader.keyset(object, fields, place.last_id, limit, bound)
         return records, self._after(object, page, replace(place, keyset=True, token=None)), page.more
 
     def _listed(self, object: str, fields: Sequence[str], answer: Answer, place: Place) -> Listed:

@@ -13,6 +13,7 @@ from hub.cli.progress import watching
 from hub.operations import complaints, cycles
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Preview, Synced
+from hub.operations.progress import Progress
 from hub.operations.reasons import Advice
 from hub.operations.rounds import sync_all
 from hub.operations.standing import EntityStanding, overview, steering
@@ -27,6 +28,7 @@ OUTCOMES = {
 PASSED_OVER = {
     "unlinked": ("that belong to no customer", "不属于任何客户"),
     "filtered": ("outside the filter of the mapping", "不符合映射的筛选条件"),
+    "too_old": ("older than the cut-off (since) of the mapping", "早于映射的起始时间（since）"),
 }
 STOOD_IN = {
     "fallback_owner": ("written with the fallback owner: their owner left", "负责人已离职，写入后备负责人"),
@@ -205,8 +207,30 @@ def _show_standing(desk: Desk, item: EntityStanding) -> None:
         )
     if item.owed:
         show_owed(desk, item.owed)
+    for each in item.backfills:
+        _show_backfill(desk, each)
     desk.say("next:" if item.advice else "nothing to do", "下一步：" if item.advice else "无需处理")
     show_advice(desk, item.advice)
+
+
+def _show_backfill(desk: Desk, item: Progress) -> None:
+    """Says how far a first load has come; what nobody knows is said to be unknown."""
+    what = (f"{item.object} read", f"读取 {item.object}") if item.object else ("created", "新建")
+    of = "" if item.remaining is None else f" / {item.done + item.remaining:,}"
+    en, zh = ("unknown", "未知") if item.seconds_left is None else span(item.seconds_left)
+    desk.say(
+        f"first load, {item.system}: {what[0]} {item.done:,}{of}; time left: {en}",
+        f"初始加载，{item.system}：{what[1]} {item.done:,}{of}；剩余时间：{zh}",
+    )
+
+
+def span(seconds: float) -> tuple[str, str]:
+    """Formats a length of time in its two largest units, in English and Chinese."""
+    minutes = int(-(-seconds // 60))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h", f"{days} 天 {hours} 小时"
+    return (f"{hours} h {minutes} min", f"{hours} 小时 {minutes} 分") if hours else (f"{minutes} min", f"{minutes} 分")
 
 
 def local(instant: float) -> str:

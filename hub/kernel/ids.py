@@ -11,6 +11,12 @@ from hub.kernel.clock import Clock
 NewId = Callable[[], str]
 
 
+def id_at(instant: float) -> str:
+    """Returns what sorts after every id made before an instant (epoch seconds) and before those made later."""
+    text = f"{max(0, int(instant * 1000)):012x}"
+    return f"{text[:8]}-{text[8:]}"
+
+
 class Uuid7:
     """Makes UUIDv7 strings that never go backwards within the process (RFC 9562, method 1: a counter in rand_a)."""
 

@@ -213,6 +213,7 @@ class Daemon(Section):
     dispatch: Literal["here", "workers"] = "here"
     workers: int = Field(default=2, ge=0, le=16)
     parallel: int = Field(default=1, ge=1, le=8)
+    slice_seconds: float = Field(default=30.0, gt=0)
     max_cycle_seconds: float = Field(default=14_400.0, gt=0)
     stuck_after_seconds: float = Field(default=1800.0, gt=0)
     stop_within_seconds: float = Field(default=60.0, gt=0)

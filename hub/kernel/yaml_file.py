@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ruamel.yaml.events import AliasEvent
 from hub.kernel.errors import Problem, problem
 
 SIZE_LIMIT = 256 * 1024
+_DAY = re.compile(r"\b(\d{4})-(\d\d?)-(\d\d?)(?!\d)")
 
 _EN = {
     "extra_forbidden": "is not a known key; remove it or correct its spelling",
@@ -67,6 +70,7 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
 
     Files above 256 KB, anchors, duplicate keys and anything but plain UTF-8 YAML are refused.
     """
+    text = ""
     try:
         text = _read(path)
         if (line := _alias_line(text)) is not None:
@@ -88,6 +92,11 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
             problem(path, None, "HUB-YAML-001", "not valid YAML in UTF-8", "不是有效的 UTF-8 编码 YAML 文件")
         )
         return None
+    except ValueError:
+        problems.append(
+            problem(path, _day_line(text), "HUB-YAML-001", "a date that does not exist", "日期不存在，请更正")
+        )
+        return None
     except OSError as error:
         reason = error.strerror or "cannot be read"
         problems.append(problem(path, None, "HUB-YAML-002", f"cannot be read: {reason}", f"无法读取：{reason}"))
@@ -104,6 +113,17 @@ def _alias_line(text: str) -> int | None:
         return None
     events = (event for event in YAML(typ="rt").parse(text) if isinstance(event, AliasEvent))
     return next((event.start_mark.line + 1 for event in events), None)
+
+
+def _day_line(text: str) -> int | None:
+    """Returns the line of the first day that no calendar has; YAML reads days and does not say where."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for year, month, day in _DAY.findall(line):
+            try:
+                date(int(year), int(month), int(day))
+            except ValueError:
+                return number
+    return None
 
 
 def _read(path: Path) -> str:

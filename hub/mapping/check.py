@@ -9,6 +9,7 @@ from hub.canonical.schema import Entity, Field, Kind, Schema
 from hub.canonical.values import ValueRefused, compile_canon
 from hub.kernel.errors import Problem
 from hub.mapping.compiling import make_pair
+from hub.mapping.cutoff import cut_off
 from hub.mapping.describe import Description, FieldShape, ObjectShape
 from hub.mapping.lenses import LENSES, BadLens
 from hub.mapping.lenses.base import KNOWN_KINDS
@@ -39,7 +40,7 @@ def check_mapping(
         en, zh = f"there is no entity `{spec.entity}`", f"没有业务实体 `{spec.entity}`"
         return [top.at("entity").say("HUB-MAP-010", en, zh)]
     entity = schema.entity(spec.entity)
-    found = [*_check_names(entity, top), *_check_routes(entity, top)]
+    found = [*_check_names(entity, top), *_check_routes(entity, top), *_check_since(entity, top)]
     for number, route in enumerate(spec.routes):
         place = top.at("routes", number)
         found += _check_pairs(route, entity, tables, place)
@@ -76,6 +77,7 @@ def check_authorities(mappings: Mapping[str, MappingFile], schema: Schema) -> li
 def _check_names(entity: Entity, top: _Place) -> Iterator[Problem]:
     spec = top.mapping.spec
     used = [(name, top.at("filter", name)) for name in spec.filter]
+    used += [(spec.since.field, top.at("since", "field"))] if spec.since else []
     used += [(name, top.at("match", n)) for n, rule in enumerate(spec.match) for name in rule.fields]
     used += [(name, top.at("routes", n, "when")) for n, route in enumerate(spec.routes) for name in route.when]
     for name, place in used:
@@ -83,6 +85,24 @@ def _check_names(entity: Entity, top: _Place) -> Iterator[Problem]:
             yield place.say(
                 "HUB-MAP-011", f"`{name}` is not a field of {entity.name}", f"{entity.name} 没有字段 `{name}`"
             )
+
+
+def _check_since(entity: Entity, top: _Place) -> Iterator[Problem]:
+    since, place = top.mapping.spec.since, top.at("since")
+    if since is None or since.field not in entity.fields:
+        return
+    name = since.field
+    if cut_off(entity.fields[name], since.moment) is None:
+        en = f"`{name}` cannot be compared with `{since.moment}`: a cut-off needs a datetime, or a date and a plain day"
+        zh = f"`{name}` 无法与 `{since.moment}` 比较：截止须用日期时间字段，或日期字段加纯日期"
+        yield place.at("from" if entity.fields[name].kind in (Kind.DATE, Kind.DATETIME) else "field").say(
+            "HUB-MAP-032", en, zh
+        )
+    for route in top.mapping.spec.routes:
+        if not any(name in pair.canonicals for pair in route.fields if pair.reads):
+            en = f"`{name}` is not read from `{route.object}`, so its old records could not be told; read it there"
+            zh = f"未从 `{route.object}` 读取 `{name}`，无法判断其记录的早晚；请在该路由中读取"
+            yield place.at("field").say("HUB-MAP-032", en, zh)
 
 
 def _check_routes(entity: Entity, top: _Place) -> Iterator[Problem]:

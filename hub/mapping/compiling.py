@@ -41,6 +41,8 @@ class Writer:
 
 
 SimpleReader = tuple[str, str, Callable[[Any], Value], Value]
+TIMED = frozenset({"date", "datetime", "epoch_ms", "epoch_day", "event_span", "instant_else"})
+"""Lenses whose first native field orders records as the canonical one does, wherever it is filled."""
 Picker = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 JointGet = Callable[[tuple[Any, ...]], tuple[Value, ...]]
 JointReader = tuple[tuple[str, ...], Picker, JointGet, bool, tuple[str, ...]]
@@ -61,6 +63,7 @@ class ObjectPlan:
     joint: list[JointReader] = field(default_factory=list)
     writers: dict[str, Writer] = field(default_factory=dict)
     once: set[str] = field(default_factory=set)
+    timed: dict[str, tuple[str, Simple | Joint]] = field(default_factory=dict)
 
     @property
     def singles(self) -> list[SimpleReader]:
@@ -125,6 +128,8 @@ def _add(plan: ObjectPlan, pair: PairSpec, fields: tuple[Field, ...], made: Made
             plan.on_create.update(dict.fromkeys(pair.natives, made.value))
         return
     if pair.reads:
+        if pair.lens in TIMED:
+            plan.timed[names[0]] = pair.natives[0], made
         maskable = any(each.maskable for each in fields) if pair.maskable is None else pair.maskable
         if isinstance(made, Simple):
             kept = plan.guarded if maskable else plan.prose if fields[0].free_text else plan.simple

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from ruamel.yaml.comments import CommentedMap
 
 from hub.canonical.schema_file import MatchSpec, Name, Strict
 from hub.kernel.yaml_file import line_of
+from hub.mapping.cutoff import read_moment
 
 Direction = Literal["both", "in", "out"]
 Native = Annotated[str, StringConstraints(pattern=r"^[$A-Za-z][A-Za-z0-9_.$]{0,99}$")]
@@ -74,8 +75,18 @@ class RouteSpec(Strict):
     fields: Annotated[list[PairSpec], Field(min_length=1)]
 
 
+class SinceSpec(Strict):
+    """Leaves out the records whose field lies before a day or instant; one whose field is empty takes part."""
+
+    field: Name
+    moment: Annotated[str, BeforeValidator(read_moment)] = Field(alias="from")
+
+
 class MappingSpec(Strict):
-    """Is one mapping file. `filter` admits only records whose canonical fields hold one of the listed values."""
+    """Is one mapping file. `filter` admits only records whose canonical fields hold one of the listed values.
+
+    `since` admits only those that are not too old.
+    """
 
     system_kind: Name
     entity: Name
@@ -83,6 +94,7 @@ class MappingSpec(Strict):
     version: Annotated[int, Field(ge=1)] = 1
     hub_id_field: Native
     filter: dict[Name, list[str]] = Field(default_factory=dict)
+    since: SinceSpec | None = None
     match: list[MatchSpec] = Field(default_factory=list)
     routes: Annotated[list[RouteSpec], Field(min_length=1)]
 

@@ -14,6 +14,7 @@ from hub.canonical.values import Value
 from hub.kernel.errors import ConfigInvalid, Problem, Text
 from hub.mapping.check import check_mapping
 from hub.mapping.compiling import ObjectPlan, Writer, content_version, plan_object
+from hub.mapping.cutoff import CutOff, cut_off
 from hub.mapping.describe import Description
 from hub.mapping.lenses.base import ABSENT, NOT_IN_TABLE, NOT_READABLE, Joint, NotObserved
 from hub.mapping.model import MappingFile
@@ -83,6 +84,10 @@ class CompiledMapping:
         )
         self._filter = {name: frozenset(values) for name, values in mapping.spec.filter.items()}
         self._plans = {plan.object: plan for plan in plans}
+        since = mapping.spec.since
+        self.cut_off: CutOff | None = (
+            None if since is None else cut_off(schema.entity(self.entity).fields[since.field], since.moment)
+        )
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -141,8 +146,25 @@ class CompiledMapping:
         return None
 
     def admits(self, fields: Fields) -> bool:
-        """Says whether the filter of the mapping lets a record in."""
-        return all(fields.get(name) in values for name, values in self._filter.items())
+        """Says whether the filter and the cut-off of the mapping let a record in."""
+        return not self.is_too_old(fields) and all(fields.get(name) in values for name, values in self._filter.items())
+
+    def native_cut_off(self, object: str) -> tuple[str, Any] | None:
+        """Returns the native field of an object, and its earliest value, by which old records can be left out there.
+
+        One that is filled and lies before it is always too old; None where no native field can tell.
+        """
+        found = None if self.cut_off is None else self._plans[object].timed.get(self.cut_off.field)
+        if self.cut_off is None or found is None:
+            return None
+        (native, made), earliest = found, self.cut_off.earliest
+        if isinstance(made, Joint):
+            return native, made.put({self.cut_off.field: earliest}, {})[native]
+        return native, made.put(earliest)
+
+    def is_too_old(self, fields: Fields) -> bool:
+        """Says whether a record lies before the cut-off of the mapping."""
+        return self.cut_off is not None and self.cut_off.leaves_out(fields.get(self.cut_off.field))
 
     def to_canonical(self, object: str, native: Mapping[str, Any]) -> Translated:
         """Returns the canonical fields that a native record shows."""

@@ -16,10 +16,12 @@ from hub.kernel.errors import Text
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
 from hub.operations.pausing import ClosedDoor, held_back, require_running
+from hub.operations.progress import to_be_read
 from hub.operations.reasons import Advice, explain
 from hub.store import inbox, records
 from hub.sync.cycle import Outcome, Report, run_cycle
-from hub.sync.engine import RunContext
+from hub.sync.engine import CUT_SHORT as CUT_SHORT
+from hub.sync.engine import RunContext, Turn
 from hub.sync.preview import owed_actions, owed_stand_ins
 from hub.sync.push import learn_versions
 from hub.sync.reconcile import Difference, reconcile
@@ -135,11 +137,13 @@ def sync(
     stop: threading.Event | None = None,
     told: Callable[[int, Report], None] = lambda number, report: None,
     resting: Iterable[str] = (),
+    slice_seconds: float | None = None,
 ) -> Synced:
     """Runs one cycle, or cycles until nothing is owed or nothing moves any more. Raises Busy and Paused.
 
     `stop`, once set, ends the run between two pages or batches. `told` hears of each cycle. Systems that are paused,
-    or `resting`, are neither read nor written; what they are owed stays owed.
+    or `resting`, are neither read nor written; what they are owed stays owed. After `slice_seconds` a cycle yields
+    between two pages or batches and counts that as `cut_short`; the next one goes on.
     """
     require_running(hub, entity)
     stop = stop or threading.Event()
@@ -148,7 +152,7 @@ def sync(
     while True:
         cycle += 1
         with _run(hub, entity, stop, resting) as run:
-            report = run_cycle(run)
+            report = run_cycle(replace(run, turn=Turn(run.clock, run.clock.now(), slice_seconds)))
             advice = _advice(report, run.tally.blocked)
         counts.update(report.counts)
         told(cycle, report)
@@ -248,6 +252,8 @@ def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
 
 def expected(hub: Installation, entity: str, phase: str, system: str) -> int | None:
     """Returns how many records a phase of the running cycle has before it, where anybody can know."""
+    if phase == "pull":
+        return to_be_read(hub, entity, system)
     with hub.store.read() as conn:
         if phase == "merge":
             return inbox.depth(conn, entity).get("new", 0)

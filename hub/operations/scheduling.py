@@ -18,6 +18,8 @@ from hub.store.schedules import ALL, Pause, Schedule, Wish
 from hub.sync.cycle import Standing, read_standing
 
 SYNC, RECONCILE = "sync", "reconcile"
+BACKFILL = "backfill"
+"""Is a sync that goes on where the last one yielded; it has no schedule of its own."""
 FROM_SETTINGS, FROM_PERSON = "settings", "person"
 
 

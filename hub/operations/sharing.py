@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from hub.store.lease import kernel_lock
 from hub.store.shares import Share, ShareState
 from hub.store.unit_of_work import Lease
 from hub.sync.drift import note_mapping
-from hub.sync.engine import RunContext
+from hub.sync.engine import CUT_SHORT, RunContext, Turn
 from hub.sync.shares import do_share, for_a_share
 from hub.telemetry import bound, logger
 
@@ -87,6 +87,9 @@ def _carry_out(hub: Installation, taken: Share, stop: threading.Event, told: Tol
         outcome = {"failed": _said(error)}
     asked = shares.beat(hub.store, taken.lease, 0)
     left = stop.is_set() and not asked and "failed" not in outcome
+    if left:
+        # It is cut short here, not for its run: whoever goes on may bring it to its end.
+        outcome["counts"].pop(CUT_SHORT, None)
     state = ShareState.OPEN if left else ShareState.ENDED
     with hub.store.begin(taken.lease) as work:
         shares.put_down(work, taken.lease, state, outcome)
@@ -95,8 +98,8 @@ def _carry_out(hub: Installation, taken: Share, stop: threading.Event, told: Tol
 
 
 def _run_of(hub: Installation, taken: Share, stop: threading.Event, told: Told) -> RunContext:
-    """Returns the run of a share; its stop is set by this process, by the leader, and when it was taken over."""
-    ended = _Stop(stop)
+    """Returns the run of a share: it stops with this process, and yields when its leader asks or it was taken over."""
+    turn = UntilAsked()
     beaten, owed = hub.clock.now(), 0
 
     def progress(phase: str, system: str, number: int) -> None:
@@ -106,7 +109,7 @@ def _run_of(hub: Installation, taken: Share, stop: threading.Event, told: Told) 
         if abs(hub.clock.now() - beaten) >= BEAT:
             beaten = hub.clock.now()
             if shares.beat(hub.store, taken.lease, owed):
-                ended.set()
+                turn.asked.set()
             owed = 0
 
     run = RunContext(
@@ -121,18 +124,22 @@ def _run_of(hub: Installation, taken: Share, stop: threading.Event, told: Told) 
         progress=progress,
         threads=hub.threads,
     )
-    return replace(for_a_share(run, taken), stop=ended)
+    return replace(for_a_share(run, taken), stop=stop, turn=turn)
 
 
-class _Stop(threading.Event):
-    """Is set when this share must end, or when the whole process must."""
+@dataclass(frozen=True, slots=True)
+class UntilAsked(Turn):
+    """Is the time that a share has: until its leader's own turn is used up, or its run is stopped."""
 
-    def __init__(self, process: threading.Event) -> None:
-        super().__init__()
-        self._process = process
+    asked: threading.Event = field(default_factory=threading.Event)
 
-    def is_set(self) -> bool:
-        return super().is_set() or self._process.is_set()
+    def used_up(self) -> bool:
+        """Tells whether the share was asked to yield."""
+        return self.asked.is_set()
+
+    def share(self, parts: int) -> Turn:
+        """Returns the same turn: nobody knows how long it lasts."""
+        return self
 
 
 def _said(error: Exception) -> dict[str, str]:

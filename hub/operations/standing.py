@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hub.kernel.errors import Text
 from hub.operations.installation import Installation
+from hub.operations.progress import Progress, progress_of
 from hub.operations.reasons import Advice, explain
 from hub.store import records, runs
 from hub.store.lease import Holder, leader
@@ -26,6 +27,7 @@ class EntityStanding:
     waiting: Mapping[str, int]
     last: Run | None
     advice: tuple[Advice, ...]
+    backfills: tuple[Progress, ...] = ()
 
 
 def steering(hub: Installation) -> Holder | None:
@@ -52,6 +54,7 @@ def overview(hub: Installation) -> list[EntityStanding]:
                     standing.waiting,
                     last,
                     tuple(_next(hub, entity, standing, last)),
+                    progress_of(conn, entity, hub.store.clock.now()),
                 )
             )
     return found

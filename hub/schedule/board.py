@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from hub.kernel.timetable import Every, parse_freeze, parse_timing, parse_window
 from hub.operations.pausing import stopped_systems, waits
-from hub.operations.scheduling import RECONCILE, SYNC, Board, Start
+from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
 from hub.schedule.due import (
     Plan,
     Verdict,
@@ -37,6 +38,8 @@ class View:
     grace: float
     working_day: WorkingDay
     sliced_at: Mapping[str, float]
+    unfinished: Mapping[str, float] = attribute(default_factory=dict)
+    """entity -> when a sync of it yielded before its end"""
 
     def rows(self, act: str, entity: str) -> list[Schedule]:
         return [row for row in self.board.schedules if (row.act, row.entity) == (act, entity)]
@@ -104,7 +107,14 @@ def candidates(view: View) -> list[Candidate]:
                 due.append(view.sliced_at.get(entity, view.now))
             if due:
                 found.append(Candidate(act, entity, min(due)))
+        if entity in view.unfinished and _may_go_on(view, entity):
+            found.append(Candidate(BACKFILL, entity, view.unfinished[entity]))
     return found
+
+
+def _may_go_on(view: View, entity: str) -> bool:
+    dark = (is_blacked_out(plan_of(row), view.now, view.working_day) for row in view.rows(SYNC, entity))
+    return bool(view.able(entity)) and not any(dark)
 
 
 def pieces(view: View, entity: str) -> tuple[Slice, ...]:

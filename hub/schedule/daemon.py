@@ -16,16 +16,18 @@ from hub.kernel.settings import Daemon as Bounds
 from hub.kernel.workdays import Workdays
 from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
-from hub.operations.scheduling import RECONCILE, SYNC, Board, Start
+from hub.operations.progress import progress
+from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.due import WorkingDay
-from hub.schedule.jobs import Done, Job, Running, run_job
+from hub.schedule.jobs import Done, Job, Launch, Running, at_once, run_job
 from hub.schedule.leading import Lead, lead_of, steers
 from hub.schedule.management import Health
 from hub.schedule.metrics import Meters
 from hub.schedule.settings_file import SettingsFile
 from hub.schedule.turns import Candidate, ancestors_of, choose
+from hub.schedule.unfinished import Unfinished
 from hub.schedule.waiting import SETTINGS, Waiting, begin, cause_of
 from hub.schedule.watchdog import watch
 from hub.telemetry import logger
@@ -36,22 +38,10 @@ BACK, GAP = 1.0, 120.0
 """Seconds by which a clock may go back, or leap, between two ticks before it counts as set."""
 ALIVE = 60.0
 
-Launch = Callable[[Callable[[], None]], None]
-
 
 def log() -> BoundLogger:
     """Returns the logger of this room as it is configured now."""
     return logger("schedule")
-
-
-def at_once(work: Callable[[], None]) -> None:
-    """Runs a job in the calling thread, for tests that step through days."""
-    work()
-
-
-def in_thread(work: Callable[[], None]) -> None:
-    """Runs a job in a thread that does not keep the process alive."""
-    threading.Thread(target=work, name="cycle", daemon=True).start()
 
 
 class Daemon:
@@ -78,6 +68,7 @@ class Daemon:
         self._done: queue.Queue[Done] = queue.Queue()
         self._board = Board((), ())
         self._sliced_at: dict[str, float] = {}
+        self._unfinished = Unfinished()
         self._held_until: dict[str, float] = {}
         self._ticked_at: float | None = None
         self._probed_at = self._rechecked_at = 0.0
@@ -280,7 +271,7 @@ class Daemon:
         settings = self._hub().settings
         systems = {name: settings.entities[name].systems for name in self._order()}
         grace = settings.schedule.misfire_grace_seconds
-        return View(self._board, systems, now, grace, self._working_day, self._sliced_at)
+        return View(self._board, systems, now, grace, self._working_day, self._sliced_at, self._unfinished.since)
 
     def _order(self) -> tuple[str, ...]:
         return order_entities(self._references())
@@ -313,7 +304,8 @@ class Daemon:
         chosen = choose(free, set(self.running), ancestors_of(self._references()), self._order(), now)
         if chosen is None:
             return False
-        job = self._slice(view, chosen) if chosen.act == RECONCILE else self._cycle(view, chosen)
+        begin = {RECONCILE: self._slice, BACKFILL: self._unfinished.go_on}.get(chosen.act, self._cycle)
+        job = begin(view, chosen)
         if job is None:
             return False
         running = self.running[job.entity] = Running(job, now, now)
@@ -338,6 +330,7 @@ class Daemon:
         if not taken:
             return None
         ids = tuple(row.schedule_id for row in taken)
+        self._unfinished.drop(chosen.entity)
         return Job(SYNC, chosen.entity, ids, None, boards.resting(view, chosen.entity, taken))
 
     def _slice(self, view: View, chosen: Candidate) -> Job | None:
@@ -373,9 +366,10 @@ class Daemon:
     def _note(self, done: Done) -> None:
         hub, job, now = self._hub(), done.job, self.clock.now()
         self.meters.calls(hub.calls())
+        self._unfinished.note(done, now)
         if isinstance(done.error, Busy):
             self._held_until[job.entity] = now + BUSY
-            if job.act == SYNC:
+            if job.act == SYNC and job.ids:
                 scheduling.move(hub, dict.fromkeys(job.ids, now + BUSY))
             return
         if isinstance(done.error, InvariantBroken):
@@ -396,3 +390,4 @@ class Daemon:
         if done.outcome == "converged":
             self.meters.converged(job.entity, now)
         self.meters.standing(job.entity, scheduling.standing_of(hub, job.entity))
+        self.meters.backfill(job.entity, progress(hub, job.entity))

@@ -11,12 +11,24 @@ from connectors.errors import AuthRejected
 from hub.kernel.clock import Clock
 from hub.kernel.errors import Busy, HubError
 from hub.operations import cycles
+from hub.operations.cycles import CUT_SHORT
 from hub.operations.installation import Installation
 from hub.operations.scheduling import RECONCILE
 from hub.telemetry import logger
 
 FAILED = "failed"
 Told = Callable[[str, str, int], None]
+Launch = Callable[[Callable[[], None]], None]
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """Runs a job in the calling thread, for tests that step through days."""
+    work()
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    """Runs a job in a thread that does not keep the process alive."""
+    threading.Thread(target=work, name="cycle", daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,9 @@ class Done:
     counts: Mapping[str, int] = attribute(default_factory=dict)
     refused: tuple[tuple[str, str], ...] = ()
     stopped: bool = False
+    unfinished: bool = False
+    """The sync yielded before it came to its end."""
+    blocked: frozenset[str] = frozenset()
     error: Exception | None = None
 
 
@@ -93,10 +108,14 @@ def run_job(hub: Installation, running: Running, clock: Clock, told: Told) -> Do
 
 def _sync(hub: Installation, running: Running) -> Done:
     job = running.job
-    synced = cycles.sync(hub, job.entity, stop=running.stop, resting=job.resting)
+    bound = hub.settings.daemon.slice_seconds
+    synced = cycles.sync(hub, job.entity, stop=running.stop, resting=job.resting, slice_seconds=bound)
     named = [item.reason.split(":") for item in synced.advice if item.reason.startswith("system:")]
     refused = tuple((parts[1], parts[2]) for parts in named if parts[2] == AuthRejected.code)
-    return Done(job, synced.outcome, 0.0, synced.run_id, synced.counts, refused)
+    blocked = frozenset(parts[1] for parts in named)
+    unfinished = bool(synced.counts.get(CUT_SHORT))
+    done = Done(job, synced.outcome, 0.0, synced.run_id, synced.counts, refused)
+    return replace(done, unfinished=unfinished, blocked=blocked)
 
 
 def _reconcile(hub: Installation, running: Running) -> Done:

@@ -19,8 +19,9 @@ from sdnotify import SystemdNotifier
 from hub.kernel.clock import Clock
 from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
-from hub.schedule.daemon import Daemon, in_thread
+from hub.schedule.daemon import Daemon
 from hub.schedule.dispatch import spread, spreads
+from hub.schedule.jobs import in_thread
 from hub.schedule.management import Management, make_app
 from hub.schedule.watchdog import stacks
 from hub.schedule.workers import Workers

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from hub.operations.progress import Progress
 from hub.schedule.jobs import Done
 from hub.store.schedules import Pause, Schedule
 from hub.sync.cycle import Standing
@@ -42,6 +43,10 @@ class Meters:
         self._queue = gauge("queue_depth", "Observations not yet merged", "entity")
         self._questions = gauge("waiting_questions", "What waits for a person", "entity", "kind")
         self._quarantine = gauge("quarantined", "Records held out", "entity", "system", "code")
+        place = ("entity", "system", "object")
+        self._done = gauge("backfill_done", "Records a first load has read, or created where object is empty", *place)
+        self._remaining = gauge("backfill_remaining", "Records before it, absent while nobody knows", *place)
+        self._left = gauge("backfill_seconds_left", "Time left at the pace of the last minutes, or absent", *place)
         self._guards = gauge("guards_tripped", "Mass-change guards that stopped a batch", "entity", "system", "guard")
         self._converged = gauge("last_converged_timestamp_seconds", "When an entity last converged", "entity")
         self._paused = gauge("paused", "1 for every pause", "scope", "cause")
@@ -95,6 +100,15 @@ class Meters:
         tripped = {(row.system, row.guard): row.count for row in found.guards if row.state == "tripped"}
         _replace(self._guards, entity, tripped)
 
+    def backfill(self, entity: str, found: Iterable[Progress]) -> None:
+        """Shows how far a first load has come; what nobody knows is not shown."""
+        rows = {(item.system, item.object): item for item in found}
+        _replace(self._done, entity, {key: item.done for key, item in rows.items()})
+        known = {key: item.remaining for key, item in rows.items() if item.remaining is not None}
+        _replace(self._remaining, entity, known)
+        left = {key: item.seconds_left for key, item in rows.items() if item.seconds_left is not None}
+        _replace(self._left, entity, left)
+
     def converged(self, entity: str, at: float | None) -> None:
         """Shows when an entity last converged."""
         if at is not None:
@@ -128,7 +142,7 @@ class Meters:
             self._counted[system] = total
 
 
-def _replace(gauge: Gauge, entity: str, values: Mapping[tuple[str, str], int]) -> None:
+def _replace(gauge: Gauge, entity: str, values: Mapping[tuple[str, str], float]) -> None:
     """Sets the values of an entity; what it no longer has goes to nothing."""
     for metric in gauge.collect():
         for sample in metric.samples:

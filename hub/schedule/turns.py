@@ -1,21 +1,21 @@
-"""Whose turn it is: parents first, one cycle per entity, a slice only where no sync waits. Pure."""
+"""Whose turn it is: parents first, one cycle per entity, what was cut short after every sync that is due. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.operations.scheduling import RECONCILE
+from hub.operations.scheduling import BACKFILL, RECONCILE
 
 TOGETHER = 60.0
 """Seconds within which several that are due count as due together, so that the parent goes first."""
 PATIENCE = 3600.0
-"""Seconds after which a slice no longer yields, so that a busy day does not starve a reconciliation."""
+"""Seconds after which what yields no longer does, so that a busy day starves neither backfill nor reconciliation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Is something that is due: a sync of an entity, or the next slice of its reconciliation."""
+    """Is something that is due: a sync, what the last one was cut short of, or the next slice of a reconciliation."""
 
     act: str
     entity: str
@@ -30,10 +30,17 @@ def choose(
     now: float,
 ) -> Candidate | None:
     """Returns who starts next, None where all must wait; `order` names the entities parents first."""
-    syncs = [item for item in waiting if item.act != RECONCILE or now - item.due_at > PATIENCE]
-    ready = [item for item in (syncs or waiting) if _may_start(item, syncs, running, ancestors, now)]
+    syncs = [item for item in waiting if item.act not in (BACKFILL, RECONCILE) or now - item.due_at > PATIENCE]
+    rest = [item for item in waiting if item.act == BACKFILL] or waiting
+    ready = [item for item in (syncs or rest) if _may_start(item, syncs, running, ancestors, now)]
     places = {name: place for place, name in enumerate(order)}
-    return min(ready, key=lambda item: (item.due_at, places.get(item.entity, len(places)), item.act), default=None)
+
+    def rank(item: Candidate) -> tuple[float, int, str]:
+        # The backfill of a parent comes to its end before that of its children: they wait for it anyway.
+        due_at = 0.0 if item.act == BACKFILL else item.due_at
+        return due_at, places.get(item.entity, len(places)), item.act
+
+    return min(ready, key=rank, default=None)
 
 
 def _may_start(

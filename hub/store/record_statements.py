@@ -58,6 +58,7 @@ _NUMBERED = (
         binding.c.system == sa.bindparam("at"),
         binding.c.dirty,
         binding.c.state == sa.bindparam("in_state"),
+        binding.c.binding_id <= sa.bindparam("until"),
     )
     .subquery()
 )
@@ -67,6 +68,38 @@ OWED_BOUNDS = (
         sa.or_(_NUMBERED.c.place % sa.bindparam("size", type_=sa.Integer) == 0, _NUMBERED.c.place == _NUMBERED.c.number)
     )
     .order_by(_NUMBERED.c.binding_id)
+)
+YOUNGEST = (
+    sa.select(*BINDING)
+    .where(
+        binding.c.entity == sa.bindparam("of"),
+        binding.c.system == sa.bindparam("at"),
+        binding.c.dirty,
+        binding.c.state == BindingState.PENDING.value,
+        binding.c.binding_id > sa.bindparam("after"),
+    )
+    .order_by(binding.c.binding_id.desc())
+    .limit(sa.bindparam("most"))
+)
+YOUNGER = YOUNGEST.where(binding.c.binding_id < sa.bindparam("before"))
+UNROUTED = (
+    sa.select(*BINDING)
+    .where(
+        binding.c.entity == sa.bindparam("of"),
+        binding.c.system == sa.bindparam("at"),
+        sa.text("state = 'detached' AND native_id IS NULL AND mapping_version IS NOT NULL"),
+        binding.c.mapping_version != sa.bindparam("version"),
+        binding.c.binding_id > sa.bindparam("after"),
+    )
+    .order_by(binding.c.binding_id)
+    .limit(sa.bindparam("most"))
+)
+BINDS_ANY = (
+    sa.select(binding.c.binding_id)
+    .where(
+        binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.isnot(None)
+    )
+    .limit(1)
 )
 TALLY = (
     sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())

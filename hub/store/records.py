@@ -316,10 +316,33 @@ def dirty_page(
     return [binding_of(row) for row in rows]
 
 
-def owed_bounds(conn: sa.Connection, entity: str, system: str, state: BindingState, size: int) -> list[str]:
-    """Returns every `size`-th binding that is owed a write, and the last one: the upper ends of equal ranges."""
-    values = {"of": entity, "at": system, "in_state": state.value, "size": size}
+def owed_bounds(conn: sa.Connection, entity: str, system: str, state: BindingState, size: int, until: str) -> list[str]:
+    """Returns every `size`-th binding up to one that is owed a write, and the last: the upper ends of equal ranges."""
+    values = {"of": entity, "at": system, "in_state": state.value, "size": size, "until": until}
     return list(conn.execute(statements.OWED_BOUNDS, values).scalars())
+
+
+def fresh_page(
+    conn: sa.Connection, entity: str, system: str, before: str | None, limit: int, since: str
+) -> list[Binding]:
+    """Returns the next pending bindings of records younger than `since`, the youngest page first, each in order."""
+    values = {"of": entity, "at": system, "after": since, "most": limit}
+    if before is None:
+        rows = conn.execute(statements.YOUNGEST, values)
+    else:
+        rows = conn.execute(statements.YOUNGER, {**values, "before": before})
+    return [binding_of(row) for row in rows][::-1]
+
+
+def unrouted_page(conn: sa.Connection, entity: str, system: str, version: str, after: str, limit: int) -> list[Binding]:
+    """Returns the next bindings that another mapping than this one had no place for."""
+    values = {"of": entity, "at": system, "version": version, "after": after, "most": limit}
+    return [binding_of(row) for row in conn.execute(statements.UNROUTED, values)]
+
+
+def binds_any(conn: sa.Connection, system: str, object_: str) -> bool:
+    """Tells whether any record of an object is bound."""
+    return conn.execute(statements.BINDS_ANY, {"at": system, "of": object_}).first() is not None
 
 
 def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:

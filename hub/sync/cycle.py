@@ -12,6 +12,7 @@ from hub.kernel.errors import HubError, Text
 from hub.store import inbox, intents, matches, quarantine, questions, records, runs
 from hub.store.database import Connection
 from hub.store.runs import GuardRow
+from hub.sync.backfill import note_writes, reopen
 from hub.sync.drift import watch
 from hub.sync.engine import RunContext
 from hub.sync.intake import take_in
@@ -87,26 +88,30 @@ def _go(run: RunContext, *, write: bool) -> None:
     settle_older(run)
     if write:
         recover(run)
+    reopen(run)
     pull(run)
     if run.left:
         pull_rest(run, run.left)
-    if unlisted(run):
+    # Who is who is judged over all systems, so nobody is matched or created before they are listed to their end.
+    if unlisted(run) or run.cut_short():
         return
     shut = _guard_intake(run)
     take_in(run, shut)
-    if not finish(run) or not write:
+    # What waits in the inbox may be who a create is owed for.
+    if run.cut_short() or not finish(run) or not write:
         return
     allowed, owed = _guard_writes(run)
     for turn in range(PASSES):
         before = run.tally.counts["stale_writes"] + run.tally.counts["looked"]
         targets = allowed if turn else owed
+        open_ = [name for name in targets if not run.blocked(name)]
         write_to = push if run.spread is None else push_spread
-        written = sum(write_to(run, run.links[name]) for name in targets if not run.blocked(name))
+        written = sum(write_to(run, run.links[name], run.turn.share(len(open_) - n)) for n, name in enumerate(open_))
         moved = run.tally.counts["stale_writes"] + run.tally.counts["looked"] - before
         if not moved and not written:
             break
         take_in(run, shut)
-        if not moved:
+        if not moved or run.cut_short():
             break
 
 
@@ -227,11 +232,12 @@ def _finish(run: RunContext) -> Report:
     reasons += still_rebuilding(run)
     if reasons:
         outcome = Outcome.BLOCKED
-    elif left.debts or left.queued:
+    elif left.debts or left.queued or run.cut_short():
         outcome = Outcome.PROGRESSED
     else:
         outcome = Outcome.CONVERGED
     _spend_first_sync(run, left)
+    note_writes(run, left.owed)
     _end(run, outcome, reasons)
     problems = tuple(Text(error.en, error.zh) for error in run.tally.blocked.values())
     return Report(run.run_id, outcome, tuple(reasons), dict(run.tally.counts), left, problems)

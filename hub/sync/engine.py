@@ -10,7 +10,7 @@ from dataclasses import field as attribute
 from functools import cached_property
 from typing import Protocol
 
-from connectors.base import Capabilities, Connector
+from connectors.base import Bound, Bounded, Capabilities, Connector
 from connectors.errors import ConnectorError
 from hub.canonical.schema import Entity, MatchRule
 from hub.canonical.values import Value, match_domain, normalise_for_match
@@ -26,6 +26,10 @@ from hub.store.unit_of_work import Lease, Store
 
 Progress = Callable[[str, str, int], None]
 """Is told (phase, system, records done) as a run goes on."""
+
+
+CUT_SHORT = "cut_short"
+"""Counts where a run left off before the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class Link:
         stray = {n for n, places in self.mapping.routing.items() if places.get(fields.get(n), object_) != object_}
         return writable - stray if stray else writable
 
+    def bound_of(self, object_: str) -> Bound | None:
+        """Returns what lets the system itself leave out records before the cut-off, None where it cannot."""
+        found = self.mapping.native_cut_off(object_)
+        return Bound(*found) if found is not None and isinstance(self.connector, Bounded) else None
+
     def can(self, object_: str) -> Capabilities:
         """Returns the capabilities of an object, asked once."""
         found = self._capabilities.get(object_)
@@ -117,6 +126,28 @@ class Spread(Protocol):
 
     def offer(self, share_ids: Sequence[str]) -> None:
         """Tells whoever is free that these may be carried out; offering one twice does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Is the time after which a run yields to others between two pages or batches; without `length` it never does."""
+
+    clock: Clock | None = None
+    began: float = 0.0
+    length: float | None = None
+
+    def used_up(self) -> bool:
+        """Tells whether it is time to yield; a clock that was set back ends a turn too."""
+        if self.clock is None or self.length is None:
+            return False
+        return not 0 <= self.clock.now() - self.began < self.length
+
+    def share(self, parts: int) -> Turn:
+        """Returns the part of what is left that one of several takes."""
+        if self.clock is None or self.length is None:
+            return self
+        now = self.clock.now()
+        return Turn(self.clock, now, max(0.0, self.began + self.length - now) / parts)
 
 
 @dataclass(frozen=True)
@@ -214,6 +245,8 @@ class RunContext:
     threads: bool = True
     stop: threading.Event = attribute(default_factory=threading.Event)
     page: int = 200
+    turn: Turn = Turn()
+    """How long the run may go on before it yields; what it does not come to is done in the next one."""
     rebuild: Rebuild | None = None
     """What is left of the safe path after the store was restored."""
     spread: Spread | None = None
@@ -251,6 +284,10 @@ class RunContext:
         """Returns the systems in the configured order of preference, the others after them."""
         prefer = [name for name in self.rules.policy.prefer if name in self.links]
         return prefer + sorted(set(self.links) - set(prefer))
+
+    def cut_short(self) -> bool:
+        """Tells whether the run yielded, or was stopped, before it had read, merged or written everything."""
+        return bool(self.tally.counts[CUT_SHORT])
 
     def block(self, system: str, error: ConnectorError) -> None:
         """Notes that a system stops for this run; the others go on."""

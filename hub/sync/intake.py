@@ -27,8 +27,9 @@ from hub.store.inbox import Queued, Wait
 from hub.store.questions import Question
 from hub.store.records import Stored, Write, binding_id
 from hub.store.unit_of_work import UnitOfWork
+from hub.sync.backfill import half_read
 from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves
-from hub.sync.engine import RunContext
+from hub.sync.engine import CUT_SHORT, RunContext
 from hub.sync.identify import Identity, identify, note_decisions
 from hub.sync.moves import stray, strayed_by
 from hub.sync.rebuild import base_of_stamped, recognise, stamped
@@ -45,11 +46,18 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
     with run.store.read() as conn:
         if not inbox.depth(conn, run.entity).get(Wait.NEW.value):
             return 0
+        half = half_read(run, conn)
+    if half:
+        # A namesake may be on a page that was not read yet: nobody is matched to anybody until then.
+        return _consume(run, closed, lambda row: row.hub_id is not None)
     planned = 0
     if run.rebuild is not None:
         # Who carries a hub id is bound before anybody is judged by evidence.
         planned = _consume(run, closed, stamped)
-    planned += _consume(run, closed)
+    if not run.cut_short():
+        planned += _consume(run, closed)
+    if run.cut_short():
+        return planned
     # Records of this entity that point at each other are known by now.
     return planned + _consume(run, closed) if wake(run) else planned
 
@@ -69,6 +77,9 @@ def _consume(run: RunContext, closed: frozenset[str], only: Callable[[Queued], b
                 continue
             planned += _take_batch(run, system, rows, closed)
             run.progress("merge", system, len(rows))
+            if run.turn.used_up():
+                run.tally.add(CUT_SHORT)
+                return planned
     return planned
 
 

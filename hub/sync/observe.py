@@ -49,7 +49,11 @@ def observe(
             payload=payload,
         )
     if not link.mapping.admits(translated.fields):
-        return _outside(link, record, digest) if bound else None
+        old = link.mapping.is_too_old(translated.fields)
+        if bound:
+            return _outside(link, record, digest, old=old)
+        run.tally.add("too_old" if old else "filtered")
+        return None
     once = link.scope(record.object).once if bound else ()
     shown = {n: v for n, v in translated.fields.items() if n not in once} if once else translated.fields
     stamp = record.fields.get(link.mapping.hub_id_field(record.object))
@@ -68,8 +72,14 @@ def observe(
     )
 
 
-def _outside(link: Link, record: NativeRecord, digest: bytes) -> Fault:
+def _outside(link: Link, record: NativeRecord, digest: bytes, *, old: bool) -> Fault:
     """Holds out a bound record that left the mapping's filter: it asks to be unbound, it is never deleted."""
+    if old:
+        en = f"the record is older than the cut-off (since) of the mapping of {link.system}"
+        zh = f"该记录早于 {link.system} 映射的起始时间（since）"
+    else:
+        en = f"the record left the filter of the mapping of {link.system}"
+        zh = f"该记录已不符合 {link.system} 映射的筛选条件"
     return Fault(
         link.system,
         record.object,
@@ -77,7 +87,7 @@ def _outside(link: Link, record: NativeRecord, digest: bytes) -> Fault:
         INBOUND,
         "",
         "HUB-FILTER-001",
-        f"the record left the filter of the mapping of {link.system}; widen the filter, or detach the record",
-        f"该记录已不符合 {link.system} 映射的筛选条件；请放宽筛选，或解除绑定",
+        f"{en}; widen it, or detach the record",
+        f"{zh}；请放宽该条件，或解除绑定",
         digest,
     )

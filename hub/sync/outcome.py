@@ -86,6 +86,8 @@ def _judge(
         names = run.rules.pointers
         writes.append(confirm(link, item.stored, item.binding, item.intent, result, seen, frozen, names))
         run.tally.add(f"written:{op.value}")
+        if op is Op.CREATE:
+            run.tally.add(f"creates:{link.system}")
         return IntentState.SETTLED, "written"
     if isinstance(result, Unknown):
         run.tally.add("uncertain")

@@ -9,10 +9,11 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 
-from connectors.base import Cursor, Deletes, Page
+from connectors.base import Bounded, Cursor, Deletes, Page
 from connectors.errors import ConnectorError, CursorExpired
 from hub.store import runs
-from hub.sync.engine import Link, RunContext
+from hub.sync.backfill import Listing, listing_of
+from hub.sync.engine import CUT_SHORT, Link, RunContext
 from hub.sync.rebuild import note_listed
 from hub.sync.stage import Stream, stage
 
@@ -127,7 +128,9 @@ def _put(arrivals: queue.Queue[_Arrival | _Ended], item: _Arrival | _Ended, stop
 def _pages(run: RunContext, link: Link) -> Iterator[_Arrival]:
     for object_ in link.objects:
         if not (yield from _stream(run, link, object_, CHANGES)):
-            continue
+            if (link.system, object_) in run.left:
+                continue
+            return
         # On the safe path deletes are off: what was deleted is read when everything is bound again.
         if run.rebuild is None and link.can(object_).deletes is Deletes.FEED and _due(run, link, object_):
             yield from _stream(run, link, object_, DELETIONS)
@@ -140,32 +143,42 @@ def _due(run: RunContext, link: Link, object_: str) -> bool:
 
 
 def _stream(run: RunContext, link: Link, object_: str, name: str) -> Generator[_Arrival, None, bool]:
-    """Yields the pages of a stream; returns whether it was read to its end here.
+    """Yields a stream's pages; returns False where it is not read to its end here.
 
-    Where the run is spread, what one page does not hold is left to a share: an idle poll costs nothing more.
+    A complete listing may be left for the next run. Where the run is spread, what one page does not hold is left to a
+    share: an idle poll costs nothing more.
     """
     cursor = _stored(run, link, object_, name)
+    listing = listing_of(run, link, object_, cursor) if name == CHANGES else None
     restarted = False
     while not run.stop.is_set():
         try:
-            page = _page(link, object_, name, cursor)
+            page = _page(link, object_, name, cursor, listing)
         except CursorExpired:
             if restarted or cursor is None:
                 raise
             # A full listing follows; this stream never reports deletes, so none can come of the gap.
             cursor, restarted = None, True
+            listing = listing_of(run, link, object_, None)
             run.tally.add("relisted")
             continue
         run.tally.add(f"pages:{link.system}")
         moved = page.next_cursor if page.next_cursor != cursor else None
-        yield _Arrival(link, Stream(object_, name, moved), page)
+        step = None if listing is None else listing.after(page, link, object_)
+        yield _Arrival(link, Stream(object_, name, moved, step), page)
         if page.complete:
             return True
         cursor = page.next_cursor
         if run.spread is not None and run.rebuild is None:
             run.left.append((link.system, object_))
             return False
-    return False
+        if listing is not None:
+            listing = listing.rest()
+            if run.turn.used_up():
+                break
+    if listing is not None:
+        run.tally.add(CUT_SHORT)
+    return listing is None
 
 
 def _stored(run: RunContext, link: Link, object_: str, name: str) -> Cursor | None:
@@ -173,8 +186,10 @@ def _stored(run: RunContext, link: Link, object_: str, name: str) -> Cursor | No
         return runs.load_cursor(conn, run.entity, link.system, object_, name, link.stream_scope(object_))
 
 
-def _page(link: Link, object_: str, name: str, cursor: Cursor | None) -> Page:
+def _page(link: Link, object_: str, name: str, cursor: Cursor | None, listing: Listing | None) -> Page:
     limit = link.can(object_).page_size
     if name == DELETIONS:
         return link.connector.deletions(object_, cursor, limit)
+    if listing is not None and listing.bound is not None and isinstance(link.connector, Bounded):
+        return link.connector.changes_from(object_, link.native_fields(object_), cursor, limit, listing.bound)
     return link.connector.changes(object_, link.native_fields(object_), cursor, limit)

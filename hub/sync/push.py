@@ -23,16 +23,14 @@ from hub.store.intents import Intent
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
-from hub.sync.engine import Link, RunContext
+from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
 from hub.sync.outcome import Sent, settle
 from hub.sync.references import Outward, outward
 from hub.sync.stage import Stream, proven, stage
+from hub.sync.walks import Pages, debts_of, take_turns
 
-PAGES = 5
-"""Pages of debts prepared together, so that the batches of every object are full."""
 HUB_ID = "$hub_id"
 """Is the declared default that stands for the record's own hub id, where a system demands a unique name."""
-STATES = (BindingState.PENDING, BindingState.ACTIVE, BindingState.DOOMED)
 
 
 @dataclass(slots=True)
@@ -60,38 +58,39 @@ class _Page:
     spared: list[GoldenRecord] = attribute(default_factory=list)
 
 
-def push(run: RunContext, link: Link) -> int:
-    """Walks every debt to one system once; returns how many writes were accepted."""
-    return sum(push_range(run, link, state) for state in STATES)
+def push(run: RunContext, link: Link, turn: Turn) -> int:
+    """Walks every debt to one system once; returns how many writes were accepted.
+
+    Creates, updates and deletes share the turn; what it leaves over stays owed.
+    """
+    return push_walks(run, link, debts_of(run, link, turn), turn)
 
 
-def push_range(run: RunContext, link: Link, state: BindingState, after: str = "", until: str | None = None) -> int:
-    """Walks the debts of one state once, those of the bindings after one id and until another."""
-    written = 0
-    while not run.stop.is_set() and not run.blocked(link.system):
-        with run.store.read() as conn:
-            page = records.dirty_page(conn, run.entity, link.system, after, run.page * PAGES, state)
-        wanted = [item for item in page if until is None or item.binding_id <= until]
-        if not wanted:
-            break
-        after = wanted[-1].binding_id
-        written += _push_page(run, link, wanted)
+def push_walks(run: RunContext, link: Link, walks: Sequence[Pages], turn: Turn) -> int:
+    """Walks some debts to one system by turns; returns how many writes were accepted."""
+    written, ended = take_turns([_write(run, link, pages) for pages in walks], turn)
+    if not ended:
+        run.tally.add(CUT_SHORT)
     return written
 
 
-def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding]) -> int:
+def _write(run: RunContext, link: Link, pages: Pages) -> Iterator[int]:
+    """Yields how many writes of each batch were accepted."""
+    for page in pages:
+        yield from _push_page(run, link, page)
+
+
+def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding]) -> Iterator[int]:
     known = _load(run, link, bindings)
     page = _Page()
     for binding in bindings:
         _prepare(run, link, binding, known, page)
     _close_page(run, page)
     _look(run, link, page.look)
-    written = 0
     for batch in _batches(link, page.ready):
         if run.blocked(link.system) or run.stop.is_set():
             break
-        written += _send(run, link, batch)
-    return written
+        yield _send(run, link, batch)
 
 
 def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
@@ -144,7 +143,8 @@ def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Store
     golden = stored.golden
     object_ = link.mapping.route(golden.fields) if link.mapping.admits(golden.fields) else None
     if object_ is None:
-        page.closed.append(rewrite(stored, replace(binding, state=BindingState.DETACHED, dirty=False)))
+        left_out = replace(binding, state=BindingState.DETACHED, mapping_version=link.mapping.version, dirty=False)
+        page.closed.append(rewrite(stored, left_out))
         run.tally.add("not_routed")
         return
     placed = replace(binding, object=object_, mapping_version=link.mapping.version)

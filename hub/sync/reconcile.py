@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.base import Cursor
+from connectors.base import Bounded, Cursor, IdPage
 from connectors.errors import ConnectorError
 from hub.audit.event import Event
 from hub.core.guards import guard_listing
 from hub.store import sweeps
+from hub.sync.backfill import bound_listed
 from hub.sync.engine import Link, RunContext
 from hub.sync.push import learn_versions
 from hub.sync.rebuild import resume
@@ -94,8 +95,13 @@ def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
 
 def _listing(run: RunContext, link: Link, object_: str) -> Iterator[Sequence[tuple[str, str | None]]]:
     cursor: Cursor | None = None
+    bound, limit = bound_listed(run, link, object_), link.can(object_).page_size
     while True:
-        page = link.connector.list_ids(object_, cursor, link.can(object_).page_size)
+        page: IdPage
+        if bound is not None and isinstance(link.connector, Bounded):
+            page = link.connector.list_ids_from(object_, cursor, limit, bound)
+        else:
+            page = link.connector.list_ids(object_, cursor, limit)
         yield page.ids
         if page.complete or run.stop.is_set():
             return

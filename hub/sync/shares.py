@@ -14,11 +14,12 @@ import connectors.errors
 from connectors.errors import ConnectorError
 from hub.core.state import BindingState
 from hub.kernel.errors import ShareFailed
-from hub.store import lease, records, shares
+from hub.store import lease, shares
 from hub.store.shares import Share, ShareState
-from hub.sync.engine import Link, RunContext
+from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
 from hub.sync.pull import pull_object
-from hub.sync.push import STATES, push_range
+from hub.sync.push import push, push_walks
+from hub.sync.walks import Range, ranges_of, walk_range
 
 PULL, PUSH = "pull", "push"
 BATCHES = 10
@@ -55,20 +56,17 @@ def pull_rest(run: RunContext, left: Sequence[tuple[str, str]]) -> None:
     _carry_out(run, [_cut(run, PULL, system, {"object": object_}) for system, object_ in left])
 
 
-def push_spread(run: RunContext, link: Link) -> int:
-    """Has every debt to one system walked once; returns how many writes were accepted."""
-    written = 0
+def push_spread(run: RunContext, link: Link, turn: Turn) -> int:
+    """Has every debt to one system walked once, as `push` does; returns how many writes were accepted."""
     size = BATCHES * max(link.can(object_).batch_size for object_ in link.objects)
-    for state in STATES:
-        if run.stop.is_set() or run.blocked(link.system):
+    walks, groups = ranges_of(run, link, turn, size)
+    if sum(map(len, groups)) < 2:
+        return push(run, link, turn)
+    written = push_walks(run, link, walks, turn)
+    for group in groups:
+        if run.stop.is_set() or run.blocked(link.system) or run.cut_short():
             break
-        with run.store.read() as conn:
-            bounds = records.owed_bounds(conn, run.entity, link.system, state, size)
-        if len(bounds) < 2:
-            written += push_range(run, link, state)
-            continue
-        ranges = zip(["", *bounds], bounds, strict=False)
-        places = [{"state": state.value, "after": after, "until": until} for after, until in ranges]
+        places = [{"state": part.state.value, "after": part.after, "until": part.until} for part in group]
         written += _carry_out(run, [_cut(run, PUSH, link.system, place) for place in places])
     return written
 
@@ -99,8 +97,9 @@ def _carry_out(run: RunContext, cut: Sequence[Share]) -> int:
                 done[item.share_id] = item.done
         pending = [item for item in found if item.state in (ShareState.OPEN, ShareState.TAKEN)]
         if not pending:
+            run.tally.add(CUT_SHORT, sum(1 for item in found if item.state is ShareState.DROPPED))
             return sum(_join(run, item) for item in found if item.state is ShareState.ENDED)
-        if run.stop.is_set() and not asked:
+        if (run.stop.is_set() or run.turn.used_up()) and not asked:
             asked = True
             with run.store.begin(run.held) as work:
                 shares.ask_to_stop(work, run.run_id)
@@ -151,7 +150,7 @@ def do_share(run: RunContext, item: Share) -> dict[str, Any]:
         pull_object(run, link, str(item.place["object"]))
     else:
         state, after, until = (str(item.place[name]) for name in ("state", "after", "until"))
-        push_range(run, link, BindingState(state), after, until)
+        push_walks(run, link, [walk_range(run, link, Range(BindingState(state), after, until))], run.turn)
     for name, number in before.items():
         run.tally.add(name, number)
     blocked = run.tally.blocked.get(item.system)

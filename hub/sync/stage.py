@@ -20,6 +20,7 @@ from hub.store.records import Glimpse
 from hub.store.references import Awaited
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.adopt import adopt
+from hub.sync.backfill import Listing, note_page
 from hub.sync.echo import Heard, quiet_echoes
 from hub.sync.engine import Link, RunContext
 from hub.sync.observe import observe
@@ -36,6 +37,8 @@ class Stream:
     object: str
     name: str
     cursor: Mapping[str, Any] | None
+    listing: Listing | None = None
+    """Is the complete listing that the page belongs to."""
 
 
 @dataclass(slots=True)
@@ -246,11 +249,9 @@ def _translate(
             batch.vanished.append(record.native_id)
             continue
         made = observe(run, link, record, digest, bound=binding is not None)
-        if made is None:
-            run.tally.add("filtered")
-        elif isinstance(made, Fault):
+        if isinstance(made, Fault):
             batch.faults.append(made)
-        else:
+        elif made is not None:
             seen.append(made)
     return seen
 
@@ -302,7 +303,7 @@ def _commit(
     tally.add("stale", batch.stale)
     tally.add("echoed", len(heard))
     news = bool(batch.rows or new or heard or batch.faults or batch.forget or batch.cured)
-    if not news and not batch.newer and stream.cursor is None:
+    if not news and not batch.newer and stream.cursor is None and stream.listing is None:
         return
     with run.store.begin(run.held) as work:
         matches.drop_keys(work, batch.forget)
@@ -322,6 +323,8 @@ def _commit(
             runs.save_cursor(
                 work, run.entity, link.system, stream.object, stream.name, scope, stream.cursor, run.run_id
             )
+        if stream.listing is not None:
+            note_page(run, work, link, stream.object, stream.listing, read)
         if news:
             counts = {"read": read, "changed": len(batch.rows) + len(new), "echoed": len(heard)}
             counts["quarantined"] = len(batch.faults)

@@ -9,6 +9,7 @@ from typing import Any
 from memory_world import TOKEN
 
 from connectors.base import (
+    Bound,
     Cursor,
     Fetched,
     Gone,
@@ -214,6 +215,22 @@ class FindsTheFirst(MemoryConnector):
     def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> Sequence[NativeRecord]:
         first = {each.fields.get(field): each for each in super().find(object, field, values, fields)}
         return list(first.values())
+
+
+class LosesTheUndated(MemoryConnector):
+    """Leaves records without a date out of a bounded listing, as a plain comparison does."""
+
+    def changes_from(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound) -> Page:
+        page = super().changes_from(object, (*fields, bound.field), cursor, limit, bound)
+        dated = [record for record in page.records if record.fields.get(bound.field) is not None]
+        return replace(page, records=tuple(dated)) if cursor is None or cursor["since"] is None else page
+
+
+class CountsTheHidden(MemoryConnector):
+    """Counts what it cannot list."""
+
+    def count(self, object: str, bound: Bound | None) -> int | None:
+        return len(self.system.table(object).rows) + 1
 
 
 class LeaksSecrets(MemoryConnector):

@@ -33,6 +33,8 @@ CASES: list[tuple[type[MemoryConnector], set[str], Capabilities]] = [
     (broken.FindsTheFirst, {"ID-02"}, NOT_UNIQUE),
     (broken.ClaimsStrongFind, {"ID-03"}, LAGGING),
     (broken.HiddenAsGone, {"DEL-04"}, LAGGING),
+    (broken.LosesTheUndated, {"READ-18"}, LAGGING),
+    (broken.CountsTheHidden, {"READ-19"}, LAGGING),
     (broken.LeaksSecrets, {"HYG-01"}, LAGGING),
     (broken.LeaksValues, {"HYG-02"}, LAGGING),
     # One fault, the same mistake under several circumstances: each circumstance has its clause.

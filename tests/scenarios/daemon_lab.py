@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import orjson
-from world import OBJECTS, SCHEMA, START, SkewedClock, Time, mapping_of
+from world import SCHEMA, START, SkewedClock, Time, mapping_of
 
-from connectors.memory import MemorySystem, worlds
+from connectors.memory import FULL, Faults, MemorySystem, worlds
 from hub.app import open_installation, prepare
 from hub.operations.installation import Installation
 from hub.schedule.daemon import Daemon
@@ -43,17 +43,19 @@ systems:
     credentials: {{token: "file:secrets/gamma"}}
     deletions_every_seconds: 0
 entities:
-  client:
+{entities}
+schedule:
+  time_zone: Asia/Shanghai
+{schedule}
+daemon: {{management: {management}, slice_seconds: {slice_seconds}}}
+"""
+WHAT = """\
+  {entity}:
     systems: [alpha, gamma]
     guards:
       first_sync_needs_release: false
       max_creates: {{count: 100000, percent: 100.0}}
-      max_changes: {{count: 100000, percent: 100.0}}
-schedule:
-  time_zone: Asia/Shanghai
-{schedule}
-daemon: {{management: {management}}}
-"""
+      max_changes: {{count: 100000, percent: 100.0}}"""
 DEFAULT = "  sync: every 5m\n  reconcile: daily 02:00"
 
 
@@ -65,6 +67,10 @@ class Lab:
     time: Time = field(default_factory=Time)
     schedule: str = DEFAULT
     management: str = "null"
+    entities: Sequence[str] = (ENTITY,)
+    slice_seconds: float = 30.0
+    page_size: int = FULL.page_size
+    faults: Callable[[Time], Faults] = lambda time: Faults(0)
     log: StringIO = field(default_factory=StringIO)
 
     def __post_init__(self) -> None:
@@ -74,9 +80,10 @@ class Lab:
         (self.home / "secrets").mkdir()
         shutil.copytree(SCHEMA / "canonical", self.home / "mappings" / "canonical")
         (self.home / "mappings" / "memory").mkdir()
-        text = (SCHEMA / "alpha" / "client.core.yaml").read_text(encoding="utf-8")
-        mapping = self.home / "mappings" / "memory" / "client.core.yaml"
-        mapping.write_text(text.replace("system_kind: alpha", "system_kind: memory"), encoding="utf-8")
+        for entity in self.entities:
+            text = (SCHEMA / "alpha" / f"{entity}.core.yaml").read_text(encoding="utf-8")
+            mapping = self.home / "mappings" / "memory" / f"{entity}.core.yaml"
+            mapping.write_text(text.replace("system_kind: alpha", "system_kind: memory"), encoding="utf-8")
         for name in SYSTEMS:
             self.write_secret(name, f"{name}-secret")
         self.write()
@@ -85,15 +92,24 @@ class Lab:
 
     def _system(self, name: str) -> MemorySystem:
         # A vendor's clock goes on whatever happens to that of the hub.
-        system = MemorySystem(SkewedClock(self.time), name, token=f"{name}-secret")
-        for object_ in OBJECTS["alpha"]:
-            system.add_object(object_, mapping_of("alpha").native_fields(object_)[1:])
+        system = MemorySystem(SkewedClock(self.time), name, token=f"{name}-secret", faults=self.faults(self.time))
+        can = replace(FULL, page_size=self.page_size)
+        for entity in self.entities:
+            mapping = mapping_of("alpha", entity=entity)
+            for object_ in mapping.objects:
+                system.add_object(object_, mapping.native_fields(object_)[1:], can)
         worlds[f"{self.home.name}-{name}"] = system
         return system
 
     def write(self) -> None:
         """Writes the settings anew."""
-        text = SETTINGS.format(world=self.home.name, schedule=self.schedule, management=self.management)
+        text = SETTINGS.format(
+            world=self.home.name,
+            schedule=self.schedule,
+            management=self.management,
+            slice_seconds=self.slice_seconds,
+            entities="\n".join(WHAT.format(entity=entity) for entity in self.entities),
+        )
         (self.home / "config" / "hub.yaml").write_text(text, encoding="utf-8")
 
     def write_secret(self, name: str, secret: str) -> None:

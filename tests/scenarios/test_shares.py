@@ -12,9 +12,11 @@ from hub.core.state import BindingState
 from hub.kernel.errors import ShareFailed
 from hub.store import records, shares
 from hub.sync.cycle import Outcome
+from hub.sync.engine import Turn
 from hub.sync.intake import take_in
 from hub.sync.pull import pull, pull_object
 from hub.sync.shares import error_of, push_spread, words_of
+from hub.sync.walks import LAST
 from tests.scenarios.invariants import check_always
 from tests.scenarios.world import ENTITIES, ENTITY, SystemSpec, World
 
@@ -99,7 +101,7 @@ def test_a_range_writes_its_own_debts_only() -> None:
         pull(run)
         take_in(run)
         with run.store.read() as conn:
-            bounds = records.owed_bounds(conn, ENTITY, "a2", BindingState.PENDING, 4)
+            bounds = records.owed_bounds(conn, ENTITY, "a2", BindingState.PENDING, 4, LAST)
             owed = [b.binding_id for b in records.dirty_page(conn, ENTITY, "a2", "", 100, BindingState.PENDING)]
     assert bounds == [owed[3], owed[7], owed[8]]
 
@@ -137,7 +139,7 @@ def test_a_share_that_failed_ends_the_run() -> None:
 
         failing = replace(run, spread=Failing())  # type: ignore[arg-type]
         with pytest.raises(ShareFailed, match=r"push of a2 failed at host:1: KeyError"):
-            push_spread(failing, run.links["a2"])
+            push_spread(failing, run.links["a2"], Turn())
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_parents_and_their_parents_are_above_and_a_circle_has_none() -> None:
         ([("reconcile", "customer", 600), ("sync", "contact_log", 0)], (), ("sync", "contact_log")),
         ([("reconcile", "customer", 600)], (), ("reconcile", "customer")),
         ([("reconcile", "customer", PATIENCE + 1), ("sync", "contact_log", 0)], (), ("reconcile", "customer")),
+        # What was cut short goes on behind every sync that is due, its own entity's included, and before a slice.
+        ([("backfill", "contact_log", 600), ("sync", "complaint", 0)], (), ("sync", "complaint")),
+        ([("backfill", "customer", 600), ("sync", "contact_log", 0)], (), ("sync", "contact_log")),
+        ([("backfill", "contact_log", 600), ("sync", "contact_log", 0)], (), ("sync", "contact_log")),
+        ([("backfill", "contact_log", 1), ("reconcile", "customer", 600)], (), ("backfill", "contact_log")),
+        ([("backfill", "contact_log", 600), ("backfill", "customer", 0)], (), ("backfill", "customer")),
+        ([("backfill", "contact_log", PATIENCE + 1), ("sync", "complaint", 0)], (), ("backfill", "contact_log")),
+        ([("backfill", "contact_log", 1)], ("contact_log",), None),
+        ([("backfill", "contact_log", 1)], ("customer",), None),
     ],
 )
 def test_turns(
@@ -52,7 +61,7 @@ def test_turns(
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(("sync", "reconcile")), st.sampled_from(ORDER), st.floats(0, 10_000)),
+        st.tuples(st.sampled_from(("sync", "backfill", "reconcile")), st.sampled_from(ORDER), st.floats(0, 10_000)),
         min_size=1,
         max_size=8,
     )

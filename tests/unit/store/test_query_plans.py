@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.core.state import BindingState
-from hub.store import history, inbox, intents, matches, quarantine, questions, records, runs, sweeps
+from hub.store import backfills, history, inbox, intents, matches, quarantine, questions, records, runs, sweeps
 from hub.store.database import open_engine
 from hub.store.migrate import migrate
 from hub.store.unit_of_work import UnitOfWork
@@ -46,6 +46,12 @@ def read_everything(conn: sa.Connection) -> None:
     ring: Any = _Ring()
     records.dirty_page(conn, "customer", "one", "", 200, BindingState.ACTIVE)
     records.bindings_by_native(conn, "one", "Account", IDS)
+    records.fresh_page(conn, "customer", "one", None, 200, "a")
+    records.fresh_page(conn, "customer", "one", "b", 200, "a")
+    records.unrouted_page(conn, "customer", "one", "v1", "", 200)
+    records.binds_any(conn, "one", "Account")
+    backfills.load(conn, "customer")
+    backfills.find(conn, ("customer", "one", "Account"))
     records.tally(conn, "customer")
     records.load_golden(conn, ring, IDS)
     records.load_subjects(conn, ring, IDS)

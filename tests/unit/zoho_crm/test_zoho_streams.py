@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from zoho_lab import LabContext
 
-from connectors.base import Gone, NativeRecord, NotVisible
+from connectors.base import Bound, Gone, NativeRecord, NotVisible
 from connectors.errors import CursorExpired, ProtocolViolation, SchemaDrift, Unsupported
 
 
@@ -339,7 +339,6 @@ def test_a_hundred_and_fifty_ids_are_two_calls(org: Any) -> None:
 
 def test_find_by_hub_id_asks_coql_and_returns_every_match(org: Any) -> None:
     org.zoho.write(org.create_requests(60))
-    org.context.http.calls()
     found = org.zoho.find("Contacts", "Hub_Id", [f"hub-{n}" for n in range(70)] + ["o'brien\\"], ("Last_Name", "Tag"))
     assert sorted(r.fields["Hub_Id"] for r in found) == sorted(f"hub-{n}" for n in range(60))
     direct = org.zoho.find("Contacts", "Hub_Id", ["hub-7"], ("Last_Name",))
@@ -373,3 +372,38 @@ def test_another_instance_continues_from_the_cursor(org: Any) -> None:
     cursor = json.loads(json.dumps(first.next_cursor))
     page = org.connect(LabContext()).changes("Contacts", ("Mobile",), cursor, 2)
     assert {r.native_id for r in (*first.records, *page.records)} == ids
+
+
+def test_a_listing_with_a_bound_leaves_out_what_is_older_and_keeps_what_has_no_date(org: Any) -> None:
+    def drain(fields: tuple[str, ...], bound: Bound) -> tuple[list[str], Any]:
+        found, cursor = [], None
+        while True:
+            page = org.zoho.changes_from("Contacts", fields, cursor, 2, bound)
+            found += [record.native_id for record in page.records]
+            cursor = page.next_cursor
+            if page.complete:
+                return found, cursor
+
+    old = [org.create(f"旧{n}", Next_Follow_Up_At="2023-12-31T23:59:59+08:00") for n in range(5)]
+    young = [org.create(f"新{n}", Next_Follow_Up_At="2023-12-31T16:00:00+00:00") for n in range(3)]
+    young += [org.create(f"无{n}") for n in range(2)]
+    bound = Bound("Next_Follow_Up_At", "2024-01-01T00:00:00+08:00")
+    found, cursor = drain(("Mobile",), bound)
+    assert sorted(found) == sorted(young)
+    assert sorted(drain(("Mobile", "Tag"), bound)[0]) == sorted(young), "read by id where COQL cannot show a field"
+    ids = org.zoho.list_ids_from("Contacts", None, 200, bound).ids
+    assert sorted(native_id for native_id, _ in ids) == sorted(young)
+    org.advance(60)
+    org.edit(old[0], Mobile="+8613900000001")
+    org.advance(60)
+    assert old[0] in org.drain(cursor).ids
+
+
+def test_a_module_is_counted_and_one_that_is_not_says_so(org: Any) -> None:
+    for n in range(3):
+        org.create(f"王{n}")
+    assert org.zoho.count("Contacts", None) == 3
+    assert org.zoho.count("Contacts", Bound("Created_Time", "2024-01-01T00:00:00+08:00")) is None
+    refusal = {"code": "NOT_SUPPORTED", "message": "not supported", "status": "error", "details": {}}
+    org.fault("GET", ".*/actions/count", "vendor_error", status=400, body=refusal)
+    assert org.zoho.count("Contacts", None) is None
