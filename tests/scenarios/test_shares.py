@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,13 +12,14 @@ from connectors.memory import FULL, FaultKind
 from hub.core.state import BindingState
 from hub.kernel.errors import ShareFailed
 from hub.store import records, shares
-from hub.sync.cycle import Outcome
-from hub.sync.engine import Turn
+from hub.sync.cycle import Outcome, run_cycle
+from hub.sync.engine import CUT_SHORT, Turn
 from hub.sync.intake import take_in
 from hub.sync.pull import pull, pull_object
 from hub.sync.shares import error_of, push_spread, words_of
 from hub.sync.walks import LAST
 from tests.scenarios.invariants import check_always
+from tests.scenarios.spread_here import Here
 from tests.scenarios.world import ENTITIES, ENTITY, SystemSpec, World
 
 SMALL = replace(FULL, batch_size=1, page_size=3)
@@ -156,3 +158,27 @@ def test_an_error_of_a_system_arrives_as_it_left(error: ConnectorError) -> None:
     assert type(found) is type(error)
     assert vars(found) == vars(error)
     assert (found.code, found.en, found.zh) == (error.code, error.en, error.zh)
+
+
+def test_a_turn_that_is_used_up_takes_shares_back_and_loses_nothing() -> None:
+    world = World(TWO, page=3, spread=True)
+    for number in range(40):
+        world.create("a1" if number % 2 else "a2", client(number))
+
+    class OneAtATime(Here):
+        def offer(self, share_ids: Sequence[str]) -> None:
+            super().offer(share_ids[:1])
+
+    cut = 0
+    for _ in range(60):
+        world.time.pass_(60.0)
+        with world.hub.run() as run:
+            report = run_cycle(replace(run, spread=OneAtATime(run), turn=Turn(run.clock, run.clock.now(), 5.0)))
+        cut += bool(report.counts.get(CUT_SHORT))
+        assert report.outcome is not Outcome.CONVERGED or not report.counts.get(CUT_SHORT), "who yields is not done"
+        check_always(world)
+        if report.outcome is Outcome.CONVERGED:
+            break
+    assert report.outcome is Outcome.CONVERGED
+    assert cut > 2, "most shares were taken back, several times"
+    assert len(world.live("a1")) == len(world.live("a2")) == 40
