@@ -134,6 +134,11 @@ def clear_fields(work: UnitOfWork, system: str, accepted: Mapping[str, Sequence[
     return _close(work, table.quarantine_id.in_(done), "done") if done else 0
 
 
+def clear_record(work: UnitOfWork, hub_id: str) -> int:
+    """Closes whatever is held out of a golden record; returns how much."""
+    return _close(work, sa.and_(quarantine.c.hub_id == hub_id, quarantine.c.state == "open"), "done")
+
+
 def retry(work: UnitOfWork, quarantine_id: str) -> int:
     """Lets one row be tried again in the next cycle; a record still at fault comes back."""
     which = sa.and_(quarantine.c.quarantine_id == quarantine_id, quarantine.c.state == "open")

@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from hub.canonical.values import Value
+from hub.core.fates import MERGE
 from hub.core.state import Conflict, GoldenRecord, Hold, Resolution
 from hub.keys.keyring import Keyring
 from hub.store.codec import value_in
@@ -110,6 +111,12 @@ def resolutions(ring: Keyring, questions: Iterable[Question]) -> dict[str, Resol
     return found
 
 
+def answered_by(conn: sa.Connection, question: Question) -> str:
+    """Returns who answered a question, empty while nobody did."""
+    table, key = _TABLES[question.kind]
+    return conn.execute(sa.select(table.c.answered_by).where(key == question.id)).scalar_one() or ""
+
+
 def answer(work: UnitOfWork, question: Question, value: Value, by: str) -> None:
     """Notes a person's answer; the next cycle applies it through the merge."""
     table, key = _TABLES[question.kind]
@@ -131,7 +138,7 @@ def reconcile(
     closed: dict[str, dict[str, str]] = {"conflict": {}, "hold": {}}
     for question in stood:
         now = asked.get((question.kind, question.field))
-        if now is not None and _digest(work.ring, now) == question.digest and question.state == "open":
+        if now is not None and _digest(work.ring, now) == question.digest and _stands(question):
             del asked[question.kind, question.field]
             continue
         if now is None:
@@ -148,6 +155,11 @@ def reconcile(
             table.insert().values({key.name: (new := work.new_id()), **_row(work, new, run_id, record, item)})
         )
     return len(asked), sum(len(states) for states in closed.values())
+
+
+def _stands(question: Question) -> bool:
+    """Tells whether a question asked again stays as it is; an accepted merge waits until it is carried out."""
+    return question.state == "open" or (question.state == "decided" and question.rule == MERGE)
 
 
 def _digest(ring: Keyring, item: Conflict | Hold) -> bytes:

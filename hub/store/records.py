@@ -124,6 +124,11 @@ def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_id
     return {row.native_id: binding_of(row) for row in rows}
 
 
+def load_bindings(conn: sa.Connection, hub_ids: Sequence[str]) -> list[Binding]:
+    """Returns the bindings of records without opening the records."""
+    return [binding_of(row) for row in conn.execute(statements.BINDINGS, {"ids": list(hub_ids)})]
+
+
 Glimpse = tuple[str, str, str | None, bytes | None]
 """Is what an unchanged record is recognised by: native id, state, version and digest of what was last seen."""
 
@@ -316,16 +321,19 @@ def dirty_page(
     return [binding_of(row) for row in rows]
 
 
+_COUNTED = ("bound", "creates", "updates", "deletes", "detached", "superseded")
+
+
 def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
     """Returns per system how many bindings are bound, and how many creates, updates and deletes are owed."""
     rows = conn.execute(statements.TALLY, {"of": entity})
     counts: dict[str, dict[str, int]] = {}
     for system, state, dirty, number in rows:
-        entry = counts.setdefault(system, {"bound": 0, "creates": 0, "updates": 0, "deletes": 0, "detached": 0})
+        entry = counts.setdefault(system, dict.fromkeys(_COUNTED, 0))
         if state in (BindingState.ACTIVE, BindingState.DOOMED):
             entry["bound"] += number
-        if state == BindingState.DETACHED:
-            entry["detached"] += number
+        if state in (BindingState.DETACHED, BindingState.SUPERSEDED):
+            entry[state] += number
         if dirty:
             kinds = {BindingState.PENDING: "creates", BindingState.ACTIVE: "updates", BindingState.DOOMED: "deletes"}
             kind = kinds.get(BindingState(state))

@@ -52,6 +52,8 @@ class History:
         self.notes.append(text)
 
 
+MERGING = 0.35
+"""The share of histories in which a system merges two of its clients before anything else happens."""
 THREE = 0.3
 """The share of histories with clients, tickets and visits; the others, of clients alone, are faster."""
 UNHIDDEN = frozenset({"kind", "name", "FullName", "client", "PersonRef", "CompanyRef", "AboutRef", "channel"})
@@ -273,20 +275,55 @@ def do_delete(history: History, rng: Random) -> None:
 
 
 def do_merge(history: History, rng: Random) -> None:
+    """Merges two clients of a system, at times a chain of three, and goes on working with what is left of them."""
     world = history.world
-    system = rng.choice(sorted(world.systems))
+    telling = [spec.name for spec in world.specs if spec.can.merge_feed]
+    system = rng.choice(telling if telling and rng.random() < 0.7 else sorted(world.systems))
+    if rng.random() < 0.7:
+        _make_mergeable(history, rng, system)
+    for _ in range(rng.choice((1, 1, 2))):
+        pair = _pair(world, rng, system)
+        if pair is None:
+            return
+        loser, survivor = pair
+        world.join(_who(world, system, loser), _who(world, system, survivor))
+        elsewhere = [
+            (name, key)
+            for name in sorted(world.systems)
+            for key in kin.living(world, name, ENTITY)
+            if name != system and world.same(_who(world, name, key), _who(world, system, survivor))
+        ]
+        world.merge(system, loser, survivor)
+        history.note(f"merge {system} {loser} -> {survivor}")
+        if rng.random() < 0.4:
+            _edit(history, *rng.choice([(system, survivor), *elsewhere]), draw_fields(rng, 2))
+
+
+def _pair(world: World, rng: Random, system: str) -> tuple[str, str] | None:
+    """Returns a loser and a survivor, clients of one object."""
     by_object: dict[str, list[str]] = {}
-    for key, (object_, _) in sorted(world.live(system).items()):
-        if ENTITY_OF[object_] == ENTITY:
-            by_object.setdefault(object_, []).append(key)
+    for key in kin.living(world, system, ENTITY):
+        by_object.setdefault(world.object_of(system, key), []).append(key)
     pairs = [keys for keys in by_object.values() if len(keys) > 1]
     if not pairs:
-        return
+        return None
     loser, survivor = rng.sample(rng.choice(pairs), 2)
-    live = world.live(system)
-    world.join(world.identity(system, loser, live[loser][1]), world.identity(system, survivor, live[survivor][1]))
-    world.merge(system, loser, survivor)
-    history.note(f"merge {system} {loser} -> {survivor}")
+    return loser, survivor
+
+
+def _make_mergeable(history: History, rng: Random, system: str) -> None:
+    """Sees to it that somebody can be merged there, and often that the hub knows both before."""
+    world = history.world
+    known = kin.living(world, system, ENTITY)
+    kinds = {"customer_kind": world.shows(system, known[0])["customer_kind"]} if known else {}
+    for _ in range(max(0, rng.choice((2, 2, 3)) - len(known))):
+        fields = person(history, rng) | kinds
+        kinds = {"customer_kind": fields["customer_kind"]}
+        for name in rng.choice(([system], sorted(world.systems))):
+            history.note(f"create {name} {world.create(name, fields, fields['full_name'])} {fields}")
+    if rng.random() < 0.7 and history.cycles < 2:
+        history.cycles += 1
+        history.note(f"cycle {world.cycle().outcome}")
 
 
 def do_hide(history: History, rng: Random) -> None:
@@ -325,7 +362,8 @@ def do_desk(history: History, rng: Random) -> None:
     act = rng.choice(("edit", "edit", "questions", "matches", "writes", "quarantine"))
     if act == "edit":
         with world.engine.connect() as conn:
-            hub_ids = sorted(row[0] for row in conn.execute(sa.text("SELECT hub_id FROM golden")))
+            rows = conn.execute(sa.text("SELECT hub_id FROM golden WHERE state <> 'merged_into'"))
+            hub_ids = sorted(row[0] for row in rows)
         if hub_ids:
             hub_id, fields = rng.choice(hub_ids), draw_fields(rng, 1)
             if len(world.entities) > 1 and world.goldens()[hub_id].entity != ENTITY:
@@ -488,7 +526,7 @@ RULES: tuple[tuple[Outcome, int], ...] = (
     (do_edit, 30),
     (do_create, 8),
     (do_delete, 5),
-    (do_merge, 4),
+    (do_merge, 9),
     (do_hide, 4),
     (do_time, 8),
     (do_desk, 9),
@@ -525,8 +563,9 @@ def _describe(world: World) -> list[str]:
 
 def _play(history: History, seed: int, only: set[int] | None) -> None:
     rng = Random(f"history:{seed}")
+    merging = Random(f"merging:{seed}").random() < MERGING
     populate(history, rng)
-    if rng.random() < 0.5:
+    if merging or rng.random() < 0.5:
         do_cycle(history, Random("calm"))
     rules = RULES if len(history.world.entities) == 1 else (*RULES, (do_family, 24))
     functions = [rule for rule, _ in rules]
@@ -535,7 +574,7 @@ def _play(history: History, seed: int, only: set[int] | None) -> None:
         if only is not None and step not in only:
             continue
         own = Random(f"step:{seed}:{step}")
-        rule = own.choices(functions, weights)[0]
+        rule = do_merge if merging and step == 0 else own.choices(functions, weights)[0]
         if own.random() < 0.5:
             history.world.time.pass_(own.choice((0.0, 0.3, 1.0, 7.0)))
         history.note(f"-- step {step} {rule.__name__}")

@@ -25,6 +25,8 @@ from hub.store.vault import audit_rows
 from tests.scenarios.parents import (
     Family,
     check_followed,
+    check_joined,
+    check_losers,
     check_merges,
     check_references,
     check_rollup,
@@ -108,7 +110,22 @@ class Facts:
     asked_writes: set[tuple[str, str]]
     past: dict[tuple[str, str], list[Any]]
     joined_at: dict[tuple[str, str], float]
+    heirs: dict[str, str] = field(default_factory=dict)
+    merged_at: dict[str, float] = field(default_factory=dict)
     bound: dict[tuple[str, str], Binding] = field(default_factory=dict)
+
+    def heir(self, hub_id: str) -> str:
+        """Returns the record that stands now for one that may have been merged away."""
+        return self.heirs.get(hub_id, hub_id)
+
+    def line(self, hub_id: str) -> list[str]:
+        """Returns a record's heir and everybody who was merged into it."""
+        heir = self.heir(hub_id)
+        return [heir, *(loser for loser, other in self.heirs.items() if other == heir)]
+
+    def kept(self, hub_id: str, name: str) -> list[Any]:
+        """Returns every value that the history or a question still knows of a field."""
+        return [v for each in self.line(hub_id) for v in (*self.past[each, name], *self.candidates[each, name])]
 
 
 def load_facts(world: World) -> Facts:
@@ -138,6 +155,7 @@ def load_facts(world: World) -> Facts:
         joined = conn.execute(
             sa.text("SELECT system, native_id, min(decided_at) FROM match_decision GROUP BY 1, 2")
         ).all()
+        merged = conn.execute(sa.text("SELECT loser_id, heir_id, merged_at FROM golden_merge")).all()
     refused: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in held:
         if row.direction == quarantine.OUTBOUND and row.hub_id:
@@ -153,6 +171,8 @@ def load_facts(world: World) -> Facts:
         {(row[0], row[1]) for row in writes},
         changes,
         {(row[0], row[1]): row[2] for row in joined},
+        {row.loser_id: row.heir_id for row in merged},
+        {row.loser_id: row.merged_at for row in merged},
     )
     for item in stored.values():
         for found in item.bindings:
@@ -174,6 +194,8 @@ def check_quiet(history: History) -> None:
     check_edits(history, family)
     check_references(world, history.edits)
     check_merges(family)
+    check_losers(world, facts)
+    check_joined(history, facts)
     check_followed(family)
     check_rollup(family)
     check_bystanders(world)
@@ -328,19 +350,21 @@ def check_edits(history: History, family: Family) -> None:
         # What a record held that was merged away is known of the record that inherited its binding.
         heir = found or facts.bound.get((edit.system, merged_into(world, edit.system, edit.native_id)))
         if heir is not None:
-            origins[heir.hub_id, edit.field] += [edit.value, edit.before]
+            origins[facts.heir(heir.hub_id), edit.field] += [edit.value, edit.before]
         waits = (edit.system, edit.native_id, edit.field) in family.awaited
         if not edit.overtaken and not waits and not is_native_ref(edit.value):
             check_edit(world, facts, edit, found, gone)
     for hub_id, name, value in [*history.edits, *history.answers]:
-        golden = facts.stored[hub_id].golden
+        golden = facts.stored[facts.heir(hub_id)].golden
         raw, value = value, canonical_value(name, value, golden.entity)
-        origins[hub_id, name].append(value)
-        kept = [golden.fields.get(name), *facts.past[hub_id, name], *facts.candidates[hub_id, name]]
+        value = facts.heir(value) if isinstance(value, str) else value
+        origins[golden.hub_id, name].append(value)
+        kept = [golden.fields.get(name), *facts.kept(hub_id, name)]
+        kept = [facts.heir(each) if isinstance(each, str) else each for each in kept]
         if (hub_id, name, raw) in history.edits:
             assert name == "tags" or value in kept, f"inv 7: the hub's edit {name}={value!r} of {hub_id} is lost"
     for hub_id, stored in facts.stored.items():
-        for name, value in stored.golden.fields.items():
+        for name, value in stored.golden.fields.items() if hub_id not in facts.heirs else ():
             if name in SAID_BY_OBJECT or name == LAST_VISIT.target:
                 continue
             known = origins[hub_id, name]
@@ -376,16 +400,19 @@ def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None, go
         return
     if edit.value is None and edit.at <= facts.joined_at.get((edit.system, edit.native_id), 0.0):
         return  # who joins with an empty field is filled; nobody knew that it was emptied on purpose
-    stored = facts.stored[found.hub_id]
-    base = stored.bases.get(found.binding_id)
-    golden = stored.golden.fields.get(edit.field)
+    base = facts.stored[found.hub_id].bases.get(found.binding_id)
+    golden = facts.stored[facts.heir(found.hub_id)].golden.fields.get(edit.field)
     if edit.field == "tags":
-        assert edit.value is None or set(edit.value) - set(edit.before or ()) <= set(golden or ()) | gone, (
+        there = set(golden or ())
+        if found.hub_id in facts.heirs:
+            there |= {tag for each in facts.kept(found.hub_id, "tags") for tag in each or ()}
+        assert edit.value is None or set(edit.value) - set(edit.before or ()) <= there | gone, (
             f"inv 7: tags added in {edit.system} {edit.native_id} of {found.hub_id} are lost: {edit.value} {golden}"
         )
         return
     known = base.get(edit.field) if base is not None else None
-    kept = [golden, *facts.past[found.hub_id, edit.field], *facts.candidates[found.hub_id, edit.field]]
+    kept = [golden, *facts.kept(found.hub_id, edit.field)]
+    kept = [facts.heir(each) if isinstance(each, str) else each for each in kept]
     assert edit.value in kept or (known is not None and known.knows(edit.value)), (
         f"inv 7: {edit.field}={edit.value!r} set in {edit.system} {edit.native_id} of {found.hub_id} is lost: "
         f"golden {golden!r}, kept {kept[1:]}"
