@@ -16,10 +16,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hub.kernel.errors import Busy
-from hub.store.database import store_errors
+from hub.store.database import Prepared, bulk_insert, store_errors
 from hub.store.tables import lease
 from hub.store.unit_of_work import Lease, Store
 
+_EPOCH = Prepared(sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of")))
+_FREE = Prepared(lease.delete().where(lease.c.entity == sa.bindparam("of")))
 _in_process: dict[tuple[int, str], threading.Lock] = {}
 _registry = threading.Lock()
 
@@ -30,10 +32,10 @@ def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
     with ExitStack() as stack:
         stack.enter_context(kernel_lock(store.engine, entity))
         with store.begin() as work:
-            row = sa.select(lease.c.epoch).where(lease.c.entity == entity)
-            epoch = (work.conn.execute(row).scalar_one_or_none() or 0) + 1
-            work.conn.execute(lease.delete().where(lease.c.entity == entity))
-            work.conn.execute(lease.insert().values(entity=entity, epoch=epoch, holder=holder, taken_at=work.now))
+            epoch = (_EPOCH.run(work.conn, {"of": entity}).scalar_one_or_none() or 0) + 1
+            _FREE.run(work.conn, {"of": entity})
+            row = {"entity": entity, "epoch": epoch, "holder": holder, "taken_at": work.now}
+            bulk_insert(work.conn, lease, [row])
         yield Lease(entity, epoch)
 
 

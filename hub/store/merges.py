@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hub.core.fates import MERGE
 from hub.core.state import BindingState, GoldenState
-from hub.store.database import Connection
+from hub.store.database import Connection, Prepared
 from hub.store.reference_tables import former_place, golden_merge, golden_ref
 from hub.store.review_tables import hold, match_candidate, match_question
 from hub.store.tables import binding, golden
@@ -18,12 +18,12 @@ from hub.store.unit_of_work import UnitOfWork
 
 _IDS: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
 _HEIRS = sa.select(golden_merge.c.loser_id, golden_merge.c.heir_id).where(golden_merge.c.loser_id.in_(_IDS))
-_PROPOSED = (
+_PROPOSED = Prepared(
     sa.select(hold.c.hub_id)
     .where(hold.c.entity == sa.bindparam("of"), hold.c.state == sa.bindparam("at"), hold.c.rule == MERGE)
     .order_by(hold.c.hold_id)
 )
-_POINTING = (
+_POINTING = Prepared(
     sa.select(golden_ref.c.hub_id, golden_ref.c.field, golden_ref.c.parent_id, golden_merge.c.heir_id)
     .join(golden_merge, golden_merge.c.loser_id == golden_ref.c.parent_id)
     .join(golden, golden.c.hub_id == golden_ref.c.hub_id)
@@ -81,12 +81,12 @@ def of_record(conn: Connection, hub_id: str) -> list[Merged]:
 
 def proposed(conn: Connection, entity: str, state: str) -> list[str]:
     """Returns the records about which it is asked (`open`) or answered (`decided`) whether they are another one."""
-    return list(conn.execute(_PROPOSED, {"of": entity, "at": state}).scalars())
+    return list(_PROPOSED.run(conn, {"of": entity, "at": state}).scalars())
 
 
 def pointing(conn: Connection, entity: str, most: int) -> Sequence[Any]:
     """Returns references that still name a merged record: rows of hub_id, field, parent_id and heir_id."""
-    return conn.execute(_POINTING, {"of": entity, "most": most}).all()
+    return _POINTING.run(conn, {"of": entity, "most": most}).all()
 
 
 def twins(conn: Connection, entity: str) -> list[Twin]:

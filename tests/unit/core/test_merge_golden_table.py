@@ -48,7 +48,7 @@ ROWS = [
     Row("the survivor's withdrawal stands", "consent", "withdrawn", "granted", "withdrawn", (("b", "granted"),)),
     Row("a withdrawal fills an unknown", "consent", None, "withdrawn", "withdrawn"),
     Row("the higher status wins", "status", "accepted", "closed", "closed", (("a", "accepted"),)),
-    Row("of one rank the survivor's stands", "status", "awaiting", "investigating", "awaiting", (("b", "investigating"),)),
+    Row("of one rank: the survivor's", "status", "awaiting", "investigating", "awaiting", (("b", "investigating"),)),
     Row("the earliest", "received", "2026-02-01", "2026-01-01", "2026-01-01", (("a", "2026-02-01"),)),
     Row("the greatest", "score", 3, 11, 11, (("a", 3),)),
     Row("an immutable entry stands", "entry", "X", "Y", "X", (("b", "Y"),)),
