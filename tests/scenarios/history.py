@@ -6,6 +6,7 @@ Each step draws from a random stream of its own, so that a step can be left out 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from connectors.base import Capabilities, Deletes
 from connectors.memory import FULL, FaultKind, Killed
 from hub.sync.cycle import Report
-from tests.scenarios import desk, kin
+from tests.scenarios import desk, kept, kin
 from tests.scenarios.invariants import check_always, check_quiet
 from tests.scenarios.world import ENTITIES, ENTITY, ENTITY_OF, OBJECTS, PLACES, SystemSpec, World, waiting_intents
 
@@ -45,6 +46,8 @@ class History:
     checkpoints: list[list[Any]] = field(default_factory=list)
     edits: list[tuple[str, str, Any]] = field(default_factory=list)
     answers: list[tuple[str, str, Any]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    began_at: float = 0.0
     kills: int = 0
     cycles: int = 0
 
@@ -52,6 +55,8 @@ class History:
         self.notes.append(text)
 
 
+KEPT = 0.02
+"""The share of histories that go on from a store of an earlier release."""
 MERGING = 0.35
 """The share of histories in which a system merges two of its clients before anything else happens."""
 THREE = 0.3
@@ -60,6 +65,12 @@ UNHIDDEN = frozenset({"kind", "name", "FullName", "client", "PersonRef", "Compan
 
 
 def make_world(seed: int) -> World:
+    """Draws a world; now and then one that an earlier release left behind, migrated."""
+    kinship = Random(f"kept:{seed}")
+    return kept.open_kept(kinship.choice(kept.STORES), seed) if kinship.random() < KEPT else _drawn_world(seed)
+
+
+def _drawn_world(seed: int) -> World:
     """Draws two to four systems, two of one kind among most of them, and what each of them can do."""
     rng, kinship = Random(f"world:{seed}"), Random(f"kinship:{seed}")
     names = rng.choice(
@@ -426,6 +437,12 @@ def do_fault(history: History, rng: Random) -> None:
         history.note(f"fault {kind} on {operation}")
 
 
+def _told(history: History, report: Report) -> None:
+    """Keeps everything that a report says and counts, to be searched for personal values."""
+    texts = [text for problem in report.problems for text in (problem.en, problem.zh)]
+    history.said += [*report.reasons, *report.counts, *texts]
+
+
 def do_cycle(history: History, rng: Random) -> None:
     """Runs a cycle; in one of three it is killed at some boundary and started anew."""
     history.cycles += 1
@@ -444,6 +461,7 @@ def do_cycle(history: History, rng: Random) -> None:
         check_always(history.world)
         return
     history.world.hub.mortality.kill_after(None)
+    _told(history, report)
     history.note(f"cycle {' '.join(entities)} {report.outcome} {','.join(report.reasons)}")
 
 
@@ -540,15 +558,29 @@ RULES: tuple[tuple[Outcome, int], ...] = (
 def play(seed: int, only: set[int] | None = None) -> History:
     """Plays the history of a seed to its end and checks every invariant; `only` keeps just these steps."""
     world = make_world(seed)
-    history = History(world, seed)
+    history = History(world, seed, began_at=world.time.at)
+    listener = _Listener(history.said)
+    logging.getLogger().addHandler(listener)
     try:
         _play(history, seed, only)
     except BaseException as failed:
         failed.add_note("\n".join([f"{world.settings.on_delete=}", *_describe(world), *history.notes]))
         raise
     finally:
+        logging.getLogger().removeHandler(listener)
         world.close()
     return history
+
+
+class _Listener(logging.Handler):
+    """Keeps what anybody logs during a history."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self.said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
 
 
 def _describe(world: World) -> list[str]:
@@ -605,6 +637,7 @@ def quiesce(history: History, rng: Random) -> None:
         before = world.mark(), _golden(world)
         report = world.cycle()
         history.cycles += 1
+        _told(history, report)
         history.note(f"cycle {report.outcome} {','.join(report.reasons)}")
         answered = sum(_answer(history, rng, act) for act in ("questions", "matches", "writes"))
         if answered or not _quiet(report) or (world.mark(), _golden(world)) != before:

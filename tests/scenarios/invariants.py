@@ -5,7 +5,9 @@ The systems' own change logs are the truth against which the hub's store is judg
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from hub.core.state import BaseField, Binding, BindingState, GoldenState
 from hub.mapping.references import is_native_ref
 from hub.store import history as past
 from hub.store import quarantine, questions, records
+from hub.store.anchor import Anchor, head_of, holds
 from hub.store.records import Stored
 from hub.store.vault import audit_rows
 from tests.scenarios.parents import (
@@ -34,12 +37,15 @@ from tests.scenarios.parents import (
 )
 from tests.scenarios.world import (
     BYSTANDERS,
+    ENTITY_OF,
     KEY_FIELDS,
     LAST_VISIT,
+    TENANT,
     World,
     canonical_value,
     merged_into,
     natives_of,
+    schema,
 )
 
 if TYPE_CHECKING:
@@ -58,15 +64,36 @@ HUB_ACTS = {
 def check_always(world: World) -> None:
     """Checks what must hold at every moment, also right after a crash."""
     with world.engine.connect() as conn:
-        rows = conn.execute(sa.text("SELECT hub_id, system, object, native_id, state FROM binding")).all()
-        verdict = verify(audit_rows(conn))
+        rows = conn.execute(_BINDINGS).all()
+        settled = conn.execute(_SETTLED).all()
+        log = list(audit_rows(conn))
+    verdict = verify(log)
     natives = Counter((row.system, row.object, row.native_id) for row in rows if row.native_id)
     active = Counter((row.hub_id, row.system) for row in rows if row.state in ("pending", "active", "doomed"))
     assert not [key for key, number in natives.items() if number > 1], "inv 11: a native record with two hub records"
     assert not [key for key, number in active.items() if number > 1], "inv 11: two bindings of one record in a system"
     assert verdict.ok, f"inv 31: the audit log is broken at {verdict.first_bad}"
+    check_settled(settled, log)
     check_creates(world)
     check_budget(world)
+
+
+_BINDINGS = sa.text("SELECT hub_id, system, object, native_id, state FROM binding")
+_SETTLED = sa.text("SELECT system, hub_id, op, outcome FROM intent WHERE state = 'settled'")
+_DONE = ("written", "found", "adopted")
+"""Are the outcomes of writes that took effect."""
+
+
+def check_settled(settled: Sequence[Any], log: Sequence[RowTuple]) -> None:
+    """Each outcome of a write stands beside its event at every moment, so both were committed at once (31)."""
+    kept = Counter((row.system, row.hub_id, row.op) for row in settled if row.outcome in _DONE)
+    told: Counter[tuple[str, str, str]] = Counter()
+    for _, _, body, _, _ in log:
+        if b'"act":"remote.' in body:
+            event = orjson.loads(body)
+            if event["outcome"] == "success":
+                told[event["obj"]["connection"], event["obj"]["id"], event["act"].removeprefix("remote.")] += 1
+    assert kept == told, f"inv 31: outcomes without an event {kept - told}, events without an outcome {told - kept}"
 
 
 def check_creates(world: World) -> None:
@@ -201,6 +228,8 @@ def check_quiet(history: History) -> None:
     check_bystanders(world)
     check_deletes(world)
     check_audit(world)
+    check_tail(world)
+    check_secrets(history)
 
 
 def check_binding(history: History, family: Family, stored: Stored, found: Binding) -> None:
@@ -473,6 +502,67 @@ def check_tampering(rows: list[RowTuple], rng: Random) -> None:
         [*window[:at], window[at + 1], window[at], *window[at + 2 :]],
     ):
         assert not verify(tampered, before).ok, f"inv 31: nobody noticed what was done to row {place}"
+
+
+_TRIGGERS = sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_entry'")
+
+
+def check_tail(world: World) -> None:
+    """A log that lost its newest rows verifies by itself, but not against the anchor kept outside the store (31)."""
+    with world.engine.connect() as conn:
+        anchor = Anchor(TENANT, *_newest(conn), world.clock.now())
+        assert holds(conn, anchor), "inv 31: the anchor does not hold its own log"
+        # Whoever cuts the log in the database also takes away the trigger that forbids it.
+        for name in conn.execute(_TRIGGERS).scalars().all():
+            conn.exec_driver_sql(f"DROP TRIGGER {name}")
+        conn.execute(sa.text("DELETE FROM audit_entry WHERE seq = :seq"), {"seq": anchor.seq})
+        assert verify(audit_rows(conn)).ok
+        assert not holds(conn, anchor), "inv 31: nobody noticed that the newest row is gone"
+        conn.rollback()
+
+
+def _newest(conn: sa.Connection) -> tuple[int, int, str]:
+    epoch, seq, chain = head_of(conn)
+    return epoch, seq, chain.hex()
+
+
+def check_secrets(history: History) -> None:
+    """What people entered stands nowhere in the store but sealed, and in no message (30).
+
+    The whole database is searched byte by byte: every column, the audit rows, and pages that are free by now.
+    """
+    world = history.world
+    with world.engine.connect() as conn:
+        dump = conn.connection.driver_connection.serialize()  # type: ignore[union-attr]
+    said = "\n".join(history.said)
+    for value in planted(world):
+        assert value.encode() not in dump, f"inv 30: {value[:2]}… stands in the store"
+        assert value not in said, f"inv 30: {value[:2]}… was said in a report or a log"
+    for _, _, body, _, _ in _log(world):
+        assert not _PERSONAL.search(body), "inv 30: an audit row holds a personal value"
+
+
+_PERSONAL = re.compile(rb"Person \d\d|Renamed \d\d|\+86138|\+86139|ID0\d{4}")
+
+
+def _log(world: World) -> list[RowTuple]:
+    with world.engine.connect() as conn:
+        return list(audit_rows(conn))
+
+
+def planted(world: World) -> set[str]:
+    """Returns the personal values and identity numbers that anybody ever put into a system."""
+    found: set[str] = set()
+    for name, system in world.systems.items():
+        for commit in system.log:
+            mapping = world.mapping_at(name, commit.object)
+            fields = schema().entity(ENTITY_OF[commit.object]).fields
+            for field_ in mapping.out_fields(commit.object):
+                if fields[field_].klass not in ("C2", "C3", "-") or field_ in references_of(ENTITY_OF[commit.object]):
+                    continue
+                values = (commit.fields.get(native) for native in natives_of(mapping, commit.object, field_))
+                found.update(value for value in values if isinstance(value, str) and len(value) > 5)
+    return found
 
 
 def check_audit(world: World) -> None:

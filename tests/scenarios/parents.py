@@ -239,6 +239,8 @@ def check_joined(history: History, facts: Facts) -> None:
                 continue
             if commit.op != "merge" or commit.hub_id is not None or loser is None or survivor is None:
                 continue
+            if commit.at - system.clock.skew < history.began_at:
+                continue  # an earlier release let the loser go and proposed nothing
             one, other = facts.heir(loser.hub_id), facts.heir(survivor.hub_id)
             # Declared: of two systems that merged one record into two others, only one is followed.
             split = loser.hub_id in facts.heirs
