@@ -92,6 +92,25 @@ def _pairs(fields: Mapping[str, str]) -> str:
     return "  ".join(f"{name}={value}" for name, value in fields.items())
 
 
+@command("match merges", "List records that people are to merge in their own system.", "列出须在其系统内合并的记录。")
+def merges(desk: Desk, entity: Entity = None) -> Answer:
+    with desk.hub() as hub:
+        found = matching.list_merges(hub, entity_of(hub, entity))
+
+    def show() -> None:
+        if not found:
+            desk.say("none", "无")
+            return
+        columns = ("system", "object", "native id", "merge into", "record")
+        desk.table(columns, [(t.system, t.object, t.native_id, t.beside, t.heir_id) for t in found])
+        desk.say(
+            "next: merge each in its system; the hub never deletes it, and takes nothing more from it",
+            "下一步：请在所在系统合并；中心不会删除该记录，也不再读取其变更",
+        )
+
+    return Answer({"merges": found}, show)
+
+
 @command("match decide", "Say whose record it is.", "确认该记录属于谁。")
 def decide(
     desk: Desk,

@@ -9,6 +9,7 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk
 from hub.cli.records import Reason, Reveal, reason_of
+from hub.core.fates import MERGE
 from hub.kernel.errors import Declined
 from hub.operations import questions
 from hub.operations.questions import Asked
@@ -52,8 +53,21 @@ def _show(desk: Desk, kind: str, question_id: str, reason: str | None) -> Answer
         )
         desk.say(f"since {local(found.opened_at)}", f"自 {local(found.opened_at)}")
         desk.table(("from", "value"), [("golden", found.golden), *found.candidates])
+        if found.rule == MERGE:
+            _explain_merge(desk, found)
 
     return Answer({kind: found}, show)
+
+
+def _explain_merge(desk: Desk, found: Asked) -> None:
+    desk.say(
+        f"{found.system} merged the two. --accept makes one golden record of them and moves what points at "
+        f"{found.hub_id}; other systems that hold both keep both until people merge them there. "
+        "--reject keeps them apart and detaches the record that is gone. Both need --reason.",
+        f"{found.system} 已合并这两条记录。--accept 将两条黄金记录合为一条，指向 {found.hub_id} 的记录一并转移；"
+        "其他系统中若两条均存在，须由人工在该系统合并。--reject 保持两条独立，并解除已消失记录的绑定。"
+        "均须填写 --reason。",
+    )
 
 
 def _resolved(desk: Desk, found: Asked) -> Answer:
@@ -104,8 +118,9 @@ def hold_resolve(
     id: Id,
     accept: Annotated[bool, Opt("let the change through", "放行该变更", ("--accept",))] = False,
     reject: Annotated[bool, Opt("send the golden value back", "以黄金记录的值恢复", ("--reject",))] = False,
+    reason: Annotated[str | None, Opt("why; a merge needs it", "原因；合并须填写", ("--reason",))] = None,
 ) -> Answer:
     if accept == reject:
         raise Declined("answer with either --accept or --reject", "请使用 --accept 或 --reject 之一")
     with desk.hub() as hub:
-        return _resolved(desk, questions.resolve_hold(hub, id, accept=accept))
+        return _resolved(desk, questions.resolve_hold(hub, id, accept=accept, reason=reason))

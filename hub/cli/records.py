@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from hub.kernel.errors import Declined
 from hub.operations import cycles, editing, inspection
 from hub.operations.choice import record_of
 from hub.operations.inspection import RecordView
+from hub.store.merges import Merged
 
 Record = Annotated[str, Arg("hub id, or SYSTEM:NATIVE_ID", "统一编号，或 系统:原编号", "RECORD")]
 Reveal = Annotated[bool, Opt("show values whole; needs --reason", "查看明文，须填原因", ("--reveal",))]
@@ -40,6 +42,7 @@ def _show(desk: Desk, found: RecordView) -> None:
         f"{found.entity} {found.hub_id}: {found.state}, revision {found.revision}",
         f"{found.entity} {found.hub_id}：{found.state}，第 {found.revision} 版",
     )
+    say_merges(desk, found.hub_id, found.merges)
     columns = ("field", "label", "value", "from", "")
     waits = desk.word("waits", "待处理")
     rows = [(f.name, desk.text(f.label), f.value, f.origin, waits if f.frozen else "") for f in found.fields]
@@ -57,13 +60,31 @@ def _show(desk: Desk, found: RecordView) -> None:
         desk.say(f"- an edit of {fields} waits for the next cycle", f"- 对 {fields} 的编辑将在下一批次生效")
 
 
+def say_merges(desk: Desk, hub_id: str, merges: Sequence[Merged]) -> None:
+    """Says which record stands for one that was merged away, and whom a record took in."""
+    for item in merges:
+        if item.loser_id == hub_id:
+            desk.say(
+                f"merged into {item.heir_id} on {local(item.merged_at)}: crmhub record show {item.heir_id}",
+                f"已于 {local(item.merged_at)} 合并到 {item.heir_id}：crmhub record show {item.heir_id}",
+            )
+        else:
+            desk.say(
+                f"took in {item.loser_id} on {local(item.merged_at)}, as {item.system} had merged them; "
+                f"accepted by {item.accepted_by}",
+                f"已于 {local(item.merged_at)} 并入 {item.loser_id}（{item.system} 中已合并），"
+                f"由 {item.accepted_by} 确认",
+            )
+
+
 @command("record timeline", "Show how a record was linked and every change of it.", "查看记录的匹配经过和全部变更。")
 def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason = None) -> Answer:
     with desk.hub() as hub:
         hub_id = record_of(hub, record)
-        links, changes = inspection.show_timeline(hub, hub_id, reason_of(reveal, reason))
+        links, changes, merges = inspection.show_timeline(hub, hub_id, reason_of(reveal, reason))
 
     def show() -> None:
+        say_merges(desk, hub_id, merges)
         columns = ("at", "system", "native id", "match", "rule", "by")
         desk.table(columns, [(local(k.at), k.system, k.native_id, k.certainty, k.rule, k.decided_by) for k in links])
         desk.say()
@@ -74,7 +95,7 @@ def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason 
             rows.append((local(item.at), item.field, item.before, item.after, item.origin, lost))
         desk.table(columns, rows)
 
-    return Answer({"hub_id": hub_id, "links": links, "changes": changes}, show)
+    return Answer({"hub_id": hub_id, "links": links, "changes": changes, "merges": merges}, show)
 
 
 @command("record edit", "Change fields of a golden record; the next cycle carries it out.", "编辑黄金记录。")

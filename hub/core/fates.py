@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from enum import StrEnum
+from typing import Final
 
 from hub.core.base import debts
 from hub.core.derive import Derivation
@@ -52,6 +53,11 @@ class EntityPolicy:
     survivors: Mapping[tuple[str, str, str], str] = attribute(default_factory=dict)
 
 
+MERGE: Final = "merge"
+"""Is the guard of a hold that proposes to make one golden record of two; its candidates name the survivor."""
+JOIN: Final = "join"
+APART: Final = "apart"
+"""Are the answers that accept it and refuse it."""
 Fate = OnDelete | Hold | Act | None
 Edits = frozenset[tuple[str, str]]
 _NOTHING: frozenset[str] = frozenset()
@@ -71,19 +77,40 @@ def decide_fates(snapshot: Snapshot, merged: Merged, policy: EntityPolicy) -> di
         return _reprieve(snapshot)
     fates: dict[str, Fate] = {}
     gone: list[Side] = []
+    merged_away: list[tuple[Side, str]] = []
     for side in sides:
         seen, state = side.observation, side.binding.state
         if seen is None or state not in (BindingState.ACTIVE, BindingState.DOOMED):
             continue
         if seen.kind is Kind.MERGED:
             bound = policy.survivors.get((side.system, seen.object, seen.survivor or ""))
-            own = bound is None or bound == snapshot.golden.hub_id
-            fates[side.binding.binding_id] = Act.REBIND if own else Act.MERGE_GOLDEN
+            if bound is None or bound == snapshot.golden.hub_id:
+                fates[side.binding.binding_id] = Act.REBIND
+            else:
+                merged_away.append((side, bound))
         elif seen.kind is Kind.GONE and state is BindingState.DOOMED:
             fates[side.binding.binding_id] = OnDelete.DETACH
         elif seen.kind is Kind.GONE:
             gone.append(side)
-    return fates | _rule(snapshot, gone, edits, policy)
+    return fates | _propose(snapshot, merged_away) | _rule(snapshot, gone, edits, policy)
+
+
+def _propose(snapshot: Snapshot, merged_away: Sequence[tuple[Side, str]]) -> dict[str, Fate]:
+    """Asks before two golden records become one, about one survivor at a time.
+
+    Whoever keeps them apart detaches the place that is gone. An answer that joins them is not carried out here, since
+    it moves two records at once: the question stands, answered, until that is done.
+    """
+    if not merged_away:
+        return {}
+    heir = min((side.system, bound) for side, bound in merged_away)[1]
+    asked = tuple(sorted((side.system, bound) for side, bound in merged_away if bound == heir))
+    answer = snapshot.resolutions.get("*")
+    fate: Fate = Hold("*", asked[0][0], MERGE, asked)
+    if answer is None or answer.candidates != asked or answer.value == JOIN:
+        return {side.binding.binding_id: fate for side, _ in merged_away}
+    apart: dict[str, Fate] = {side.binding.binding_id: OnDelete.DETACH for side, bound in merged_away if bound == heir}
+    return apart | _propose(snapshot, [(side, bound) for side, bound in merged_away if bound != heir])
 
 
 def _edits(snapshot: Snapshot, merged: Merged) -> Edits:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from types import MappingProxyType
 
-from hub.core.base import NO_DEBT, Debt, collapse, debts, rebase, settle_base
+from hub.core.base import NO_DEBT, Debt, base_field, collapse, debts, rebase, settle_base
 from hub.core.derive import computed, derive
 from hub.core.fates import Act, EntityPolicy, Fate, OnDelete, decide_fates
 from hub.core.merge import Merged, merge
@@ -41,6 +41,7 @@ __all__ = [
     "narrowed",
     "order_entities",
     "plan_record",
+    "settle_sides",
 ]
 
 
@@ -88,6 +89,8 @@ class RecordPlan:
 
 def plan_record(snapshot: Snapshot, policy: EntityPolicy, now: str) -> RecordPlan:
     """Decides everything about one record. `now` is a canonical datetime for computed fields."""
+    if snapshot.golden.state is GoldenState.MERGED:
+        return _after_merge(snapshot)
     merged = merge(snapshot, policy.rules, policy.prefer, policy.oscillation, policy.routing)
     # What the hub puts right is no edit that could save a deleted record.
     fates = decide_fates(snapshot, merged, policy)
@@ -106,6 +109,59 @@ def plan_record(snapshot: Snapshot, policy: EntityPolicy, now: str) -> RecordPla
     )
     holds = merged.holds + tuple(dict.fromkeys(fate for fate in fates.values() if isinstance(fate, Hold)))
     return RecordPlan(_aged(golden, snapshot, sides), changes, sides, merged.conflicts, holds, merged.echoes)
+
+
+def _after_merge(snapshot: Snapshot) -> RecordPlan:
+    """Notes what became of the places of a record that was merged into another one.
+
+    Nothing they show flows back; what people change there is kept in the history of the merged record.
+    One that still lives is superseded: people are to merge it in its system. One that is gone needs nobody any more.
+    """
+    changes: list[FieldChange] = []
+    sides = []
+    for side in snapshot.sides:
+        kept, base = _kept_aside(side, snapshot.golden)
+        changes += kept
+        sides.append(SidePlan(_soil(_left_behind(side), False), base, NO_DEBT))
+    return RecordPlan(snapshot.golden, tuple(changes), tuple(sides), (), ())
+
+
+def _kept_aside(side: Side, golden: GoldenRecord) -> tuple[list[FieldChange], Base | None]:
+    """Returns what people changed in a record whose golden record was merged away: kept as losers, each once."""
+    seen = side.observation
+    changes: list[FieldChange] = []
+    moved: dict[str, BaseField] = {}
+    for name, shown in seen.fields.items() if seen is not None and seen.kind is Kind.UPSERT else ():
+        known = base_field(side, name, golden)
+        if name in side.readable and known is not None and not known.knows(shown):
+            stands = golden.fields.get(name)
+            changes.append(FieldChange(name, stands, stands, side.system, ((side.system, shown),)))
+            moved[name] = replace(known, seen=shown)
+    return changes, settle_base(side.base, golden, side.mapped, moved) if moved else side.base
+
+
+def _left_behind(side: Side) -> Binding:
+    binding, seen = side.binding, side.observation
+    if seen is None:
+        return binding
+    if seen.kind is not Kind.UPSERT:
+        return replace(binding, state=BindingState.DETACHED)
+    version = seen.version or binding.version
+    return replace(binding, state=BindingState.SUPERSEDED, version=version, obs_digest=seen.digest)
+
+
+def settle_sides(
+    snapshot: Snapshot,
+    golden: GoldenRecord,
+    changes: tuple[FieldChange, ...],
+    frozen: frozenset[str],
+    policy: EntityPolicy,
+) -> RecordPlan:
+    """Returns the plan for a golden record that changed by itself: every side keeps its base and is owed the rest."""
+    changed = frozenset(change.field for change in changes if change.before != change.after)
+    moved = _Moved(snapshot.golden, golden, changed, frozen)
+    sides = tuple(_side_plan(side, Merged(golden), moved, None, policy) for side in snapshot.sides)
+    return RecordPlan(golden, changes, sides, (), ())
 
 
 def _put_right(snapshot: Snapshot, merged: Merged, policy: EntityPolicy) -> Merged:
@@ -155,18 +211,25 @@ def _side_plan(side: Side, merged: Merged, moved: _Moved, fate: Fate, policy: En
         return SidePlan(_soil(binding, True), base, NO_DEBT, _create_action(side, fate), not waiting)
     if fate is Act.REBIND:
         # The survivor agreed to nothing yet: what it shows is compared as at a first sync, and what it lacks is filled.
-        return SidePlan(_soil(binding, False), {}, NO_DEBT, _actions(side, binding, fate, NO_DEBT), not waiting)
+        # Until then it is owed a look, for it may have been merged away itself.
+        return SidePlan(_soil(binding, True), {}, NO_DEBT, _actions(side, binding, fate, NO_DEBT), not waiting)
     steps = merged.bases.get(binding.binding_id, EMPTY_STEPS)
     base = side.base
     if base is not None or steps or moved.changed or side.binding.native_id is None:
         base = rebase(side, moved.before, moved.after, moved.changed, steps)
     if binding.state is BindingState.PENDING:
         return SidePlan(_soil(binding, True), base, NO_DEBT, _create_action(side, fate), not waiting)
-    debt = debts(moved.after, side, base, moved.frozen)
+    debt = NO_DEBT if _ended(side, fate) else debts(moved.after, side, base, moved.frozen)
     if debt.waived:
         base = collapse(settle_base(base, moved.after, side.mapped, debt.waived), moved.after, side.mapped)
     actions = _actions(side, binding, fate, debt)
     return SidePlan(_soil(binding, _owes(binding, debt)), base, debt, actions, not waiting)
+
+
+def _ended(side: Side, fate: Fate) -> bool:
+    """Tells whether a record is gone and a person is still asked what that means: nothing is written to it."""
+    seen = side.observation
+    return isinstance(fate, Hold) and seen is not None and seen.kind in (Kind.GONE, Kind.MERGED)
 
 
 EMPTY_STEPS: Mapping[str, BaseField] = MappingProxyType({})
@@ -187,7 +250,7 @@ def _bind(side: Side, fate: Fate, policy: EntityPolicy) -> Binding:
         return replace(binding, state=BindingState.DOOMED)
     if fate is Act.REBIND and seen is not None:
         return replace(binding, native_id=seen.survivor, version=None, stamped=False, obs_digest=None)
-    if fate is Act.MERGE_GOLDEN or fate in (OnDelete.DETACH, OnDelete.ARCHIVE, OnDelete.PROPAGATE):
+    if fate in (OnDelete.DETACH, OnDelete.ARCHIVE, OnDelete.PROPAGATE):
         return replace(binding, state=BindingState.DETACHED)
     if seen is not None and seen.kind is Kind.UPSERT:
         return _seen_alive(binding, seen, fate)
@@ -223,7 +286,6 @@ def _create_action(side: Side, fate: Fate) -> tuple[Action, ...]:
 _REASONS: Mapping[Act | OnDelete, tuple[Act, str]] = {
     Act.DELETE: (Act.DELETE, "deleted_elsewhere"),
     Act.REBIND: (Act.REBIND, "merged_in_system"),
-    Act.MERGE_GOLDEN: (Act.MERGE_GOLDEN, "both_bound"),
     Act.ADOPT: (Act.ADOPT, "edit_beats_delete"),
     OnDelete.DETACH: (Act.DETACH, "deleted_there"),
     OnDelete.ARCHIVE: (Act.ARCHIVE, "deleted_there"),

@@ -8,31 +8,20 @@ from functools import cached_property
 from typing import Any
 
 from hub.canonical.redaction import may_hold_c3, redact_c3
-from hub.canonical.refusal import ValueRefused, too_long
+from hub.canonical.refusal import ValueRefused
 from hub.canonical.schema import MatchRule, Schema
 from hub.canonical.values import Value
-from hub.kernel.errors import ConfigInvalid, Problem, Text
+from hub.kernel.errors import ConfigInvalid, Problem
 from hub.mapping.check import check_mapping
 from hub.mapping.compiling import ObjectPlan, Writer, content_version, plan_object
 from hub.mapping.cutoff import CutOff, cut_off
 from hub.mapping.describe import Description
-from hub.mapping.lenses.base import ABSENT, NOT_IN_TABLE, NOT_READABLE, Joint, NotObserved
+from hub.mapping.lenses.base import ABSENT, Joint, NotObserved
 from hub.mapping.model import MappingFile
+from hub.mapping.patching import UNREADABLE, Fields, Refusal, Writing, reason_of
 from hub.mapping.tables import Tables
 
-Fields = Mapping[str, Value]
-NOT_AN_OPTION = Text("is not among the options of the system's field", "不在系统字段的可选项中")
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 _NO_FIELDS: Fields = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Says why one value cannot be translated; never the value."""
-
-    field: str
-    native_field: str
-    reason: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +171,7 @@ class CompiledMapping:
                 continue
             try:
                 fields[name] = read(raw)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 _refuse(result, name, key, raw, empty, error)
         for name, key, read, empty in plan.guarded:
             try:
@@ -197,7 +186,7 @@ class CompiledMapping:
                     result.masked = [*result.masked, name]
                 else:
                     fields[name] = read(raw)
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 _refuse(result, name, key, raw, empty, error)
         for name, key, read, _ in plan.prose:
             if key in native:
@@ -221,7 +210,7 @@ class CompiledMapping:
                             del fields[name]
             except NotObserved:
                 continue
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 _refuse(result, names[0], keys[0], raws, None, error)
         return result
 
@@ -236,7 +225,7 @@ class CompiledMapping:
         """
         plan = self._plans[object]
         patch: dict[str, Any] = dict(plan.on_create) if create else {}
-        writing = _Writing(patch, [], [], [], [])
+        writing = Writing(patch, [], [], [], [])
         known = _NO_FIELDS if current is None else current
         joints: dict[int, tuple[Writer, dict[str, Value]]] = {}
         for name, value in fields.items():
@@ -300,7 +289,7 @@ def _read_prose(result: Translated, name: str, key: str, raw: Any, read: Callabl
                 result.redactions = [*result.redactions, Redaction(name, key, kinds)]
                 value = read(kept)
         result.fields[name] = value
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         _refuse(result, name, key, raw, None, error)
 
 
@@ -315,95 +304,8 @@ def _refuse(result: Translated, name: str, key: str, raw: Any, empty: Value, err
     if raw == "" or raw == []:
         result.fields[name] = empty
     else:
-        text = error.reason if isinstance(error, ValueRefused) else _reason(error)
+        text = error.reason if isinstance(error, ValueRefused) else reason_of(error)
         result.refusals = [*result.refusals, Refusal(name, key, text)]
-
-
-def _reason(error: Exception) -> Text:
-    return NOT_IN_TABLE if isinstance(error, LookupError) else NOT_READABLE
-
-
-@dataclass(slots=True)
-class _Writing:
-    """Collects one patch."""
-
-    patch: dict[str, Any]
-    refusals: list[Refusal]
-    kept: list[str]
-    defaulted: list[str]
-    stood_in: list[str]
-
-    def put_one(self, name: str, value: Value, writer: Writer, create: bool) -> None:
-        made, key = writer.made, writer.natives[0]
-        assert not isinstance(made, Joint)
-        if value is None:
-            value = self._default(name, writer, create)
-        if value is None:
-            self._empty(name, writer, {key: made.cleared}, create)
-            return
-        try:
-            native = made.put(value)
-        except _UNREADABLE as error:
-            self._refuse(name, key, error)
-            return
-        self._accept(name, {key: native}, writer)
-
-    def put_joint(self, writer: Writer, wanted: dict[str, Value], known: Fields, create: bool) -> None:
-        made, name = writer.made, next(iter(wanted))
-        assert isinstance(made, Joint)
-        wanted = {
-            each: self._default(each, writer, create) if value is None else value for each, value in wanted.items()
-        }
-        may_not = [each for each, value in wanted.items() if value is None and each not in writer.clearable]
-        if may_not:
-            if not create:
-                self.kept.extend(may_not)
-            wanted = {each: value for each, value in wanted.items() if each not in may_not}
-        if not wanted:
-            return
-        try:
-            natives = made.put(wanted, known)
-        except _UNREADABLE as error:
-            self._refuse(name, writer.natives[0], error)
-            return
-        if made.stands_in is not None and made.stands_in(wanted):
-            self.stood_in.append(name)
-        if create:
-            natives = {key: value for key, value in natives.items() if value is not None}
-        self._accept(name, natives, writer)
-
-    def _default(self, name: str, writer: Writer, create: bool) -> Value:
-        """Returns the declared default of an empty field, where leaving it alone is not possible."""
-        if writer.default is None or not (create or name in writer.clearable):
-            return None
-        self.defaulted.append(name)
-        return writer.default
-
-    def _empty(self, name: str, writer: Writer, cleared: dict[str, Any], create: bool) -> None:
-        if create:
-            return
-        if name in writer.clearable:
-            self.patch.update(cleared)
-        else:
-            self.kept.append(name)
-
-    def _refuse(self, name: str, key: str, error: Exception) -> None:
-        text = error.reason if isinstance(error, ValueRefused) else _reason(error)
-        self.refusals.append(Refusal(name, key, text))
-
-    def _accept(self, name: str, natives: dict[str, Any], writer: Writer) -> None:
-        for key, value in natives.items():
-            limit = writer.limits.get(key)
-            if limit is None or not isinstance(value, str | list):
-                continue
-            if isinstance(value, str) and limit.length is not None and len(value) > limit.length:
-                self.refusals.append(Refusal(name, key, too_long(limit.length)))
-                return
-            chosen = [value] if isinstance(value, str) else [item for item in value if isinstance(item, str)]
-            if limit.options is not None and not limit.options.issuperset(chosen):
-                self.refusals.append(Refusal(name, key, NOT_AN_OPTION))
-                return
-        self.patch.update(natives)
 
 
 def compile_mapping(

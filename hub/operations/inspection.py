@@ -14,7 +14,8 @@ from hub.core.state import HUB, Binding
 from hub.kernel.errors import Declined, Text
 from hub.operations.choice import no_record
 from hub.operations.installation import Installation
-from hub.store import history, inbox, matches, quarantine, questions, records
+from hub.store import history, inbox, matches, merges, quarantine, questions, records
+from hub.store.merges import Merged
 from hub.store.quarantine import Held
 from hub.store.records import Stored
 
@@ -56,6 +57,13 @@ class RecordView:
     quarantine: tuple[Held, ...]
     staged: tuple[str, ...]
     """Fields of an edit that the next cycle takes in."""
+    merges: tuple[Merged, ...] = ()
+    """Merges in which this record ended, or took others in."""
+
+    @property
+    def heir(self) -> str | None:
+        """Returns the record that stands for this one, where it was merged away."""
+        return next((item.heir_id for item in self.merges if item.loser_id == self.hub_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,7 @@ def show_record(hub: Installation, hub_id: str, reveal: str | None = None) -> Re
         held = tuple(row for row in quarantine.listing(conn, stored.golden.entity) if row.hub_id == hub_id)
         edit = inbox.by_native(conn, HUB, stored.golden.entity, [hub_id]).get(hub_id)
         staged = () if edit is None else tuple(sorted(inbox.open_row(hub.store.ring, edit).fields))
+        joined = tuple(merges.of_record(conn, hub_id))
     _audit_reveal(hub, stored, reveal)
     golden = stored.golden
     return RecordView(
@@ -112,6 +121,7 @@ def show_record(hub: Installation, hub_id: str, reveal: str | None = None) -> Re
         asked,
         held,
         staged,
+        joined,
     )
 
 
@@ -141,13 +151,14 @@ def _binding(item: Binding) -> BindingView:
 
 def show_timeline(
     hub: Installation, hub_id: str, reveal: str | None = None
-) -> tuple[tuple[LinkView, ...], tuple[ChangeView, ...]]:
-    """Returns how a record was linked and every change of its fields, oldest first."""
+) -> tuple[tuple[LinkView, ...], tuple[ChangeView, ...], tuple[Merged, ...]]:
+    """Returns how a record was linked, every change of its fields and every merge, oldest first."""
     with hub.store.read() as conn:
         stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
         if stored is None:
             raise no_record(hub_id)
         past = history.timeline(conn, hub.store.ring, hub_id)
+        joined = tuple(merges.of_record(conn, hub_id))
         links = [
             LinkView(row.decided_at, row.system, row.native_id, row.certainty, row.rule, row.decided_by)
             for bound in stored.bindings
@@ -170,7 +181,7 @@ def show_timeline(
         )
         for item in past
     )
-    return tuple(sorted(links, key=lambda link: link.at)), changes
+    return tuple(sorted(links, key=lambda link: link.at)), changes, joined
 
 
 def _shown(entity: Entity, name: str, value: Value, whole: bool) -> str:

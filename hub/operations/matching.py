@@ -14,8 +14,9 @@ from hub.core.state import GoldenRecord, GoldenState
 from hub.kernel.errors import Declined
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
-from hub.store import inbox, matches, records
+from hub.store import inbox, matches, merges, records
 from hub.store.matches import MatchQuestion
+from hub.store.merges import Twin
 
 NEW = "new"
 REPORTED = ("stamped", "sure", "answered", NEW, "unsure")
@@ -158,6 +159,13 @@ def _evidence(hub: Installation, entity: str) -> tuple[str, ...]:
 def _masked(hub: Installation, entity: str, names: Sequence[str], values: Mapping[str, Value]) -> dict[str, str]:
     fields = hub.schema.entity(entity).fields
     return mask_fields(fields, {name: values[name] for name in names if values.get(name) is not None})
+
+
+def list_merges(hub: Installation, entity: str) -> list[Twin]:
+    """Returns the records that people are to merge in their own system, since the golden records are one already."""
+    hub.entity_rules(entity)
+    with hub.store.read() as conn:
+        return merges.twins(conn, entity)
 
 
 def decide_match(hub: Installation, question_id: str, *, link: str | None = None, new: bool = False) -> MatchQuestion:

@@ -12,6 +12,7 @@ from hub.audit.event import Event, FieldNote
 from hub.canonical.refusal import ValueRefused
 from hub.canonical.schema import Field
 from hub.canonical.values import Value, canonicalise
+from hub.core.fates import APART, JOIN, MERGE
 from hub.core.state import HUB
 from hub.kernel.errors import Declined, NotFound, Text
 from hub.operations.choice import entities_of, person
@@ -25,7 +26,7 @@ WORDS = {"conflict": Text("conflict", "冲突"), "hold": Text("hold", "暂缓变
 Choose = Callable[[Question, Value], Value]
 """Returns the answer to a question, given the golden value now."""
 RECORD = "*"
-"""Stands for the field of a question about the whole record: was it deleted on purpose?"""
+"""Stands for the field of a question about the whole record: was it deleted on purpose, is it another one?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +101,29 @@ def _word(take: str | None, value: str | None) -> str:
     return f"take:{take}" if take is not None else "value" if value is not None else "keep"
 
 
-def resolve_hold(hub: Installation, question_id: str, *, accept: bool) -> Asked:
-    """Lets a held change through, or sends the golden value back to the system that made it. Raises as above."""
+def resolve_hold(hub: Installation, question_id: str, *, accept: bool, reason: str | None = None) -> Asked:
+    """Lets a held change through, or sends the golden value back to the system that made it. Raises as above.
+
+    A proposed merge joins two golden records for good when it is accepted, so it takes a reason either way.
+    """
+    said = (reason or "").strip()
 
     def choose(item: Question, now: Value) -> Value:
+        if item.rule == MERGE:
+            if not said:
+                raise Declined(
+                    "say why the two records are one, or are not: --reason TEXT; it is audited",
+                    "请说明两条记录为何应（或不应）合并：--reason 文本，将留痕",
+                )
+            return JOIN if accept else APART
         if item.field == RECORD:
             return "detach" if accept else "restore"
         return _candidate(item, item.system) if accept else now
 
-    return _resolve(hub, "hold", question_id, "accept" if accept else "reject", choose)
+    return _resolve(hub, "hold", question_id, "accept" if accept else "reject", choose, said)
 
 
-def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: Choose) -> Asked:
+def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: Choose, said: str = "") -> Asked:
     with hub.store.begin() as work:
         item = _find(hub, work.conn, kind, question_id)
         if item.state not in questions.LIVE:
@@ -128,7 +140,7 @@ def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: 
                 item.entity,
                 item.hub_id,
                 code=word,
-                reason=question_id,
+                reason=f"{question_id}: {said}" if said else question_id,
                 connection=item.system or None,
                 fields=_notes(hub, item, now, answer),
             )
@@ -189,7 +201,7 @@ def _field(hub: Installation, item: Question) -> Field:
 def _asked(hub: Installation, item: Question, now: Value, *, whole: bool = False) -> Asked:
     if item.field == RECORD:
         label = Text("the whole record", "整条记录")
-        golden, candidates = "", tuple((origin, "deleted") for origin, _ in item.candidates)
+        golden, candidates = "", tuple((origin, _fate(value)) for origin, value in item.candidates)
     else:
         field = _field(hub, item)
         label, golden = field.label, show(now) if whole else mask(field, now)
@@ -209,6 +221,11 @@ def _asked(hub: Installation, item: Question, now: Value, *, whole: bool = False
         golden,
         candidates,
     )
+
+
+def _fate(value: Value) -> str:
+    """Says what a system did to the whole record: the golden record it was merged into, or its delete."""
+    return "deleted" if value is None else f"-> {value}"
 
 
 def parse(field: Field, text: str) -> Value:

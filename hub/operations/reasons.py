@@ -25,6 +25,10 @@ _WAITING = {
         ),
         "crmhub sync",
     ),
+    "merges_there": (
+        Text("records are to be merged by people in their own system", "条记录须由人工在其所在系统内合并"),
+        "crmhub match merges",
+    ),
     "parked": (
         Text("records wait until the record they belong to is known", "条记录等待其所属记录"),
         "crmhub status",

@@ -16,7 +16,7 @@ from tempfile import mkstemp
 import orjson
 import sqlalchemy as sa
 
-from hub.store.database import store_errors
+from hub.store.database import Prepared, store_errors
 from hub.store.review_tables import match_decision
 from hub.store.tables import audit_entry, audit_head, binding, checkpoint, lease, meta
 from hub.store.unit_of_work import Store, UnitOfWork
@@ -98,10 +98,17 @@ class Rebuild:
     done: bool = False
 
 
+_TOLD = Prepared(
+    sa.select(meta.c.key, meta.c.value).where(
+        sa.or_(meta.c.key == sa.bindparam("one"), meta.c.key == sa.bindparam("other"))
+    )
+)
+
+
 def load_rebuild(conn: sa.Connection, entity: str) -> Rebuild | None:
     """Returns where an entity stands on the safe path, or None when it is not on it."""
     keys = (RESTORED_AT, _REBUILD + entity)
-    rows = dict(conn.execute(sa.select(meta.c.key, meta.c.value).where(meta.c.key.in_(keys))).all())
+    rows = {row[0]: row[1] for row in _TOLD.run(conn, dict(zip(("one", "other"), keys, strict=True)))}
     if RESTORED_AT not in rows:
         return None
     if _REBUILD + entity not in rows:

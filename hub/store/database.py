@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from hub.kernel.errors import StoreUnavailable
 
@@ -48,21 +51,37 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         options["poolclass"] = StaticPool
     elif not str(url.database).startswith("file:"):
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, **options)
+    engine = sa.create_engine(url.set(drivername="sqlite+crmhub"), **options)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, record: object) -> None:
-        # SQLAlchemy begins transactions itself below; the driver must not.
+        # The dialect begins transactions itself; the driver must not.
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writing = connection.get_execution_options().get(WRITE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
     return engine
+
+
+class SqliteDialect(SQLiteDialect_pysqlite):
+    """Begins every transaction itself; one that is going to write takes the database's only write lock at once.
+
+    A listener for `begin` would do, but an engine with listeners asks them about every statement.
+    """
+
+    supports_statement_cache = True
+
+    def set_connection_execution_options(self, connection: sa.Connection, opts: Mapping[str, Any]) -> None:
+        super().set_connection_execution_options(connection, opts)
+        if opts.get(WRITE):
+            connection.info[WRITE] = True
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        writing = dbapi_connection.info.pop(WRITE, False)
+        dbapi_connection.driver_connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+registry.register("sqlite.crmhub", __name__, "SqliteDialect")
 
 
 @lru_cache(maxsize=64)
@@ -108,6 +127,32 @@ def select_by_ids(
     mark = "?" if conn.dialect.paramstyle == "qmark" else "%s"
     text = _select_text(table, columns, tuple(fixed), key, len(ids), mark)
     return conn.exec_driver_sql(text, (*fixed.values(), *ids)).all()
+
+
+class Prepared:
+    """Is a statement that is compiled once: building one and finding it again costs more than running it.
+
+    Values go to the driver as they are and rows come as it returns them: for texts, numbers and bytes, not for JSON.
+    """
+
+    __slots__ = ("_statement", "_texts")
+
+    def __init__(self, statement: sa.ClauseElement) -> None:
+        self._statement = statement
+        self._texts: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+
+    def run(self, conn: sa.Connection, values: Mapping[str, Any] | None = None) -> sa.CursorResult[*tuple[Any, ...]]:
+        """Executes the statement with values for its named parameters."""
+        text, names, fixed = self._texts.get(conn.dialect.name) or self._compile(conn)
+        given = {**fixed, **values} if values else fixed
+        return conn.exec_driver_sql(text, given if names is None else tuple([given[name] for name in names]))
+
+    def _compile(self, conn: sa.Connection) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+        made = self._statement.compile(dialect=conn.dialect)
+        assert isinstance(made, SQLCompiler)
+        names = tuple(made.positiontup or ()) if made.positional else None
+        found = self._texts[conn.dialect.name] = (str(made), names, dict(made.params))
+        return found
 
 
 @contextmanager

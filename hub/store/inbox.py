@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hub.core.state import Kind, Observation
 from hub.keys.keyring import Keyring
 from hub.store.codec import fields_in
-from hub.store.database import bulk_insert
+from hub.store.database import Prepared, bulk_insert
 from hub.store.tables import binding, observation
 from hub.store.unit_of_work import UnitOfWork
 
@@ -121,15 +121,21 @@ _QUEUE = (
     .order_by(observation.c.obs_id)
     .limit(sa.bindparam("most"))
 )
+_BY_NATIVE = sa.select(observation).where(
+    observation.c.system == sa.bindparam("at"),
+    observation.c.object == sa.bindparam("of"),
+    observation.c.native_id.in_(sa.bindparam("ids", expanding=True)),
+)
+_CONSUME = observation.delete().where(observation.c.obs_id.in_(sa.bindparam("ids", expanding=True)))
 _BY_HUB = (
     sa.select(observation)
     .where(observation.c.hub_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(observation.c.obs_id)
 )
-_HOLDS_ANY = sa.select(
-    sa.exists().where(observation.c.system == sa.bindparam("at"), observation.c.object == sa.bindparam("of"))
+_HOLDS_ANY = Prepared(
+    sa.select(sa.exists().where(observation.c.system == sa.bindparam("at"), observation.c.object == sa.bindparam("of")))
 )
-_DEPTH = (
+_DEPTH = Prepared(
     sa.select(observation.c.state, sa.func.count())
     .where(observation.c.entity == sa.bindparam("of"))
     .group_by(observation.c.state)
@@ -137,17 +143,13 @@ _DEPTH = (
 
 
 def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Queued]:
-    rows = conn.execute(
-        sa.select(observation).where(
-            observation.c.system == system, observation.c.object == object_, observation.c.native_id.in_(native_ids)
-        )
-    )
+    rows = conn.execute(_BY_NATIVE, {"at": system, "of": object_, "ids": list(native_ids)})
     return {row.native_id: queued_of(row) for row in rows}
 
 
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether anything of an object waits; on a quiet system nothing does, and no page need be looked up."""
-    return bool(conn.execute(_HOLDS_ANY, {"at": system, "of": object_}).scalar_one())
+    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).scalar_one())
 
 
 def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued]]:
@@ -172,7 +174,7 @@ def queue_page(conn: sa.Connection, entity: str, system: str, after: str, limit:
 def consume(work: UnitOfWork, obs_ids: Iterable[str]) -> None:
     ids = list(obs_ids)
     if ids:
-        work.conn.execute(observation.delete().where(observation.c.obs_id.in_(ids)))
+        work.conn.execute(_CONSUME, {"ids": ids})
 
 
 def put_off(work: UnitOfWork, obs_ids: Sequence[str]) -> None:
@@ -206,7 +208,7 @@ def wake_native(work: UnitOfWork, system: str, object_: str, native_id: str) -> 
     )
 
 
-_ARRIVED = (
+_ARRIVED = Prepared(
     sa.select(observation.c.system, observation.c.kind, sa.func.count())
     .join(
         binding,
@@ -230,7 +232,7 @@ def load_of(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
 
     A record that we wrote and have not seen since is expected to look different: that is our own echo.
     """
-    rows = conn.execute(_ARRIVED, {"of": entity})
+    rows = _ARRIVED.run(conn, {"of": entity})
     counts: dict[str, dict[str, int]] = {}
     for system, kind, number in rows:
         entry = counts.setdefault(system, {"changed": 0, "gone": 0})
@@ -240,5 +242,5 @@ def load_of(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
 
 def depth(conn: sa.Connection, entity: str) -> dict[str, int]:
     """Returns how many rows stand in each state."""
-    rows = conn.execute(_DEPTH, {"of": entity})
+    rows = _DEPTH.run(conn, {"of": entity})
     return {row[0]: row[1] for row in rows}

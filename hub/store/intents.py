@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from hub.canonical.values import Value
 from hub.keys.keyring import Keyring
 from hub.store.codec import value_in
+from hub.store.database import Prepared, bulk_insert
 from hub.store.tables import intent
 from hub.store.unit_of_work import Lease, UnitOfWork
 
@@ -85,7 +86,12 @@ def commit(work: UnitOfWork, held: Lease, run_id: str, intents: Sequence[Intent]
         }
         for item in intents
     ]
-    work.conn.execute(intent.insert(), rows)
+    bulk_insert(work.conn, intent, rows)
+
+
+_SAID = intent.update().where(intent.c.intent_id == sa.bindparam("key"))
+_CLOSE = _SAID.values(state=sa.bindparam("to"), outcome=sa.bindparam("said"), settled_at=sa.bindparam("at"), blob=None)
+_KEEP_OPEN = _SAID.values(state=sa.bindparam("to"), outcome=sa.bindparam("said"))
 
 
 def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) -> None:
@@ -94,13 +100,10 @@ def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) ->
         {"key": key, "to": state.value, "said": said} for key, (state, said) in outcomes.items() if state not in OPEN
     ]
     if closed:
-        statement = intent.update().where(intent.c.intent_id == sa.bindparam("key"))
-        values = {"state": sa.bindparam("to"), "outcome": sa.bindparam("said"), "settled_at": work.now, "blob": None}
-        work.conn.execute(statement.values(values), closed)
+        work.conn.execute(_CLOSE, [{**row, "at": work.now} for row in closed])
     still = [{"key": key, "to": state.value, "said": said} for key, (state, said) in outcomes.items() if state in OPEN]
     if still:
-        statement = intent.update().where(intent.c.intent_id == sa.bindparam("key"))
-        work.conn.execute(statement.values(state=sa.bindparam("to"), outcome=sa.bindparam("said")), still)
+        work.conn.execute(_KEEP_OPEN, still)
 
 
 def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
@@ -142,27 +145,33 @@ def _note_found(work: UnitOfWork, rows: Sequence[Any]) -> None:
         work.conn.execute(intent.update().where(intent.c.intent_id == row.intent_id).values(values))
 
 
+_UNSETTLED = (
+    sa.select(intent)
+    .where(intent.c.entity == sa.bindparam("of"), intent.c.epoch < sa.bindparam("before"))
+    .where(intent.c.state.in_(sa.bindparam("at", expanding=True)))
+    .order_by(intent.c.intent_id)
+)
+
+
 def unsettled(
     conn: sa.Connection, ring: Keyring, entity: str, before_epoch: int, states: Sequence[IntentState] = OPEN[:2]
 ) -> list[Intent]:
     """Returns the intents left open by older epochs of the entity's lease; their subjects' keys must be in the ring."""
-    rows = conn.execute(
-        sa.select(intent)
-        .where(intent.c.entity == entity, intent.c.state.in_(states), intent.c.epoch < before_epoch)
-        .order_by(intent.c.intent_id)
-    )
+    rows = conn.execute(_UNSETTLED, {"of": entity, "at": [state.value for state in states], "before": before_epoch})
     return [_intent_of(ring, row) for row in rows]
+
+
+_UNSETTLED_OWNERS = Prepared(
+    sa.select(intent.c.hub_id)
+    .where(intent.c.entity == sa.bindparam("of"), intent.c.epoch < sa.bindparam("before"))
+    .where(sa.or_(*(intent.c.state == state.value for state in OPEN[:2])))
+    .distinct()
+)
 
 
 def unsettled_records(conn: sa.Connection, entity: str, before_epoch: int) -> list[str]:
     """Returns the hub ids of the intents that `unsettled` would return."""
-    return list(
-        conn.execute(
-            sa.select(intent.c.hub_id)
-            .where(intent.c.entity == entity, intent.c.state.in_(OPEN[:2]), intent.c.epoch < before_epoch)
-            .distinct()
-        ).scalars()
-    )
+    return list(_UNSETTLED_OWNERS.run(conn, {"of": entity, "before": before_epoch}).scalars())
 
 
 def _intent_of(ring: Keyring, row: Any) -> Intent:
@@ -186,10 +195,14 @@ def _intent_of(ring: Keyring, row: Any) -> Intent:
     )
 
 
+_OPEN_AT = sa.select(intent.c.binding_id).where(
+    intent.c.binding_id.in_(sa.bindparam("ids", expanding=True)), intent.c.state.in_([state.value for state in OPEN])
+)
+
+
 def open_bindings(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
     """Returns which bindings have an open intent: nothing more is sent for them until it is settled."""
-    query = sa.select(intent.c.binding_id).where(intent.c.binding_id.in_(binding_ids), intent.c.state.in_(OPEN))
-    return set(conn.execute(query).scalars())
+    return set(conn.execute(_OPEN_AT, {"ids": list(binding_ids)}).scalars())
 
 
 def asked(conn: sa.Connection, entity: str) -> list[Any]:
@@ -199,6 +212,12 @@ def asked(conn: sa.Connection, entity: str) -> list[Any]:
     return list(conn.execute(query.order_by(intent.c.intent_id)))
 
 
+_COUNT = Prepared(
+    sa.select(intent.c.state, sa.func.count())
+    .where(intent.c.entity == sa.bindparam("of"), sa.or_(*(intent.c.state == state.value for state in OPEN)))
+    .group_by(intent.c.state)
+)
+
+
 def count(conn: sa.Connection, entity: str) -> dict[str, int]:
-    query = sa.select(intent.c.state, sa.func.count()).where(intent.c.entity == entity, intent.c.state.in_(OPEN))
-    return {row[0]: row[1] for row in conn.execute(query.group_by(intent.c.state))}
+    return {row[0]: row[1] for row in _COUNT.run(conn, {"of": entity})}

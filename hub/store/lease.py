@@ -17,13 +17,20 @@ import sqlalchemy as sa
 
 from hub.kernel.errors import Busy, StoreUnavailable
 from hub.store.common import lock_key
-from hub.store.database import store_errors
+from hub.store.database import Prepared, bulk_insert, store_errors
 from hub.store.tables import lease
 from hub.store.unit_of_work import Lease, Store
 
 LEAD = "daemon"
 """Is the name of the lease of whoever steers by the schedules."""
 
+_EPOCH = Prepared(sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of")))
+# An update, not a new row: who checks the old epoch meanwhile waits for this commit and sees it.
+_NEXT = Prepared(
+    lease.update()
+    .where(lease.c.entity == sa.bindparam("of"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("epoch", "holder", "taken_at")})
+)
 _in_process: set[tuple[int, str]] = set()
 _registry = threading.Lock()
 
@@ -38,13 +45,12 @@ def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
 
 def _next_epoch(store: Store, name: str, holder: str) -> int:
     with store.begin() as work:
-        before = work.conn.execute(sa.select(lease.c.epoch).where(lease.c.entity == name)).scalar_one_or_none()
-        values = {"epoch": (before or 0) + 1, "holder": holder, "taken_at": work.now}
+        before = _EPOCH.run(work.conn, {"of": name}).scalar_one_or_none()
+        row = {"epoch": (before or 0) + 1, "holder": holder, "taken_at": work.now}
         if before is None:
-            work.conn.execute(lease.insert().values(entity=name, **values))
+            bulk_insert(work.conn, lease, [{"entity": name, **row}])
         else:
-            # An update, not a new row: who checks the old epoch meanwhile waits for this commit and sees it.
-            work.conn.execute(lease.update().where(lease.c.entity == name).values(values))
+            _NEXT.run(work.conn, {"of": name, **{f"new_{key}": value for key, value in row.items()}})
     return (before or 0) + 1
 
 

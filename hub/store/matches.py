@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from hub.store.database import bulk_insert
+from hub.store.database import Prepared, bulk_insert
 from hub.store.review_tables import match_candidate, match_decision, match_question
 from hub.store.tables import binding, blind_index, observation
 from hub.store.unit_of_work import UnitOfWork
@@ -58,10 +58,18 @@ def take_over(work: UnitOfWork, owners: Sequence[str]) -> None:
         work.conn.execute(blind_index.update().where(blind_index.c.owner.in_(owners)).values(system=GOLDEN))
 
 
+_DROP_KEYS = blind_index.delete().where(blind_index.c.owner.in_(sa.bindparam("ids", expanding=True)))
+
+
 def drop_keys(work: UnitOfWork, owners: Iterable[str]) -> None:
     ids = list(owners)
     if ids:
-        work.conn.execute(blind_index.delete().where(blind_index.c.owner.in_(ids)))
+        work.conn.execute(_DROP_KEYS, {"ids": ids})
+
+
+_SHARED = sa.select(blind_index.c.digest, blind_index.c.system, blind_index.c.owner).where(
+    blind_index.c.digest.in_(sa.bindparam("ids", expanding=True)), blind_index.c.entity == sa.bindparam("of")
+)
 
 
 def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[bytes, Shared]:
@@ -69,11 +77,7 @@ def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[by
     golden: dict[bytes, list[str]] = {}
     rivals: dict[bytes, dict[str, int]] = {}
     if digests:
-        rows = conn.execute(
-            sa.select(blind_index.c.digest, blind_index.c.system, blind_index.c.owner).where(
-                blind_index.c.digest.in_(digests), blind_index.c.entity == entity
-            )
-        )
+        rows = conn.execute(_SHARED, {"ids": list(digests), "of": entity})
         for raw, system, owner in rows:
             digest = bytes(raw)
             if system == GOLDEN:
@@ -206,19 +210,28 @@ def answers(conn: sa.Connection, system: str, object_: str, native_ids: Sequence
     return {native_id: (str(reply), str(by)) for native_id, reply, by in rows}
 
 
+_OPEN = sa.or_(match_question.c.state == "open", match_question.c.state == "decided")
+_QUESTIONS = Prepared(
+    sa.select(match_question)
+    .where(match_question.c.entity == sa.bindparam("of"), _OPEN)
+    .order_by(match_question.c.question_id)
+    .limit(sa.bindparam("most"))
+)
+_CANDIDATES = Prepared(
+    sa.select(match_candidate).where(
+        match_candidate.c.question_id.in_(sa.select(match_question.c.question_id).where(_OPEN))
+    )
+)
+
+
 def questions(
     conn: sa.Connection, entity: str, *, question_id: str | None = None, limit: int = 10_000
 ) -> list[MatchQuestion]:
     """Returns open and decided questions with their candidates, oldest first."""
-    query = sa.select(match_question).where(
-        match_question.c.entity == entity, match_question.c.state.in_(("open", "decided"))
-    )
-    if question_id is not None:
-        query = query.where(match_question.c.question_id == question_id)
-    rows = conn.execute(query.order_by(match_question.c.question_id).limit(limit)).all()
+    rows = _QUESTIONS.run(conn, {"of": entity, "most": limit}).all()
+    rows = [row for row in rows if question_id in (None, row.question_id)]
     reasons: dict[str, dict[str, tuple[str, ...]]] = {}
-    ids = sa.select(match_question.c.question_id).where(match_question.c.state.in_(("open", "decided")))
-    for row in conn.execute(sa.select(match_candidate).where(match_candidate.c.question_id.in_(ids))):
+    for row in _CANDIDATES.run(conn) if rows else ():
         reasons.setdefault(row.question_id, {})[row.hub_id] = tuple(orjson.loads(row.reasons))
     return [_question_of(row, reasons.get(row.question_id, {})) for row in rows]
 
@@ -237,18 +250,20 @@ def _question_of(row: Any, candidates: Mapping[str, tuple[str, ...]]) -> MatchQu
     )
 
 
+_ASKED_ABOUT = (
+    sa.select(match_candidate.c.hub_id)
+    .join(match_question, match_question.c.question_id == match_candidate.c.question_id)
+    .where(
+        match_candidate.c.hub_id.in_(sa.bindparam("ids", expanding=True)),
+        match_candidate.c.system == sa.bindparam("at"),
+    )
+    .where(_OPEN)
+)
+
+
 def asked_about(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]:
     """Returns which golden records an open question in this system is about: nothing is created for them there."""
-    rows = conn.execute(
-        sa.select(match_candidate.c.hub_id)
-        .join(match_question, match_question.c.question_id == match_candidate.c.question_id)
-        .where(
-            match_candidate.c.hub_id.in_(hub_ids),
-            match_candidate.c.system == system,
-            match_question.c.state.in_(("open", "decided")),
-        )
-    )
-    return set(rows.scalars())
+    return set(conn.execute(_ASKED_ABOUT, {"ids": list(hub_ids), "at": system}).scalars())
 
 
 def decide(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -258,16 +273,20 @@ def decide(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
         work.conn.execute(match_decision.insert(), stamped)
 
 
+_DECIDED = Prepared(
+    sa.select(match_decision.c.certainty, sa.func.count())
+    .where(match_decision.c.entity == sa.bindparam("of"), match_decision.c.state == "applied")
+    .group_by(match_decision.c.certainty)
+)
+_UNSURE = Prepared(
+    sa.select(sa.func.count()).where(match_question.c.entity == sa.bindparam("of"), match_question.c.state == "open")
+)
+
+
 def tally(conn: sa.Connection, entity: str) -> dict[str, int]:
     """Returns how many records were linked as sure, answered by a person, or taken as new, and how many are asked."""
-    rows = conn.execute(
-        sa.select(match_decision.c.certainty, sa.func.count())
-        .where(match_decision.c.entity == entity, match_decision.c.state == "applied")
-        .group_by(match_decision.c.certainty)
-    )
-    counts = {row[0]: row[1] for row in rows}
-    open_ = sa.select(sa.func.count()).where(match_question.c.entity == entity, match_question.c.state == "open")
-    return {**counts, "unsure": conn.execute(open_).scalar_one()}
+    counts = {row[0]: row[1] for row in _DECIDED.run(conn, {"of": entity})}
+    return {**counts, "unsure": _UNSURE.run(conn, {"of": entity}).scalar_one()}
 
 
 def decisions(conn: sa.Connection, entity: str, system: str, native_id: str) -> list[Any]:

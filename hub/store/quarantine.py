@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.keys.keyring import Keyring
+from hub.store.database import Prepared
 from hub.store.review_tables import quarantine
 from hub.store.unit_of_work import UnitOfWork
 
@@ -122,16 +123,14 @@ def clear_fields(work: UnitOfWork, system: str, accepted: Mapping[str, Sequence[
     if not accepted:
         return 0
     table = quarantine.c
-    rows = work.conn.execute(
-        sa.select(table.quarantine_id, table.hub_id, table.field).where(
-            table.system == system,
-            table.hub_id.in_(list(accepted)),
-            table.direction == OUTBOUND,
-            table.state == "open",
-        )
-    ).all()
+    rows = work.conn.execute(_REFUSED, {"at": system, "ids": list(accepted)}).all()
     done = [row.quarantine_id for row in rows if row.field in accepted[row.hub_id]]
     return _close(work, table.quarantine_id.in_(done), "done") if done else 0
+
+
+def clear_record(work: UnitOfWork, hub_id: str) -> int:
+    """Closes whatever is held out of a golden record; returns how much."""
+    return _close(work, sa.and_(quarantine.c.hub_id == hub_id, quarantine.c.state == "open"), "done")
 
 
 def retry(work: UnitOfWork, quarantine_id: str) -> int:
@@ -140,35 +139,39 @@ def retry(work: UnitOfWork, quarantine_id: str) -> int:
     return _close(work, which, "released")
 
 
+_REFUSED = sa.select(
+    quarantine.c.hub_id, quarantine.c.field, quarantine.c.input_digest, quarantine.c.quarantine_id
+).where(
+    quarantine.c.system == sa.bindparam("at"),
+    quarantine.c.hub_id.in_(sa.bindparam("ids", expanding=True)),
+    quarantine.c.direction == OUTBOUND,
+    quarantine.c.state == "open",
+)
+
+
 def of_records(conn: sa.Connection, system: str, hub_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
     """Returns what the system refused: hub id -> field ('' for the whole record) -> digest of the refused input."""
-    table = quarantine.c
-    rows = conn.execute(
-        sa.select(table.hub_id, table.field, table.input_digest).where(
-            table.system == system,
-            table.hub_id.in_(hub_ids),
-            table.direction == OUTBOUND,
-            table.state == "open",
-        )
-    )
+    rows = conn.execute(_REFUSED, {"at": system, "ids": list(hub_ids)})
     found: dict[str, dict[str, bytes]] = {}
-    for hub_id, name, digest in rows:
+    for hub_id, name, digest, _ in rows:
         found.setdefault(hub_id, {})[name] = bytes(digest)
     return found
 
 
-_HOLDS_ANY = sa.select(
-    sa.exists().where(
-        quarantine.c.system == sa.bindparam("at"),
-        quarantine.c.object == sa.bindparam("of"),
-        quarantine.c.state == "open",
+_HOLDS_ANY = Prepared(
+    sa.select(
+        sa.exists().where(
+            quarantine.c.system == sa.bindparam("at"),
+            quarantine.c.object == sa.bindparam("of"),
+            quarantine.c.state == "open",
+        )
     )
 )
 
 
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether any record of an object is held out."""
-    return bool(conn.execute(_HOLDS_ANY, {"at": system, "of": object_}).scalar_one())
+    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).scalar_one())
 
 
 def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, bytes]:
@@ -212,12 +215,14 @@ def listing(conn: sa.Connection, entity: str, *, quarantine_id: str | None = Non
     ]
 
 
+_CAUSES = Prepared(
+    sa.select(quarantine.c.system, quarantine.c.code, quarantine.c.field, sa.func.count())
+    .where(quarantine.c.entity == sa.bindparam("of"), quarantine.c.state == "open")
+    .group_by(quarantine.c.system, quarantine.c.code, quarantine.c.field)
+)
+
+
 def causes(conn: sa.Connection, entity: str) -> list[tuple[str, str, str, int]]:
     """Returns (system, code, field, rows): one cause makes one line, however many records it blocks."""
-    table = quarantine.c
-    rows = conn.execute(
-        sa.select(table.system, table.code, table.field, sa.func.count())
-        .where(table.entity == entity, table.state == "open")
-        .group_by(table.system, table.code, table.field)
-    )
+    rows = _CAUSES.run(conn, {"of": entity})
     return [(row[0], row[1], row[2], row[3]) for row in rows]

@@ -9,20 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from functools import lru_cache
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from hub.canonical.values import Value
+from hub.core.fates import MERGE
 from hub.core.state import Conflict, GoldenRecord, Hold, Resolution
 from hub.keys.keyring import Keyring
 from hub.store.codec import value_in
+from hub.store.database import Prepared
 from hub.store.review_tables import conflict, hold
 from hub.store.unit_of_work import UnitOfWork
 
 _TABLES = {"conflict": (conflict, conflict.c.conflict_id), "hold": (hold, hold.c.hold_id)}
 LIVE = ("open", "decided")
+
+
+def _live(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.or_(*(table.c.state == state for state in LIVE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +62,41 @@ def load(
     limit: int = 1000,
 ) -> list[Question]:
     """Loads questions; the subjects' keys must be in the ring."""
-    table, key = _TABLES[kind]
-    query = sa.select(table).order_by(key).limit(limit)
+    key = _TABLES[kind][1]
+    values: dict[str, object] = {"most": limit}
     if states:
-        query = query.where(table.c.state.in_(states))
+        values["at"] = list(states)
     if hub_ids is not None:
-        query = query.where(table.c.hub_id.in_(hub_ids))
+        values["ids"] = list(hub_ids)
     if question_id is not None:
-        query = query.where(key == question_id)
-    return [_question_of(ring, kind, key.name, row) for row in conn.execute(query)]
+        values["one"] = question_id
+    rows = conn.execute(_chosen(kind, frozenset(values)), values)
+    return [_question_of(ring, kind, key.name, row) for row in rows]
+
+
+@lru_cache(maxsize=32)
+def _chosen(kind: str, by: frozenset[str]) -> sa.Select[Any]:
+    """Returns the questions of one kind, chosen by the values that will be given."""
+    table, key = _TABLES[kind]
+    query = sa.select(table).order_by(key).limit(sa.bindparam("most"))
+    if "at" in by:
+        query = query.where(table.c.state.in_(sa.bindparam("at", expanding=True)))
+    if "ids" in by:
+        query = query.where(table.c.hub_id.in_(sa.bindparam("ids", expanding=True)))
+    return query.where(key == sa.bindparam("one")) if "one" in by else query
 
 
 def subjects(conn: sa.Connection, kind: str, states: Sequence[str] = LIVE, limit: int = 1000) -> list[str]:
     """Returns the hub ids of the questions that `load` would return."""
+    values: dict[str, object] = {"most": limit, **({"at": list(states)} if states else {})}
+    return list(conn.execute(_owners(kind, bool(states)), values).scalars())
+
+
+@lru_cache(maxsize=8)
+def _owners(kind: str, by_state: bool) -> sa.Select[Any]:
     table, key = _TABLES[kind]
-    query = sa.select(table.c.hub_id).order_by(key).limit(limit)
-    return list(conn.execute(query.where(table.c.state.in_(states)) if states else query).scalars())
+    query = sa.select(table.c.hub_id).order_by(key).limit(sa.bindparam("most"))
+    return query.where(table.c.state.in_(sa.bindparam("at", expanding=True))) if by_state else query
 
 
 def record_of(conn: sa.Connection, kind: str, question_id: str) -> str | None:
@@ -110,6 +136,12 @@ def resolutions(ring: Keyring, questions: Iterable[Question]) -> dict[str, Resol
     return found
 
 
+def answered_by(conn: sa.Connection, question: Question) -> str:
+    """Returns who answered a question, empty while nobody did."""
+    table, key = _TABLES[question.kind]
+    return conn.execute(sa.select(table.c.answered_by).where(key == question.id)).scalar_one() or ""
+
+
 def answer(work: UnitOfWork, question: Question, value: Value, by: str) -> bool:
     """Notes a person's answer, which the next cycle applies; False where a cycle closed the question meanwhile."""
     table, key = _TABLES[question.kind]
@@ -133,7 +165,7 @@ def reconcile(
     closed: dict[str, dict[str, str]] = {"conflict": {}, "hold": {}}
     for question in stood:
         now = asked.get((question.kind, question.field))
-        if now is not None and _digest(work.ring, now) == question.digest and question.state == "open":
+        if now is not None and _digest(work.ring, now) == question.digest and _stands(question):
             del asked[question.kind, question.field]
             continue
         if now is None:
@@ -150,6 +182,11 @@ def reconcile(
             table.insert().values({key.name: (new := work.new_id()), **_row(work, new, run_id, record, item)})
         )
     return len(asked), sum(len(states) for states in closed.values())
+
+
+def _stands(question: Question) -> bool:
+    """Tells whether a question asked again stays as it is; an accepted merge waits until it is carried out."""
+    return question.state == "open" or (question.state == "decided" and question.rule == MERGE)
 
 
 def _digest(ring: Keyring, item: Conflict | Hold) -> bytes:
@@ -184,7 +221,7 @@ _FROZEN = [
     for table, _ in _TABLES.values()
 ]
 _COUNTS = {
-    kind: sa.select(sa.func.count()).where(table.c.entity == sa.bindparam("of"), table.c.state.in_(LIVE))
+    kind: Prepared(sa.select(sa.func.count()).where(table.c.entity == sa.bindparam("of"), _live(table)))
     for kind, (table, _) in _TABLES.items()
 }
 
@@ -199,4 +236,4 @@ def frozen_fields(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, froz
 
 
 def count(conn: sa.Connection, kind: str, entity: str) -> int:
-    return conn.execute(_COUNTS[kind], {"of": entity}).scalar_one()
+    return int(_COUNTS[kind].run(conn, {"of": entity}).scalar_one())

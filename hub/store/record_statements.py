@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.core.state import Binding, BindingState, GoldenState
+from hub.store.database import Prepared
 from hub.store.tables import base, binding, golden, subject_key
 
 # Facets are left out: they repeat what stands sealed, and decoding them costs more than opening the record.
@@ -31,6 +32,12 @@ BASES = (
     sa.select(base, binding.c.hub_id)
     .join(binding, binding.c.binding_id == base.c.binding_id)
     .where(binding.c.hub_id.in_(_IDS))
+)
+DROP_BASES = base.delete().where(base.c.binding_id.in_(_IDS))
+CHANGE = (
+    golden.update()
+    .where(golden.c.hub_id == sa.bindparam("key"))
+    .values({name: sa.bindparam(name) for name in ("revision", "state", "blob", "facets", "updated_at")})
 )
 BY_NATIVE = sa.select(*BINDING).where(
     binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS)
@@ -101,7 +108,7 @@ BINDS_ANY = (
     )
     .limit(1)
 )
-TALLY = (
+TALLY = Prepared(
     sa.select(binding.c.system, binding.c.state, binding.c.dirty, sa.func.count())
     .where(binding.c.entity == sa.bindparam("of"))
     .group_by(binding.c.system, binding.c.state, binding.c.dirty)

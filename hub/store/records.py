@@ -124,6 +124,11 @@ def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_id
     return {row.native_id: binding_of(row) for row in rows}
 
 
+def load_bindings(conn: sa.Connection, hub_ids: Sequence[str]) -> list[Binding]:
+    """Returns the bindings of records without opening the records."""
+    return [binding_of(row) for row in conn.execute(statements.BINDINGS, {"ids": list(hub_ids)})]
+
+
 Glimpse = tuple[str, str, str | None, bytes | None]
 """Is what an unchanged record is recognised by: native id, state, version and digest of what was last seen."""
 
@@ -196,7 +201,7 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
     references.keep(work, pointed)
     _write_bindings(work, new_bindings, old_bindings)
     if collapsed:
-        work.conn.execute(base.delete().where(base.c.binding_id.in_(collapsed)))
+        work.conn.execute(statements.DROP_BASES, {"ids": collapsed})
     bulk_insert(work.conn, base, bases)
 
 
@@ -248,12 +253,7 @@ def _base_row(work: UnitOfWork, item: Binding, record: GoldenRecord, stands: Bas
 def _write_golden(conn: sa.Connection, new: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
     bulk_insert(conn, golden, [{**row, "facets": orjson.dumps(row["facets"]).decode()} for row in new])
     if old:
-        statement = (
-            golden.update()
-            .where(golden.c.hub_id == sa.bindparam("key"))
-            .values({name: sa.bindparam(name) for name in ("revision", "state", "blob", "facets", "updated_at")})
-        )
-        conn.execute(statement, [{**row, "key": row["hub_id"]} for row in old])
+        conn.execute(statements.CHANGE, [{**row, "key": row["hub_id"]} for row in old])
 
 
 def _write_bindings(work: UnitOfWork, new: Sequence[Binding], old: Sequence[tuple[Binding, Binding]]) -> None:
@@ -345,16 +345,19 @@ def binds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     return conn.execute(statements.BINDS_ANY, {"at": system, "of": object_}).first() is not None
 
 
+_COUNTED = ("bound", "creates", "updates", "deletes", "detached", "superseded")
+
+
 def tally(conn: sa.Connection, entity: str) -> dict[str, dict[str, int]]:
     """Returns per system how many bindings are bound, and how many creates, updates and deletes are owed."""
-    rows = conn.execute(statements.TALLY, {"of": entity})
+    rows = statements.TALLY.run(conn, {"of": entity})
     counts: dict[str, dict[str, int]] = {}
     for system, state, dirty, number in rows:
-        entry = counts.setdefault(system, {"bound": 0, "creates": 0, "updates": 0, "deletes": 0, "detached": 0})
+        entry = counts.setdefault(system, dict.fromkeys(_COUNTED, 0))
         if state in (BindingState.ACTIVE, BindingState.DOOMED):
             entry["bound"] += number
-        if state == BindingState.DETACHED:
-            entry["detached"] += number
+        if state in (BindingState.DETACHED, BindingState.SUPERSEDED):
+            entry[state] += number
         if dirty:
             kinds = {BindingState.PENDING: "creates", BindingState.ACTIVE: "updates", BindingState.DOOMED: "deletes"}
             kind = kinds.get(BindingState(state))

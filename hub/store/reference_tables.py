@@ -1,8 +1,8 @@
-"""The tables of references: who points at whom, which observations wait for a parent, and where records once stood."""
+"""The tables of references: who points at whom, what waits for a parent, where records once stood, who became whom."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table
+from sqlalchemy import Column, Double, ForeignKey, Index, String, Table
 
 from hub.store.tables import metadata
 
@@ -35,3 +35,18 @@ former_place = Table(
     Column("native_id", String(160), primary_key=True),
     Column("hub_id", String(64), ForeignKey("golden.hub_id"), nullable=False),
 )
+
+# `survivor_id` is what was accepted; `heir_id` is where a chain of merges ends now, so that one step finds it.
+golden_merge = Table(
+    "golden_merge",
+    metadata,
+    Column("loser_id", String(64), ForeignKey("golden.hub_id"), primary_key=True),
+    Column("survivor_id", String(64), ForeignKey("golden.hub_id"), nullable=False),
+    Column("heir_id", String(64), ForeignKey("golden.hub_id"), nullable=False),
+    Column("entity", String(64), nullable=False),
+    Column("system", String(64), nullable=False),
+    Column("accepted_by", String(64), nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("merged_at", Double, nullable=False),
+)
+Index("golden_merge_by_heir", golden_merge.c.heir_id)

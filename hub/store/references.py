@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from hub.core.state import BindingState, GoldenState
 from hub.store.database import Connection, bulk_insert
-from hub.store.reference_tables import awaited, former_place, golden_ref
+from hub.store.reference_tables import awaited, former_place, golden_merge, golden_ref
 from hub.store.tables import binding, golden, observation
 from hub.store.unit_of_work import UnitOfWork
 
@@ -22,19 +22,24 @@ Place = tuple[str, str]
 """Is an object and a native id of one system."""
 
 _IDS: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
-_OWNERS = sa.select(binding.c.native_id, binding.c.hub_id, binding.c.entity).where(
-    binding.c.system == sa.bindparam("at"),
-    binding.c.object == sa.bindparam("of"),
-    binding.c.native_id.in_(_IDS),
+_HERE = (binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS))
+_OWNERS = (
+    sa.select(binding.c.native_id, binding.c.hub_id, binding.c.entity)
+    .join(golden, golden.c.hub_id == binding.c.hub_id)
+    .where(*_HERE, golden.c.state != GoldenState.MERGED.value)
 )
-_FORMER = (
+_FORMER = sa.union_all(
     sa.select(former_place.c.native_id, golden.c.hub_id, golden.c.entity)
     .join(golden, golden.c.hub_id == former_place.c.hub_id)
     .where(
         former_place.c.system == sa.bindparam("at"),
         former_place.c.object == sa.bindparam("of"),
         former_place.c.native_id.in_(_IDS),
-    )
+    ),
+    # Where a record stood, or stands, that was merged into another one.
+    sa.select(binding.c.native_id, golden_merge.c.heir_id, binding.c.entity)
+    .join(golden_merge, golden_merge.c.loser_id == binding.c.hub_id)
+    .where(*_HERE),
 )
 _PLACES = sa.select(binding.c.hub_id, binding.c.object, binding.c.native_id).where(
     binding.c.system == sa.bindparam("at"),
@@ -108,12 +113,12 @@ def owners(conn: Connection, system: str, places: Iterable[Place]) -> dict[Place
 
 
 def former_owners(conn: Connection, system: str, places: Iterable[Place]) -> dict[Place, tuple[str, str]]:
-    """Returns whose record stood at each place before it moved to another place of the system."""
+    """Returns whose record stood at each place before it moved, or was merged, to another place of the system."""
     return _by_object(conn, _FORMER, system, places)
 
 
 def _by_object(
-    conn: Connection, statement: sa.Select[Any], system: str, places: Iterable[Place]
+    conn: Connection, statement: sa.Executable, system: str, places: Iterable[Place]
 ) -> dict[Place, tuple[str, str]]:
     by_object: dict[str, set[str]] = {}
     for object_, native_id in places:

@@ -10,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from hub.core.guards import Trip
+from hub.store.database import Prepared, bulk_insert
 from hub.store.review_tables import guard_trip
 from hub.store.tables import checkpoint, mapping_version, run, schema_snapshot
 from hub.store.unit_of_work import UnitOfWork
@@ -30,19 +31,32 @@ class Run:
     counts: Mapping[str, int]
 
 
+_END = Prepared(
+    run.update()
+    .where(run.c.run_id == sa.bindparam("key"))
+    .values(
+        ended_at=sa.bindparam("at"),
+        outcome=sa.bindparam("said"),
+        reasons=sa.bindparam("why"),
+        counts=sa.bindparam("number"),
+    )
+)
+
+
 def start(work: UnitOfWork, run_id: str, entity: str, act: str, actor: str) -> None:
     row = {"run_id": run_id, "entity": entity, "act": act, "actor": actor, "started_at": work.now}
-    work.conn.execute(run.insert().values(row))
+    bulk_insert(work.conn, run, [row])
 
 
 def end(work: UnitOfWork, run_id: str, outcome: str, reasons: Sequence[str], counts: Mapping[str, int]) -> None:
     values = {
-        "ended_at": work.now,
-        "outcome": outcome,
-        "reasons": orjson.dumps(list(reasons)).decode(),
-        "counts": orjson.dumps(dict(counts)).decode(),
+        "key": run_id,
+        "at": work.now,
+        "said": outcome,
+        "why": orjson.dumps(list(reasons)).decode(),
+        "number": orjson.dumps(dict(counts)).decode(),
     }
-    work.conn.execute(run.update().where(run.c.run_id == run_id).values(values))
+    _END.run(work.conn, values)
 
 
 def latest(conn: sa.Connection, entity: str, limit: int = 10) -> list[Run]:
@@ -67,26 +81,27 @@ def latest(conn: sa.Connection, entity: str, limit: int = 10) -> list[Run]:
 _HERE = sa.and_(
     *[checkpoint.c[name] == sa.bindparam(f"at_{name}") for name in ("entity", "system", "object", "stream")]
 )
-_CURSOR = sa.select(checkpoint.c.cursor, checkpoint.c.scope).where(_HERE)
-_MOVED_AT = sa.select(checkpoint.c.moved_at).where(_HERE)
-_MOVE = (
+_CURSOR = Prepared(sa.select(checkpoint.c.cursor, checkpoint.c.scope).where(_HERE))
+_MOVED_AT = Prepared(sa.select(checkpoint.c.moved_at).where(_HERE))
+_DROP = Prepared(checkpoint.delete().where(_HERE))
+_MOVE = Prepared(
     checkpoint.update()
     .where(_HERE)
     .values({name: sa.bindparam(f"new_{name}") for name in ("scope", "cursor", "run_id", "moved_at")})
 )
-_GUARDS = sa.select(guard_trip).where(guard_trip.c.entity == sa.bindparam("of"))
+_GUARDS = Prepared(sa.select(guard_trip).where(guard_trip.c.entity == sa.bindparam("of")))
 
 
 def load_cursor(
     conn: sa.Connection, entity: str, system: str, object_: str, stream: str, scope: str
 ) -> Mapping[str, Any] | None:
     """Returns the stored cursor, or None when there is none for this scope: then the listing starts over."""
-    row = conn.execute(_CURSOR, _key(entity, system, object_, stream)).one_or_none()
+    row = _CURSOR.run(conn, _key(entity, system, object_, stream)).one_or_none()
     return orjson.loads(row.cursor) if row is not None and row.scope == scope else None
 
 
 def cursor_moved_at(conn: sa.Connection, entity: str, system: str, object_: str, stream: str) -> float | None:
-    return conn.execute(_MOVED_AT, _key(entity, system, object_, stream)).scalar_one_or_none()
+    return _MOVED_AT.run(conn, _key(entity, system, object_, stream)).scalar_one_or_none()
 
 
 def save_cursor(
@@ -101,13 +116,13 @@ def save_cursor(
 ) -> None:
     values = {"scope": scope, "cursor": orjson.dumps(cursor).decode(), "run_id": run_id, "moved_at": work.now}
     new = {f"new_{name}": value for name, value in values.items()}
-    if not work.conn.execute(_MOVE, {**_key(entity, system, object_, stream), **new}).rowcount:
+    if not _MOVE.run(work.conn, {**_key(entity, system, object_, stream), **new}).rowcount:
         key = {"entity": entity, "system": system, "object": object_, "stream": stream}
-        work.conn.execute(checkpoint.insert(), {**key, **values})
+        bulk_insert(work.conn, checkpoint, [{**key, **values}])
 
 
 def drop_cursor(work: UnitOfWork, entity: str, system: str, object_: str, stream: str) -> None:
-    work.conn.execute(checkpoint.delete().where(_HERE), _key(entity, system, object_, stream))
+    _DROP.run(work.conn, _key(entity, system, object_, stream))
 
 
 def _key(entity: str, system: str, object_: str, stream: str) -> dict[str, str]:
@@ -131,7 +146,7 @@ class GuardRow:
 
 
 def guards(conn: sa.Connection, entity: str) -> list[GuardRow]:
-    rows = conn.execute(_GUARDS, {"of": entity})
+    rows = _GUARDS.run(conn, {"of": entity})
     return [
         GuardRow(
             row.entity,
@@ -188,18 +203,26 @@ def _guard(entity: str, system: str, guard: str) -> sa.ColumnElement[bool]:
     return sa.and_(guard_trip.c.entity == entity, guard_trip.c.system == system, guard_trip.c.guard == guard)
 
 
+_USED = Prepared(
+    sa.select(mapping_version.c.version).where(
+        mapping_version.c.system == sa.bindparam("at"),
+        mapping_version.c.object == sa.bindparam("of"),
+        mapping_version.c.version == sa.bindparam("is"),
+    )
+)
+_MAPPED_FIELDS = Prepared(sa.select(mapping_version).where(mapping_version.c.system == sa.bindparam("at")))
+
+
 def use_mapping(work: UnitOfWork, system: str, object_: str, version: str, fields: Sequence[str]) -> None:
     """Notes the canonical fields that a mapping maps, so that a base agreed under it can be read later."""
     row = {"system": system, "object": object_, "version": version, "used_at": work.now}
-    table = mapping_version.c
-    known = sa.select(table.version).where(table.system == system, table.object == object_, table.version == version)
-    if work.conn.execute(known).scalar_one_or_none() is None:
-        work.conn.execute(mapping_version.insert().values(**row, fields=orjson.dumps(sorted(fields)).decode()))
+    if _USED.run(work.conn, {"at": system, "of": object_, "is": version}).scalar_one_or_none() is None:
+        bulk_insert(work.conn, mapping_version, [{**row, "fields": orjson.dumps(sorted(fields)).decode()}])
 
 
 def mapped_fields(conn: sa.Connection, system: str) -> dict[tuple[str, str], frozenset[str]]:
     """Returns what every mapping ever used with a system mapped: (object, version) -> canonical fields."""
-    rows = conn.execute(sa.select(mapping_version).where(mapping_version.c.system == system))
+    rows = _MAPPED_FIELDS.run(conn, {"at": system})
     return {(row.object, row.version): frozenset(orjson.loads(row.fields)) for row in rows}
 
 
@@ -212,14 +235,17 @@ class AcceptedSchema:
     taken_at: float
 
 
+_DESCRIBED = sa.and_(schema_snapshot.c.system == sa.bindparam("at"), schema_snapshot.c.object == sa.bindparam("of"))
+_ACCEPTED = Prepared(sa.select(schema_snapshot).where(_DESCRIBED))
+_FORGET = Prepared(schema_snapshot.delete().where(_DESCRIBED))
+
+
 def accepted_schema(conn: sa.Connection, system: str, object_: str) -> AcceptedSchema | None:
-    here = sa.and_(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
-    row = conn.execute(sa.select(schema_snapshot).where(here)).one_or_none()
+    row = _ACCEPTED.run(conn, {"at": system, "of": object_}).one_or_none()
     return None if row is None else AcceptedSchema(orjson.loads(row.body), row.mapping_version, row.taken_at)
 
 
 def accept_schema(work: UnitOfWork, system: str, object_: str, digest: str, body: str, mapping: str) -> None:
-    here = sa.and_(schema_snapshot.c.system == system, schema_snapshot.c.object == object_)
-    work.conn.execute(schema_snapshot.delete().where(here))
+    _FORGET.run(work.conn, {"at": system, "of": object_})
     row = {"system": system, "object": object_, "digest": digest, "body": body, "mapping_version": mapping}
-    work.conn.execute(schema_snapshot.insert().values(**row, taken_at=work.now))
+    bulk_insert(work.conn, schema_snapshot, [{**row, "taken_at": work.now}])

@@ -17,7 +17,7 @@ from hub.kernel.failpoints import hit
 from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
-from hub.store.database import WRITE, bulk_insert, store_errors
+from hub.store.database import WRITE, Prepared, bulk_insert, store_errors
 from hub.store.share_tables import share
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
 
@@ -100,32 +100,34 @@ class Store:
         """Appends the events of a unit of work to the log, last before its commit."""
         if not work.events:
             return
-        epoch, seq = work.conn.execute(_HEAD).one()
-        row = work.conn.execute(_ENTRY, {"at_epoch": epoch, "at_seq": seq}).one_or_none()
+        epoch, seq = _HEAD.run(work.conn).one()
+        row = _ENTRY.run(work.conn, {"at_epoch": epoch, "at_seq": seq}).one_or_none()
         last = None if row is None else (row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain))
         rows = self.append(last, work.events)
         names = ("epoch", "seq", "body", "leaf", "chain")
         bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
-        work.conn.execute(_MOVE_HEAD, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
+        _MOVE_HEAD.run(work.conn, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
 
 
-# Statements of every unit of work are built once: building one costs more than running it.
-_HEAD = sa.select(audit_head.c.epoch, audit_head.c.seq).where(audit_head.c.id == 1).with_for_update()
-_ENTRY = sa.select(audit_entry).where(
-    audit_entry.c.epoch == sa.bindparam("at_epoch"), audit_entry.c.seq == sa.bindparam("at_seq")
+# What every unit of work asks.
+_HEAD = Prepared(sa.select(audit_head.c.epoch, audit_head.c.seq).where(audit_head.c.id == 1).with_for_update())
+_ENTRY = Prepared(
+    sa.select(audit_entry).where(
+        audit_entry.c.epoch == sa.bindparam("at_epoch"), audit_entry.c.seq == sa.bindparam("at_seq")
+    )
 )
-_MOVE_HEAD = (
+_MOVE_HEAD = Prepared(
     audit_head.update().where(audit_head.c.id == 1).values(epoch=sa.bindparam("to_epoch"), seq=sa.bindparam("to_seq"))
 )
 # Locked, so that nobody takes the lease over between this look and the commit; SQLite has one writer anyway.
-_EPOCH = sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of")).with_for_update(read=True)
-_TURN = sa.select(share.c.turn).where(share.c.share_id == sa.bindparam("of")).with_for_update(read=True)
+_EPOCH = Prepared(sa.select(lease.c.epoch).where(lease.c.entity == sa.bindparam("of")).with_for_update(read=True))
+_TURN = Prepared(sa.select(share.c.turn).where(share.c.share_id == sa.bindparam("of")).with_for_update(read=True))
 
 
 def _check_epoch(conn: sa.Connection, held: Lease) -> None:
-    valid = conn.execute(_EPOCH, {"of": held.entity}).scalar_one_or_none() == held.epoch
+    valid = _EPOCH.run(conn, {"of": held.entity}).scalar_one_or_none() == held.epoch
     if valid and held.share is not None:
-        valid = conn.execute(_TURN, {"of": held.share[0]}).scalar_one_or_none() == held.share[1]
+        valid = _TURN.run(conn, {"of": held.share[0]}).scalar_one_or_none() == held.share[1]
     if not valid:
         raise LeaseLost(
             f"another process took over the cycle of {held.entity}; this one stops without writing",

@@ -34,6 +34,9 @@ class Loaded:
     linked: dict[str, Identity] = attribute(default_factory=dict)
     marks: dict[str, Marks] = attribute(default_factory=dict)
     strayed: dict[str, frozenset[str]] = attribute(default_factory=dict)
+    twins: dict[str, frozenset[str]] = attribute(default_factory=dict)
+    inherited: set[tuple[str, str, str]] = attribute(default_factory=set)
+    """Places of merged records, (system, object, native id), that their heirs are about to take over."""
     children: dict[str, int] = attribute(default_factory=dict)
     late: list[str] = attribute(default_factory=list)
 
@@ -103,6 +106,9 @@ def settle_moves(run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome],
         seen = None if outcome.identity is None else outcome.identity.observation
         if seen is not None and (names := loaded.strayed.get(seen.obs_id)):
             remind(run, work, seen.system, outcome.plan.golden, names)
+        for item in outcome.observations:
+            if names := loaded.twins.get(item.obs_id):
+                remind(run, work, item.system, outcome.plan.golden, names)
 
 
 def _waiting(outcome: Outcome, frozen: frozenset[str]) -> set[str]:

@@ -207,9 +207,9 @@ def standing(run: RunContext) -> Standing:
 
 def read_standing(conn: Connection, entity: str) -> Standing:
     open_intents = intents.count(conn, entity)
-    depth = inbox.depth(conn, entity)
+    depth, owed = inbox.depth(conn, entity), records.tally(conn, entity)
     return Standing(
-        {system: dict(counts) for system, counts in records.tally(conn, entity).items()},
+        owed,
         depth.get("new", 0),
         {
             "conflicts": questions.count(conn, "conflict", entity),
@@ -218,6 +218,7 @@ def read_standing(conn: Connection, entity: str) -> Standing:
             "asked_writes": open_intents.get("asked", 0),
             "uncertain_writes": open_intents.get("uncertain", 0) + open_intents.get("sent", 0),
             "parked": depth.get("parked", 0),
+            "merges_there": sum(counts["superseded"] for counts in owed.values()),
         },
         tuple(runs.guards(conn, entity)),
         tuple(quarantine.causes(conn, entity)),

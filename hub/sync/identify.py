@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.core.match import Candidate, Certainty, judge
 from hub.core.state import GoldenRecord, Observation
-from hub.store import intents, matches, quarantine, records
+from hub.store import intents, matches, merges, quarantine, records
 from hub.store.database import Connection
 from hub.store.matches import Shared
 from hub.store.unit_of_work import UnitOfWork
@@ -35,6 +35,10 @@ def identify(run: RunContext, conn: Connection, system: str, found: Sequence[Obs
     """Judges a batch of unbound observations of one system: a fixed number of queries, whatever its size."""
     keys = matches.keys_of(conn, [item.obs_id for item in found])
     shared = matches.share(conn, run.entity, [digest for by_rule in keys.values() for digest in by_rule.values()])
+    heirs = merges.heirs(conn, [item.stamp for item in found if item.stamp])
+    if heirs:
+        # A record that carries the id of a merged one belongs to whoever stands for it now.
+        found = [replace(item, stamp=heirs.get(item.stamp, item.stamp)) if item.stamp else item for item in found]
     stamps = records.load_golden(conn, run.ring, [item.stamp for item in found if item.stamp])
     names = sorted({hub for entry in shared.values() for hub in entry.golden if len(entry.golden) <= COMMON})
     replies = _answers(conn, system, found)

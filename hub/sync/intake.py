@@ -13,6 +13,7 @@ from hub.core.state import (
     Binding,
     BindingState,
     GoldenRecord,
+    GoldenState,
     Kind,
     Observation,
     Resolution,
@@ -21,22 +22,24 @@ from hub.core.state import (
 )
 from hub.kernel.clock import iso
 from hub.kernel.failpoints import hit
-from hub.store import history, inbox, matches, questions, records, references
+from hub.store import history, inbox, matches, merges, questions, records, references
 from hub.store.database import Connection
 from hub.store.inbox import Queued, Wait
 from hub.store.questions import Question
-from hub.store.records import Stored, Write, binding_id
+from hub.store.records import Stored, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.backfill import half_read
 from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves
 from hub.sync.engine import CUT_SHORT, RunContext
 from hub.sync.identify import Identity, identify, note_decisions
+from hub.sync.merging import carry_out, repoint
 from hub.sync.moves import stray, strayed_by
 from hub.sync.rebuild import base_of_stamped, recognise, stamped
-from hub.sync.references import split, wake
+from hub.sync.references import Split, follow_heirs, split, wake
 from hub.sync.rollup import edits_of, note
 from hub.sync.survivors import find_survivors
 from hub.sync.trail import bound_event, changed_event, created_event
+from hub.sync.writes import taken_over, write_of
 
 
 def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
@@ -44,22 +47,22 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
     closed = frozenset(shut)
     wake(run)
     with run.store.read() as conn:
-        if not inbox.depth(conn, run.entity).get(Wait.NEW.value):
-            return 0
+        new = inbox.depth(conn, run.entity).get(Wait.NEW.value)
         half = half_read(run, conn)
     if half:
         # A namesake may be on a page that was not read yet: nobody is matched to anybody until then.
-        return _consume(run, closed, lambda row: row.hub_id is not None)
+        return _consume(run, closed, lambda row: row.hub_id is not None) if new else 0
     planned = 0
-    if run.rebuild is not None:
+    if new and run.rebuild is not None:
         # Who carries a hub id is bound before anybody is judged by evidence.
         planned = _consume(run, closed, stamped)
-    if not run.cut_short():
+    if new and not run.cut_short():
         planned += _consume(run, closed)
     if run.cut_short():
         return planned
-    # Records of this entity that point at each other are known by now.
-    return planned + _consume(run, closed) if wake(run) else planned
+    # Records of this entity that point at each other are known by now, and so is everything said of merged ones.
+    again = [new and wake(run), carry_out(run), repoint(run)]
+    return planned + _consume(run, closed) if any(again) else planned
 
 
 def _consume(run: RunContext, closed: frozenset[str], only: Callable[[Queued], bool] = lambda row: True) -> int:
@@ -95,7 +98,10 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         if item.hub_id is None
     }
     with run.store.begin(run.held) as work:
-        records.write(work, [_write_of(run, outcome) for outcome in outcomes])
+        taken = taken_over(outcomes, loaded)
+        for system, object_, native_id in taken:
+            merges.release(work, system, object_, [native_id])
+        records.write(work, [write_of(run, outcome, taken) for outcome in outcomes])
         history.keep(work, run.run_id, [(o.plan.golden, o.plan.changes) for o in outcomes if o.before is not None])
         _settle_questions(run, work, outcomes, loaded.asked)
         settle_inbox(run, work, outcomes, loaded)
@@ -108,7 +114,7 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         records.place_new(work, run.entity, run.systems())
         note(run, work, [o.plan.golden for o in outcomes if o.before is None or o.plan.changes])
         for outcome in outcomes:
-            _audit(run, work, outcome, loaded.survivors)
+            _audit(run, work, outcome)
     hit("batch_taken_in")
     _count(run, outcomes)
     return len(outcomes)
@@ -139,6 +145,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
             seen.append(loaded.linked[hub_id].observation)
         loaded.seen[hub_id] = seen
     _resolve(run, conn, loaded)
+    _silence_merged(run, loaded)
     if run.rules.policy.on_delete is not OnDelete.DETACH:
         loaded.children = references.children(conn, _stricken(loaded))
     if known:
@@ -149,7 +156,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
         if run.rules.policy.oscillation:
             loaded.returns = history.returns(conn, known, since, run.rules.policy.oscillation)
     find_survivors(run, conn, loaded.seen)
-    loaded.survivors = _survivors(conn, loaded.seen)
+    loaded.survivors = _survivors(conn, loaded)
     _leave_heirs(loaded)
     return loaded
 
@@ -158,13 +165,44 @@ def _resolve(run: RunContext, conn: Connection, loaded: Loaded) -> None:
     """Resolves the references of everything that was seen; what waits for a parent is taken out and kept apart."""
     if not run.rules.references:
         return
-    flat = [item for items in loaded.seen.values() for item in items]
+    owners = [hub_id for hub_id, items in loaded.seen.items() for _ in items]
+    flat = follow_heirs(run, conn, [item for items in loaded.seen.values() for item in items])
     for system in sorted({item.system for item in flat} - {HUB}):
         found = split(run, system, conn, flat, known=True)
         loaded.marks |= found.marks
         loaded.strayed |= found.strayed
+        if found.twins:
+            flat = [_untwin(loaded, owner, item, found) for owner, item in zip(owners, flat, strict=True)]
     rest = iter(flat)
     loaded.seen = {hub_id: [next(rest) for _ in items] for hub_id, items in loaded.seen.items()}
+
+
+def _untwin(loaded: Loaded, hub_id: str, item: Observation, found: Split) -> Observation:
+    """Takes a reference to a living twin of the parent for what it is: an edit, unless it was the parent before.
+
+    Either way it is reminded of, so that the record comes to show the place where the parent itself stands.
+    """
+    stored = loaded.stored.get(hub_id)
+    heirs = found.twins.get(item.obs_id, {}) if stored is not None else {}
+    chosen = {name: heir for name, heir in heirs.items() if stored and stored.golden.fields.get(name) != heir}
+    if not chosen:
+        return item
+    loaded.twins[item.obs_id] = frozenset(chosen)
+    loaded.strayed[item.obs_id] = loaded.strayed.get(item.obs_id, frozenset()) - chosen.keys()
+    return replace(item, fields={**item.fields, **chosen})
+
+
+def _silence_merged(run: RunContext, loaded: Loaded) -> None:
+    """Lets what is shown of records that were merged into others wait for no parent."""
+    for hub_id, items in loaded.seen.items():
+        stored = loaded.stored.get(hub_id)
+        if stored is not None and stored.golden.state is GoldenState.MERGED:
+            names = run.rules.pointers
+            loaded.seen[hub_id] = [
+                replace(i, fields={n: v for n, v in i.fields.items() if n not in names}) for i in items
+            ]
+            for item in items:
+                loaded.marks.pop(item.obs_id, None)
 
 
 def _stricken(loaded: Loaded) -> list[str]:
@@ -208,15 +246,21 @@ def _reopen(run: RunContext, row: Queued) -> Observation:
     return found if row.state is Wait.NEW else replace(found, version=None)
 
 
-def _survivors(conn: Connection, seen: Mapping[str, Sequence[Observation]]) -> dict[tuple[str, str, str], str]:
-    merged = [item for items in seen.values() for item in items if item.kind is Kind.MERGED and item.survivor]
+def _survivors(conn: Connection, loaded: Loaded) -> dict[tuple[str, str, str], str]:
+    """Returns whose record each survivor of a vendor's merge is; what a merged record holds is its heir's."""
+    merged = [item for items in loaded.seen.values() for item in items if item.kind is Kind.MERGED and item.survivor]
     found: dict[tuple[str, str, str], str] = {}
-    for system, object_ in {(item.system, item.object) for item in merged}:
-        ids = [str(item.survivor) for item in merged if (item.system, item.object) == (system, object_)]
-        for native_id, bound in records.bindings_by_native(conn, system, object_, ids).items():
-            found[system, object_, native_id] = bound.hub_id
+    for system in {item.system for item in merged}:
+        places = {(item.object, str(item.survivor)) for item in merged if item.system == system}
+        owners = references.owners(conn, system, places)
+        former = references.former_owners(conn, system, places - owners.keys())
+        # A place that a merged record holds can be taken over; one that was left before is nobody's any more.
+        held = merges.held_places(conn, system, former)
+        loaded.inherited |= {(system, *place) for place in held}
+        for place, (hub_id, _) in {**former, **owners}.items():
+            found[system, *place] = hub_id
     # Of several losers of one unbound survivor only the first can hand its binding on.
-    for hub_id, items in seen.items():
+    for hub_id, items in loaded.seen.items():
         for item in items:
             if item.kind is Kind.MERGED and item.survivor:
                 found.setdefault((item.system, item.object, item.survivor), hub_id)
@@ -315,32 +359,6 @@ def _side(run: RunContext, found: Binding, base: Base | None, seen: Observation 
     return Side(found, base, seen, readable, scope.writable, scope.clearable, link.shows_empty(found.object))
 
 
-def _write_of(run: RunContext, outcome: Outcome) -> Write:
-    plan = outcome.plan
-    bindings = tuple(
-        replace(
-            planned.binding,
-            agreed_revision=plan.golden.revision,
-            mapping_version=_mapped_by(run, side, planned.binding.mapping_version),
-        )
-        for side, planned in zip(outcome.snapshot.sides, plan.sides, strict=True)
-    )
-    untouched = outcome.before.bindings if outcome.before else ()
-    moved = {item.binding_id for item in bindings}
-    others = tuple(item for item in untouched if item.binding_id not in moved)
-    bases = {side.binding.binding_id: side.base for side in plan.sides}
-    if outcome.before:
-        bases |= {item.binding_id: outcome.before.bases.get(item.binding_id) for item in others}
-    facets = run.rules.facets(plan.golden.fields)
-    return Write(outcome.before, plan.golden, bindings + others, bases, facets, run.rules.pointers)
-
-
-def _mapped_by(run: RunContext, side: Side, before: str | None) -> str | None:
-    """Returns the mapping under which a base stands: the present one as soon as the record was seen through it."""
-    seen = side.observation
-    return run.links[side.system].mapping.version if seen is not None and seen.kind is Kind.UPSERT else before
-
-
 def _settle_questions(
     run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome], asked: Mapping[str, list[Question]]
 ) -> None:
@@ -353,21 +371,14 @@ def _settle_questions(
             run.tally.add("questions_closed", closed)
 
 
-def _audit(run: RunContext, work: UnitOfWork, outcome: Outcome, survivors: Mapping[tuple[str, str, str], str]) -> None:
+def _audit(run: RunContext, work: UnitOfWork, outcome: Outcome) -> None:
     if outcome.before is None:
         work.audit(created_event(run, outcome.plan.golden))
     elif outcome.plan.changes:
         work.audit(changed_event(run, outcome.plan.golden, outcome.plan.changes))
     for action in outcome.plan.actions:
         if action.act not in (Act.CREATE, Act.UPDATE):
-            heirs = survivors if action.act is Act.MERGE_GOLDEN else {}
-            work.audit(bound_event(run, outcome.plan.golden.hub_id, action, _heir(outcome, action.system, heirs)))
-
-
-def _heir(outcome: Outcome, system: str, survivors: Mapping[tuple[str, str, str], str]) -> str | None:
-    """Returns the golden record into which this one is proposed to be merged."""
-    seen = next((s.observation for s in outcome.snapshot.sides if s.system == system), None)
-    return None if seen is None else survivors.get((system, seen.object, seen.survivor or ""))
+            work.audit(bound_event(run, outcome.plan.golden.hub_id, action))
 
 
 def _count(run: RunContext, outcomes: Sequence[Outcome]) -> None:

@@ -43,7 +43,14 @@ def follow(run: RunContext, work: UnitOfWork, moved: Sequence[Moved]) -> None:
 def remind(run: RunContext, work: UnitOfWork, system: str, child: GoldenRecord, names: Iterable[str]) -> None:
     """Notes at a child that was taken in from a system that it shows the place which its parent had left there."""
     fields = {name: parent for name in names if isinstance(parent := child.fields.get(name), str)}
-    _note(run, work, MOVED + system, {(child.hub_id, child.entity): fields})
+    remind_of(run, work, system, {(child.hub_id, child.entity): fields})
+
+
+def remind_of(
+    run: RunContext, work: UnitOfWork, system: str, pointing: Mapping[tuple[str, str], Mapping[str, str]]
+) -> None:
+    """Notes at children, by (hub id, entity), which references show a place in a system that their parent left."""
+    _note(run, work, MOVED + system, pointing)
 
 
 def _note(

@@ -163,6 +163,10 @@ def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Store
 def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Stored, known: _Known, page: _Page) -> None:
     golden = stored.golden
     base = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
+    if base == {} and binding.version is None:
+        # It took another record's place: nobody has looked at it yet.
+        page.look.setdefault(str(binding.object), []).append(str(binding.native_id))
+        return
     frozen = known.frozen.get(golden.hub_id, frozenset())
     debt: Debt = debts(golden, side_of(link, binding, base, golden), base, frozen)
     if not debt.fields:

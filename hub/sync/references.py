@@ -17,7 +17,7 @@ from functools import cached_property
 from hub.canonical.values import Value
 from hub.core.state import UNSET, Base, Fields, Kind, Observation
 from hub.mapping.references import is_native_ref, native_ref, parse_ref
-from hub.store import inbox, matches, records, references
+from hub.store import inbox, matches, merges, records, references
 from hub.store.database import Connection
 from hub.store.records import Stored
 from hub.store.references import Awaited, Place
@@ -33,6 +33,8 @@ class Split:
 
     marks: dict[str, Marks] = attribute(default_factory=dict)
     strayed: dict[str, frozenset[str]] = attribute(default_factory=dict)
+    twins: dict[str, Mapping[str, str]] = attribute(default_factory=dict)
+    """Fields that show a living record of a merged one, with the record that stands for it: maybe an edit."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,9 @@ def split(run: RunContext, system: str, conn: Connection, items: list[Observatio
         former = references.former_owners(conn, system, [parse_ref(mark) for mark in marks.values()])
         left = {name: former[parse_ref(mark)][0] for name, mark in marks.items() if parse_ref(mark) in former}
         _take_out(items, place, frozenset(left), found.strayed)
+        if left and known:
+            alive = merges.twin_places(conn, system, [parse_ref(marks[name]) for name in left])
+            found.twins[item.obs_id] = {n: heir for n, heir in left.items() if parse_ref(marks[n]) in alive}
         if left and not known:
             items[place] = replace(items[place], fields={**items[place].fields, **left})
         waiting = {name: mark for name, mark in marks.items() if name not in left}
@@ -171,6 +176,19 @@ def split(run: RunContext, system: str, conn: Connection, items: list[Observatio
     if known:
         _lacking(run, system, items, found)
     return found
+
+
+def follow_heirs(run: RunContext, conn: Connection, items: Sequence[Observation]) -> list[Observation]:
+    """Returns observations that name records which still stand: what was merged meanwhile is its heir."""
+    names = run.rules.pointers
+    heirs = merges.heirs(conn, [v for item in items for n in names if isinstance(v := item.fields.get(n), str)])
+    if not heirs:
+        return list(items)
+    made = []
+    for item in items:
+        moved = {n: heirs[str(v)] for n in names if (v := item.fields.get(n)) in heirs}
+        made.append(replace(item, fields={**item.fields, **moved}) if moved else item)
+    return made
 
 
 def _lacking(run: RunContext, system: str, items: list[Observation], found: Split) -> None:

@@ -27,7 +27,7 @@ from hub.sync.observe import observe
 from hub.sync.references import awaits, marks_of, orphan, parks, resolve_seen
 
 _ABSENT = {"absent": True}
-_ALIVE = frozenset({BindingState.ACTIVE.value, BindingState.DOOMED.value})
+_ALIVE = frozenset({BindingState.ACTIVE.value, BindingState.DOOMED.value, BindingState.SUPERSEDED.value})
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ def linked_event(run: RunContext, hub_id: str, system: str, certainty: str, rule
     )
 
 
-def bound_event(run: RunContext, hub_id: str, action: Action, heir: str | None) -> Event:
-    """Returns the event of a binding that changed hands or ended; `heir` is the record to merge this one into."""
+def bound_event(run: RunContext, hub_id: str, action: Action, heir: str | None = None) -> Event:
+    """Returns the event of a binding that changed hands or ended; `heir` is the record that took it over."""
     return Event(
         "binding.change",
         run.entity,
@@ -40,6 +40,21 @@ def bound_event(run: RunContext, hub_id: str, action: Action, heir: str | None) 
         code=action.act.value,
         reason=f"{action.reason}: {heir}" if heir else action.reason,
         connection=action.system,
+        corr=run.run_id,
+    )
+
+
+def merged_event(run: RunContext, loser: GoldenRecord, survivor: str, system: str, by: str) -> Event:
+    """Returns the event of a golden record that was merged into another one, as a person had accepted."""
+    digest = run.ring.digest(b"record", orjson.dumps(dict(loser.fields), option=orjson.OPT_SORT_KEYS))
+    return Event(
+        "golden.merge",
+        loser.entity,
+        loser.hub_id,
+        reason=survivor,
+        digest=digest.hex(),
+        connection=system,
+        approver=by,
         corr=run.run_id,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from hub.core.fates import APART, JOIN, MERGE
 from hub.core.state import HUB, Kind, Observation
 from hub.store import inbox, intents, matches, quarantine, questions, records, runs
 from hub.store.intents import IntentState
@@ -56,9 +57,14 @@ def answer_questions(world: World, choose: Choose, kinds: tuple[str, ...] = ("co
 
 
 def any_candidate(rng: Random) -> Choose:
-    """Picks one of the values that compete; a question about a delete is answered by keeping or letting go."""
+    """Picks one of the values that compete; a question about a delete is answered by keeping or letting go.
+
+    Whether two records are one that a system merged is answered by yes most of the time.
+    """
 
     def choose(question: Question) -> Any:
+        if question.rule == MERGE:
+            return rng.choice((JOIN, JOIN, JOIN, APART))
         if question.field == "*":
             return rng.choice(("restore", "detach"))
         return rng.choice([value for _, value in question.candidates])

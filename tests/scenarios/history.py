@@ -6,6 +6,7 @@ Each step draws from a random stream of its own, so that a step can be left out 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from connectors.base import Capabilities, Deletes
 from connectors.memory import FULL, FaultKind, Killed
 from hub.sync.cycle import Report
-from tests.scenarios import desk, kin
+from tests.scenarios import desk, kept, kin
 from tests.scenarios.invariants import check_always, check_quiet
 from tests.scenarios.world import ENTITIES, ENTITY, ENTITY_OF, OBJECTS, PLACES, SystemSpec, World, waiting_intents
 
@@ -45,6 +46,8 @@ class History:
     checkpoints: list[list[Any]] = field(default_factory=list)
     edits: list[tuple[str, str, Any]] = field(default_factory=list)
     answers: list[tuple[str, str, Any]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    began_at: float = 0.0
     kills: int = 0
     cycles: int = 0
 
@@ -52,12 +55,22 @@ class History:
         self.notes.append(text)
 
 
+KEPT = 0.02
+"""The share of histories that go on from a store of an earlier release."""
+MERGING = 0.35
+"""The share of histories in which a system merges two of its clients before anything else happens."""
 THREE = 0.3
 """The share of histories with clients, tickets and visits; the others, of clients alone, are faster."""
 UNHIDDEN = frozenset({"kind", "name", "FullName", "client", "PersonRef", "CompanyRef", "AboutRef", "channel"})
 
 
 def make_world(seed: int) -> World:
+    """Draws a world; now and then one that an earlier release left behind, migrated."""
+    kinship = Random(f"kept:{seed}")
+    return kept.open_kept(kinship.choice(kept.STORES), seed) if kinship.random() < KEPT else _drawn_world(seed)
+
+
+def _drawn_world(seed: int) -> World:
     """Draws two to four systems, two of one kind among most of them, and what each of them can do."""
     rng, kinship = Random(f"world:{seed}"), Random(f"kinship:{seed}")
     names = rng.choice(
@@ -273,20 +286,55 @@ def do_delete(history: History, rng: Random) -> None:
 
 
 def do_merge(history: History, rng: Random) -> None:
+    """Merges two clients of a system, at times a chain of three, and goes on working with what is left of them."""
     world = history.world
-    system = rng.choice(sorted(world.systems))
+    telling = [spec.name for spec in world.specs if spec.can.merge_feed]
+    system = rng.choice(telling if telling and rng.random() < 0.7 else sorted(world.systems))
+    if rng.random() < 0.7:
+        _make_mergeable(history, rng, system)
+    for _ in range(rng.choice((1, 1, 2))):
+        pair = _pair(world, rng, system)
+        if pair is None:
+            return
+        loser, survivor = pair
+        world.join(_who(world, system, loser), _who(world, system, survivor))
+        elsewhere = [
+            (name, key)
+            for name in sorted(world.systems)
+            for key in kin.living(world, name, ENTITY)
+            if name != system and world.same(_who(world, name, key), _who(world, system, survivor))
+        ]
+        world.merge(system, loser, survivor)
+        history.note(f"merge {system} {loser} -> {survivor}")
+        if rng.random() < 0.4:
+            _edit(history, *rng.choice([(system, survivor), *elsewhere]), draw_fields(rng, 2))
+
+
+def _pair(world: World, rng: Random, system: str) -> tuple[str, str] | None:
+    """Returns a loser and a survivor, clients of one object."""
     by_object: dict[str, list[str]] = {}
-    for key, (object_, _) in sorted(world.live(system).items()):
-        if ENTITY_OF[object_] == ENTITY:
-            by_object.setdefault(object_, []).append(key)
+    for key in kin.living(world, system, ENTITY):
+        by_object.setdefault(world.object_of(system, key), []).append(key)
     pairs = [keys for keys in by_object.values() if len(keys) > 1]
     if not pairs:
-        return
+        return None
     loser, survivor = rng.sample(rng.choice(pairs), 2)
-    live = world.live(system)
-    world.join(world.identity(system, loser, live[loser][1]), world.identity(system, survivor, live[survivor][1]))
-    world.merge(system, loser, survivor)
-    history.note(f"merge {system} {loser} -> {survivor}")
+    return loser, survivor
+
+
+def _make_mergeable(history: History, rng: Random, system: str) -> None:
+    """Sees to it that somebody can be merged there, and often that the hub knows both before."""
+    world = history.world
+    known = kin.living(world, system, ENTITY)
+    kinds = {"customer_kind": world.shows(system, known[0])["customer_kind"]} if known else {}
+    for _ in range(max(0, rng.choice((2, 2, 3)) - len(known))):
+        fields = person(history, rng) | kinds
+        kinds = {"customer_kind": fields["customer_kind"]}
+        for name in rng.choice(([system], sorted(world.systems))):
+            history.note(f"create {name} {world.create(name, fields, fields['full_name'])} {fields}")
+    if rng.random() < 0.7 and history.cycles < 2:
+        history.cycles += 1
+        history.note(f"cycle {world.cycle().outcome}")
 
 
 def do_hide(history: History, rng: Random) -> None:
@@ -325,7 +373,8 @@ def do_desk(history: History, rng: Random) -> None:
     act = rng.choice(("edit", "edit", "questions", "matches", "writes", "quarantine"))
     if act == "edit":
         with world.engine.connect() as conn:
-            hub_ids = sorted(row[0] for row in conn.execute(sa.text("SELECT hub_id FROM golden")))
+            rows = conn.execute(sa.text("SELECT hub_id FROM golden WHERE state <> 'merged_into'"))
+            hub_ids = sorted(row[0] for row in rows)
         if hub_ids:
             hub_id, fields = rng.choice(hub_ids), draw_fields(rng, 1)
             if len(world.entities) > 1 and world.goldens()[hub_id].entity != ENTITY:
@@ -388,6 +437,12 @@ def do_fault(history: History, rng: Random) -> None:
         history.note(f"fault {kind} on {operation}")
 
 
+def _told(history: History, report: Report) -> None:
+    """Keeps everything that a report says and counts, to be searched for personal values."""
+    texts = [text for problem in report.problems for text in (problem.en, problem.zh)]
+    history.said += [*report.reasons, *report.counts, *texts]
+
+
 def do_cycle(history: History, rng: Random) -> None:
     """Runs a cycle; in one of three it is killed at some boundary and started anew."""
     history.cycles += 1
@@ -406,6 +461,7 @@ def do_cycle(history: History, rng: Random) -> None:
         check_always(history.world)
         return
     history.world.hub.mortality.kill_after(None)
+    _told(history, report)
     history.note(f"cycle {' '.join(entities)} {report.outcome} {','.join(report.reasons)}")
 
 
@@ -488,7 +544,7 @@ RULES: tuple[tuple[Outcome, int], ...] = (
     (do_edit, 30),
     (do_create, 8),
     (do_delete, 5),
-    (do_merge, 4),
+    (do_merge, 9),
     (do_hide, 4),
     (do_time, 8),
     (do_desk, 9),
@@ -502,15 +558,29 @@ RULES: tuple[tuple[Outcome, int], ...] = (
 def play(seed: int, only: set[int] | None = None) -> History:
     """Plays the history of a seed to its end and checks every invariant; `only` keeps just these steps."""
     world = make_world(seed)
-    history = History(world, seed)
+    history = History(world, seed, began_at=world.time.at)
+    listener = _Listener(history.said)
+    logging.getLogger().addHandler(listener)
     try:
         _play(history, seed, only)
     except BaseException as failed:
         failed.add_note("\n".join([f"{world.settings.on_delete=}", *_describe(world), *history.notes]))
         raise
     finally:
+        logging.getLogger().removeHandler(listener)
         world.close()
     return history
+
+
+class _Listener(logging.Handler):
+    """Keeps what anybody logs during a history."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self.said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
 
 
 def _describe(world: World) -> list[str]:
@@ -525,8 +595,9 @@ def _describe(world: World) -> list[str]:
 
 def _play(history: History, seed: int, only: set[int] | None) -> None:
     rng = Random(f"history:{seed}")
+    merging = Random(f"merging:{seed}").random() < MERGING
     populate(history, rng)
-    if rng.random() < 0.5:
+    if merging or rng.random() < 0.5:
         do_cycle(history, Random("calm"))
     rules = RULES if len(history.world.entities) == 1 else (*RULES, (do_family, 24))
     functions = [rule for rule, _ in rules]
@@ -535,7 +606,7 @@ def _play(history: History, seed: int, only: set[int] | None) -> None:
         if only is not None and step not in only:
             continue
         own = Random(f"step:{seed}:{step}")
-        rule = own.choices(functions, weights)[0]
+        rule = do_merge if merging and step == 0 else own.choices(functions, weights)[0]
         if own.random() < 0.5:
             history.world.time.pass_(own.choice((0.0, 0.3, 1.0, 7.0)))
         history.note(f"-- step {step} {rule.__name__}")
@@ -566,6 +637,7 @@ def quiesce(history: History, rng: Random) -> None:
         before = world.mark(), _golden(world)
         report = world.cycle()
         history.cycles += 1
+        _told(history, report)
         history.note(f"cycle {report.outcome} {','.join(report.reasons)}")
         answered = sum(_answer(history, rng, act) for act in ("questions", "matches", "writes"))
         if answered or not _quiet(report) or (world.mark(), _golden(world)) != before:

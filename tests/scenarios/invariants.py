@@ -5,7 +5,9 @@ The systems' own change logs are the truth against which the hub's store is judg
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,11 +22,14 @@ from hub.core.state import BaseField, Binding, BindingState, GoldenState
 from hub.mapping.references import is_native_ref
 from hub.store import history as past
 from hub.store import quarantine, questions, records
+from hub.store.anchor import Anchor, head_of, holds
 from hub.store.records import Stored
 from hub.store.vault import audit_rows
 from tests.scenarios.parents import (
     Family,
     check_followed,
+    check_joined,
+    check_losers,
     check_merges,
     check_references,
     check_rollup,
@@ -32,12 +37,15 @@ from tests.scenarios.parents import (
 )
 from tests.scenarios.world import (
     BYSTANDERS,
+    ENTITY_OF,
     KEY_FIELDS,
     LAST_VISIT,
+    TENANT,
     World,
     canonical_value,
     merged_into,
     natives_of,
+    schema,
 )
 
 if TYPE_CHECKING:
@@ -56,15 +64,36 @@ HUB_ACTS = {
 def check_always(world: World) -> None:
     """Checks what must hold at every moment, also right after a crash."""
     with world.engine.connect() as conn:
-        rows = conn.execute(sa.text("SELECT hub_id, system, object, native_id, state FROM binding")).all()
-        verdict = verify(audit_rows(conn))
+        rows = conn.execute(_BINDINGS).all()
+        settled = conn.execute(_SETTLED).all()
+        log = list(audit_rows(conn))
+    verdict = verify(log)
     natives = Counter((row.system, row.object, row.native_id) for row in rows if row.native_id)
     active = Counter((row.hub_id, row.system) for row in rows if row.state in ("pending", "active", "doomed"))
     assert not [key for key, number in natives.items() if number > 1], "inv 11: a native record with two hub records"
     assert not [key for key, number in active.items() if number > 1], "inv 11: two bindings of one record in a system"
     assert verdict.ok, f"inv 31: the audit log is broken at {verdict.first_bad}"
+    check_settled(settled, log)
     check_creates(world)
     check_budget(world)
+
+
+_BINDINGS = sa.text("SELECT hub_id, system, object, native_id, state FROM binding")
+_SETTLED = sa.text("SELECT system, hub_id, op, outcome FROM intent WHERE state = 'settled'")
+_DONE = ("written", "found", "adopted")
+"""Are the outcomes of writes that took effect."""
+
+
+def check_settled(settled: Sequence[Any], log: Sequence[RowTuple]) -> None:
+    """Each outcome of a write stands beside its event at every moment, so both were committed at once (31)."""
+    kept = Counter((row.system, row.hub_id, row.op) for row in settled if row.outcome in _DONE)
+    told: Counter[tuple[str, str, str]] = Counter()
+    for _, _, body, _, _ in log:
+        if b'"act":"remote.' in body:
+            event = orjson.loads(body)
+            if event["outcome"] == "success":
+                told[event["obj"]["connection"], event["obj"]["id"], event["act"].removeprefix("remote.")] += 1
+    assert kept == told, f"inv 31: outcomes without an event {kept - told}, events without an outcome {told - kept}"
 
 
 def check_creates(world: World) -> None:
@@ -108,7 +137,22 @@ class Facts:
     asked_writes: set[tuple[str, str]]
     past: dict[tuple[str, str], list[Any]]
     joined_at: dict[tuple[str, str], float]
+    heirs: dict[str, str] = field(default_factory=dict)
+    merged_at: dict[str, float] = field(default_factory=dict)
     bound: dict[tuple[str, str], Binding] = field(default_factory=dict)
+
+    def heir(self, hub_id: str) -> str:
+        """Returns the record that stands now for one that may have been merged away."""
+        return self.heirs.get(hub_id, hub_id)
+
+    def line(self, hub_id: str) -> list[str]:
+        """Returns a record's heir and everybody who was merged into it."""
+        heir = self.heir(hub_id)
+        return [heir, *(loser for loser, other in self.heirs.items() if other == heir)]
+
+    def kept(self, hub_id: str, name: str) -> list[Any]:
+        """Returns every value that the history or a question still knows of a field."""
+        return [v for each in self.line(hub_id) for v in (*self.past[each, name], *self.candidates[each, name])]
 
 
 def load_facts(world: World) -> Facts:
@@ -138,6 +182,7 @@ def load_facts(world: World) -> Facts:
         joined = conn.execute(
             sa.text("SELECT system, native_id, min(decided_at) FROM match_decision GROUP BY 1, 2")
         ).all()
+        merged = conn.execute(sa.text("SELECT loser_id, heir_id, merged_at FROM golden_merge")).all()
     refused: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in held:
         if row.direction == quarantine.OUTBOUND and row.hub_id:
@@ -153,6 +198,8 @@ def load_facts(world: World) -> Facts:
         {(row[0], row[1]) for row in writes},
         changes,
         {(row[0], row[1]): row[2] for row in joined},
+        {row.loser_id: row.heir_id for row in merged},
+        {row.loser_id: row.merged_at for row in merged},
     )
     for item in stored.values():
         for found in item.bindings:
@@ -174,11 +221,15 @@ def check_quiet(history: History) -> None:
     check_edits(history, family)
     check_references(world, history.edits)
     check_merges(family)
+    check_losers(world, facts)
+    check_joined(history, facts)
     check_followed(family)
     check_rollup(family)
     check_bystanders(world)
     check_deletes(world)
     check_audit(world)
+    check_tail(world)
+    check_secrets(history)
 
 
 def check_binding(history: History, family: Family, stored: Stored, found: Binding) -> None:
@@ -330,19 +381,21 @@ def check_edits(history: History, family: Family) -> None:
         heir = found or facts.bound.get((edit.system, merged_into(world, edit.system, edit.native_id)))
         former = family.former.get((edit.system, edit.native_id))
         for hub_id in {heir.hub_id if heir is not None else former, former} - {None}:
-            origins[str(hub_id), edit.field] += [edit.value, edit.before]
+            origins[facts.heir(str(hub_id)), edit.field] += [edit.value, edit.before]
         waits = (edit.system, edit.native_id, edit.field) in family.awaited
         if not edit.overtaken and not waits and not is_native_ref(edit.value):
             check_edit(world, facts, edit, found, gone)
     for hub_id, name, value in [*history.edits, *history.answers]:
-        golden = facts.stored[hub_id].golden
+        golden = facts.stored[facts.heir(hub_id)].golden
         raw, value = value, canonical_value(name, value, golden.entity)
-        origins[hub_id, name].append(value)
-        kept = [golden.fields.get(name), *facts.past[hub_id, name], *facts.candidates[hub_id, name]]
+        value = facts.heir(value) if isinstance(value, str) else value
+        origins[golden.hub_id, name].append(value)
+        kept = [golden.fields.get(name), *facts.kept(hub_id, name)]
+        kept = [facts.heir(each) if isinstance(each, str) else each for each in kept]
         if (hub_id, name, raw) in history.edits:
             assert name == "tags" or value in kept, f"inv 7: the hub's edit {name}={value!r} of {hub_id} is lost"
     for hub_id, stored in facts.stored.items():
-        for name, value in stored.golden.fields.items():
+        for name, value in stored.golden.fields.items() if hub_id not in facts.heirs else ():
             if name in SAID_BY_OBJECT or name == LAST_VISIT.target:
                 continue
             known = origins[hub_id, name]
@@ -378,16 +431,19 @@ def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None, go
         return
     if edit.value is None and edit.at <= facts.joined_at.get((edit.system, edit.native_id), 0.0):
         return  # who joins with an empty field is filled; nobody knew that it was emptied on purpose
-    stored = facts.stored[found.hub_id]
-    base = stored.bases.get(found.binding_id)
-    golden = stored.golden.fields.get(edit.field)
+    base = facts.stored[found.hub_id].bases.get(found.binding_id)
+    golden = facts.stored[facts.heir(found.hub_id)].golden.fields.get(edit.field)
     if edit.field == "tags":
-        assert edit.value is None or set(edit.value) - set(edit.before or ()) <= set(golden or ()) | gone, (
+        there = set(golden or ())
+        if found.hub_id in facts.heirs:
+            there |= {tag for each in facts.kept(found.hub_id, "tags") for tag in each or ()}
+        assert edit.value is None or set(edit.value) - set(edit.before or ()) <= there | gone, (
             f"inv 7: tags added in {edit.system} {edit.native_id} of {found.hub_id} are lost: {edit.value} {golden}"
         )
         return
     known = base.get(edit.field) if base is not None else None
-    kept = [golden, *facts.past[found.hub_id, edit.field], *facts.candidates[found.hub_id, edit.field]]
+    kept = [golden, *facts.kept(found.hub_id, edit.field)]
+    kept = [facts.heir(each) if isinstance(each, str) else each for each in kept]
     assert edit.value in kept or (known is not None and known.knows(edit.value)), (
         f"inv 7: {edit.field}={edit.value!r} set in {edit.system} {edit.native_id} of {found.hub_id} is lost: "
         f"golden {golden!r}, kept {kept[1:]}"
@@ -448,6 +504,67 @@ def check_tampering(rows: list[RowTuple], rng: Random) -> None:
         [*window[:at], window[at + 1], window[at], *window[at + 2 :]],
     ):
         assert not verify(tampered, before).ok, f"inv 31: nobody noticed what was done to row {place}"
+
+
+_TRIGGERS = sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_entry'")
+
+
+def check_tail(world: World) -> None:
+    """A log that lost its newest rows verifies by itself, but not against the anchor kept outside the store (31)."""
+    with world.engine.connect() as conn:
+        anchor = Anchor(TENANT, *_newest(conn), world.clock.now())
+        assert holds(conn, anchor), "inv 31: the anchor does not hold its own log"
+        # Whoever cuts the log in the database also takes away the trigger that forbids it.
+        for name in conn.execute(_TRIGGERS).scalars().all():
+            conn.exec_driver_sql(f"DROP TRIGGER {name}")
+        conn.execute(sa.text("DELETE FROM audit_entry WHERE seq = :seq"), {"seq": anchor.seq})
+        assert verify(audit_rows(conn)).ok
+        assert not holds(conn, anchor), "inv 31: nobody noticed that the newest row is gone"
+        conn.rollback()
+
+
+def _newest(conn: sa.Connection) -> tuple[int, int, str]:
+    epoch, seq, chain = head_of(conn)
+    return epoch, seq, chain.hex()
+
+
+def check_secrets(history: History) -> None:
+    """What people entered stands nowhere in the store but sealed, and in no message (30).
+
+    The whole database is searched byte by byte: every column, the audit rows, and pages that are free by now.
+    """
+    world = history.world
+    with world.engine.connect() as conn:
+        dump = conn.connection.driver_connection.serialize()  # type: ignore[union-attr]
+    said = "\n".join(history.said)
+    for value in planted(world):
+        assert value.encode() not in dump, f"inv 30: {value[:2]}… stands in the store"
+        assert value not in said, f"inv 30: {value[:2]}… was said in a report or a log"
+    for _, _, body, _, _ in _log(world):
+        assert not _PERSONAL.search(body), "inv 30: an audit row holds a personal value"
+
+
+_PERSONAL = re.compile(rb"Person \d\d|Renamed \d\d|\+86138|\+86139|ID0\d{4}")
+
+
+def _log(world: World) -> list[RowTuple]:
+    with world.engine.connect() as conn:
+        return list(audit_rows(conn))
+
+
+def planted(world: World) -> set[str]:
+    """Returns the personal values and identity numbers that anybody ever put into a system."""
+    found: set[str] = set()
+    for name, system in world.systems.items():
+        for commit in system.log:
+            mapping = world.mapping_at(name, commit.object)
+            fields = schema().entity(ENTITY_OF[commit.object]).fields
+            for field_ in mapping.out_fields(commit.object):
+                if fields[field_].klass not in ("C2", "C3", "-") or field_ in references_of(ENTITY_OF[commit.object]):
+                    continue
+                values = (commit.fields.get(native) for native in natives_of(mapping, commit.object, field_))
+                found.update(value for value in values if isinstance(value, str) and len(value) > 5)
+    return found
 
 
 def check_audit(world: World) -> None:

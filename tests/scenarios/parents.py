@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from connectors.memory import Commit
+from hub.core.fates import APART
 from hub.core.state import BindingState, GoldenState
 from hub.mapping.references import is_native_ref, parse_ref
 from tests.scenarios.world import ENTITY_OF, LAST_VISIT, World, merged_into, schema
 
 if TYPE_CHECKING:
+    from tests.scenarios.history import History
     from tests.scenarios.invariants import Facts
 
 REQUIRED = {"visit": "client_id"}
@@ -112,11 +114,11 @@ class Family:
     def owner(self, system: str, value: Any) -> Any:
         """Returns the hub id behind a native reference, the reference itself where nobody knows it."""
         if not is_native_ref(value):
-            return value
+            return self.facts.heir(value) if isinstance(value, str) else value
         native_id = parse_ref(value)[1]
         for place in (native_id, merged_into(self.world, system, native_id)):
             if (found := self.facts.bound.get((system, place))) is not None:
-                return found.hub_id
+                return self.facts.heir(found.hub_id)
             if (system, place) in self.former:
                 return self.former[system, place]
         return value
@@ -143,6 +145,11 @@ class Family:
     def _dead(self, system: str, native_id: str) -> bool:
         rows = self.world.systems[system].tables[self.world.object_of(system, native_id)].rows[native_id]
         return rows[-1].deleted
+
+    def left(self, system: str, native_id: str) -> bool:
+        """Tells whether a place is one that its record left, or that a record merged into another one holds."""
+        bound = self.facts.bound.get((system, native_id))
+        return (system, native_id) in self.former if bound is None else bound.hub_id in self.facts.heirs
 
     def check_waiting(self, system: str, native_id: str) -> bool:
         """Tells whether an unknown record rightly stays out: it is nobody's, or its parent is not bound."""
@@ -173,17 +180,14 @@ def check_followed(family: Family) -> None:
         if golden.state is not GoldenState.LIVE or native_id in table.hidden_records or table.hidden_fields:
             continue
         for name, parent in pointed(world, system, *there).items():
-            left = parent is not None and (system, parent) in family.former and (system, parent) not in facts.bound
+            left = parent is not None and family.left(system, parent)
             held = name in facts.frozen.get(bound.hub_id, ()) or facts.refused.get((system, bound.hub_id))
             if left and not held and family.stands(golden.fields.get(name), system):
                 raise AssertionError(f"inv 25: {system} {native_id} still shows {parent}, which was merged away")
 
 
 def check_merges(family: Family) -> None:
-    """What points at a record that handed its place on points at the survivor (25).
-
-    Two golden records of which one was merged into the other are only proposed to be merged, so far.
-    """
+    """What points at a record that was merged away, or handed its place on, points at the survivor (25)."""
     for stored in family.facts.stored.values():
         golden = stored.golden
         if golden.state is not GoldenState.LIVE:
@@ -195,6 +199,53 @@ def check_merges(family: Family) -> None:
             assert parent is not None, f"inv 25: {golden.hub_id} points at {golden.fields[name]}, which is nobody"
             assert parent.golden.entity == entity, f"inv 24: {name} of {golden.hub_id} is a {parent.golden.entity}"
             assert parent.golden.state is not GoldenState.MERGED, f"inv 25: {golden.hub_id} points at a loser"
+
+
+def check_losers(world: World, facts: Facts) -> None:
+    """A golden record that was merged away has one heir, holds no place, and never returns (25)."""
+    merged = {hub_id for hub_id, stored in facts.stored.items() if stored.golden.state is GoldenState.MERGED}
+    assert merged == set(facts.heirs), "inv 25: who was merged away and who says so differ"
+    with world.engine.connect() as conn:
+        for table, column in (("blind_index", "owner"), ("observation", "hub_id"), ("match_candidate", "hub_id")):
+            live = "WHERE question_id IN (SELECT question_id FROM match_question WHERE state IN ('open', 'decided'))"
+            where = live if table == "match_candidate" else ""
+            named = set(conn.execute(sa.text(f"SELECT {column} FROM {table} {where}")).scalars())
+            assert not named & merged, f"inv 25: {table} still names {named & merged}"
+    for loser in merged:
+        heir = facts.stored[facts.heirs[loser]].golden
+        assert heir.state is not GoldenState.MERGED, f"inv 25: the heir of {loser} was merged away itself"
+        assert loser not in facts.frozen, f"inv 25: something is still asked about {loser}"
+        for bound in facts.stored[loser].bindings:
+            left = f"{bound.system} {bound.native_id} of the merged {loser}"
+            assert bound.state in (BindingState.SUPERSEDED, BindingState.DETACHED), f"inv 25: {left} is {bound.state}"
+            assert not bound.dirty, f"inv 25: something is owed to {left}"
+            assert bound.native_id or bound.state is BindingState.DETACHED, f"inv 25: {left} is no place to merge"
+    for system, commit in world.writes():
+        at = commit.at - world.systems[system].clock.skew
+        late = commit.hub_id in merged and at > facts.merged_at[str(commit.hub_id)]
+        assert not late, f"inv 25: {commit.op} of {commit.native_id} in {system} for {commit.hub_id}, merged before"
+
+
+def check_joined(history: History, facts: Facts) -> None:
+    """After a merge in a system that says so one golden record remains, unless a person keeps the two apart (25)."""
+    world = history.world
+    apart = {facts.heir(hub_id) for hub_id, name, value in history.answers if (name, value) == ("*", APART)}
+    for name, system in world.systems.items():
+        can = world.spec(name).can
+        for commit in system.log if can.merge_feed else ():
+            loser = facts.bound.get((name, commit.native_id))
+            survivor = facts.bound.get((name, merged_into(world, name, commit.native_id)))
+            if survivor is not None and survivor.native_id not in world.live(name):
+                continue
+            if commit.op != "merge" or commit.hub_id is not None or loser is None or survivor is None:
+                continue
+            if commit.at - system.clock.skew < history.began_at:
+                continue  # an earlier release let the loser go and proposed nothing
+            one, other = facts.heir(loser.hub_id), facts.heir(survivor.hub_id)
+            # Declared: of two systems that merged one record into two others, only one is followed.
+            split = loser.hub_id in facts.heirs
+            told = "*" in facts.frozen.get(one, ()) or {one, other} & apart or split
+            assert one == other or told, f"inv 25: {name} merged {commit.native_id}, {one} and {other} both remain"
 
 
 def check_rollup(family: Family) -> None:

@@ -145,7 +145,11 @@ def test_merge_of_two_bound_records_deletes_nothing_elsewhere() -> None:
     world.settle()
     assert world.writes(before) == [], "inv 25: the other system gets a proposal, never a delete"
     assert list(world.live("a1")) == [survivor]
-    assert world.bindings()["a1", loser].state is BindingState.DETACHED
+    (asked,) = desk.asked(world, "hold")
+    assert asked.candidates == (("a1", world.bindings()["a1", survivor].hub_id),), "and a person is asked"
+    desk.answer(world, asked, "apart")
+    world.settle()
+    assert (world.writes(before), world.bindings()["a1", loser].state) == ([], BindingState.DETACHED)
 
 
 def test_two_losers_of_one_unknown_survivor() -> None:

@@ -57,6 +57,7 @@ PLACES = {
 OBJECTS = {kind: places[ENTITY] for kind, places in PLACES.items()}
 ENTITY_OF = {name: entity for places in PLACES.values() for entity, names in places.items() for name in names}
 KEY_FIELDS = {"alpha": "hub_id", "beta": "HubId"}
+_PLACES_OF = "SELECT system, object, native_id FROM binding WHERE hub_id = ?"
 BYSTANDERS = ("who", "own")
 """Native fields that no mapping names: who the record really is, and a remark of the system's own."""
 LAST_VISIT = rollup.Rollup(
@@ -558,9 +559,7 @@ class World:
     def who_is(self, hub_id: str) -> str:
         """Returns whom a golden record stands for: the identity of any record made by a person that carries its id."""
         with self.engine.connect() as conn:
-            rows = conn.execute(
-                sa.text("SELECT system, object, native_id FROM binding WHERE hub_id = :h"), {"h": hub_id}
-            ).all()
+            rows = conn.exec_driver_sql(_PLACES_OF, (hub_id,)).all()
         for system, object_, native_id in rows:
             versions = self.systems[system].tables[object_].rows.get(native_id) if object_ else None
             if versions and versions[0].fields.get("who"):

@@ -18,11 +18,10 @@ import sqlalchemy as sa
 
 from connectors.memory import FaultKind, Killed
 from tests.scenarios import desk
-from tests.scenarios.world import ENTITIES, SystemSpec, World
+from tests.scenarios.kept import SPECS, STORE, SYSTEMS
+from tests.scenarios.world import ENTITIES, World
 
 FOLDER = Path(__file__).parent
-SPECS = (SystemSpec("up_a"), SystemSpec("up_b", "beta"))
-STORE, SYSTEMS = "hub.db", "systems.json"
 
 
 def client(number: int, **fields: object) -> dict[str, object]:

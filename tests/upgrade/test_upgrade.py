@@ -14,17 +14,15 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
-from connectors.memory.system import Commit, Row
 from hub.audit.verify import verify
 from hub.kernel.errors import StoreUnavailable
 from hub.store.database import open_engine
 from hub.store.migrate import config_of, migrate, require_current
 from hub.store.vault import audit_rows
 from tests.scenarios.invariants import check_always, check_audit
+from tests.scenarios.kept import STORES, recall
 from tests.scenarios.world import ENTITIES, World
-from tests.upgrade.make_store import FOLDER, SPECS, STORE, SYSTEMS, client
-
-STORES = sorted(FOLDER.glob("*.zip"))
+from tests.upgrade.make_store import SPECS, STORE, SYSTEMS, client
 
 
 @pytest.fixture(params=STORES, ids=[file.stem for file in STORES])
@@ -50,14 +48,7 @@ class Old:
         migrate(self.engine)
         world = self.world = World(SPECS, seed=2, entities=ENTITIES)
         self._idle, world.engine = world.engine, self.engine
-        world.time.at = self.told["now"] + 3600
-        for name, said in self.told["systems"].items():
-            system = world.systems[name]
-            system._version, system._ids = said["version"], said["ids"]
-            system.log[:] = [Commit(**commit) for commit in said["log"]]
-            for object_, rows in said["tables"].items():
-                system.tables[object_].rows = {key: [Row(**row) for row in each] for key, each in rows.items()}
-        world.restart()
+        recall(world, self.told)
         return world
 
     def close(self) -> None:

@@ -124,13 +124,74 @@ def test_a_deleted_record_is_restored_under_its_native_id_where_the_system_can()
     assert {action.act for action in (*anew.actions, *revived.actions)} == {Act.RESTORE}
 
 
-@pytest.mark.parametrize(("bound", "native_id", "act"), [(None, "a-9", "rebind"), ("h2", "a-1", "merge_golden")])
-def test_a_merge_in_a_system_rebinds_or_proposes(bound: str | None, native_id: str, act: str) -> None:
-    lost = observation("a", {}, kind=Kind.MERGED, survivor="a-9")
-    survivors = {} if bound is None else {("a", "Things", "a-9"): bound}
-    plan = plan_record(snapshot(X, side("a", base=BASE, observation=lost)), policy(survivors=survivors), NOW)
-    assert plan.sides[0].binding.native_id == native_id
-    assert acts(plan) == {("a", act)}
+def merged_away(system: str, survivor: str = "9") -> Side:
+    lost = observation(system, {}, kind=Kind.MERGED, survivor=f"{system}-{survivor}")
+    return side(system, base=BASE, observation=lost)
+
+
+def test_a_merge_into_a_record_of_nobody_moves_the_binding_which_is_owed_a_look() -> None:
+    plan = plan_record(snapshot(X, merged_away("a")), policy(), NOW)
+    bound = plan.sides[0].binding
+    assert (bound.native_id, bound.dirty, plan.sides[0].base) == ("a-9", True, {})
+    assert acts(plan) == {("a", "rebind")}
+
+
+SURVIVORS = {("a", "Things", "a-9"): "h2", ("b", "Things", "b-9"): "h2", ("c", "Things", "c-9"): "h3"}
+
+
+def test_a_merge_of_two_bound_records_is_proposed_and_writes_nothing_to_the_dead() -> None:
+    shot = snapshot(X, merged_away("a"), side("b", {"city": "Y"}, BASE))
+    plan = plan_record(shot, policy(survivors=SURVIVORS), NOW)
+    assert plan.holds == (Hold("*", "a", "merge", (("a", "h2"),)),)
+    lost, other = plan.sides
+    assert (lost.binding.state, lost.binding.dirty, lost.consumed) == (ACTIVE, False, False)
+    assert (other.consumed, plan.golden.fields) == (True, {"city": "Y"})
+    assert acts(plan) == set()
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen", "states_", "asked"),
+    [
+        ("join", {"a": "h2", "b": "h2"}, {"a": "active", "b": "active", "c": "active"}, (("a", "h2"), ("b", "h2"))),
+        ("apart", {"a": "h2", "b": "h2"}, {"a": "detached", "b": "detached", "c": "active"}, (("c", "h3"),)),
+        ("join", {"a": "h2"}, {"a": "active", "b": "active", "c": "active"}, (("a", "h2"), ("b", "h2"))),
+        ("apart", {"a": "h7"}, {"a": "active", "b": "active", "c": "active"}, (("a", "h2"), ("b", "h2"))),
+    ],
+    ids=[
+        "joined: stands until it is carried out",
+        "apart: then the next survivor",
+        "one more system",
+        "moved survivor",
+    ],
+)
+def test_an_answer_to_a_proposed_merge(
+    reply: str, seen: dict[str, str], states_: dict[str, str], asked: tuple[tuple[str, str], ...]
+) -> None:
+    sides = [merged_away(name) for name in ("a", "b", "c")]
+    shot = snapshot(X, *sides, resolutions=answer("*", reply, **seen))
+    for rule in OnDelete:
+        plan = plan_record(shot, policy(survivors=SURVIVORS, on_delete=rule), NOW)
+        assert states(plan) == states_, "a refused merge spreads to no other system, whatever the rule for deletes"
+        assert [hold.candidates for hold in plan.holds] == [asked]
+        assert (
+            plan_record(replace(shot, sides=tuple(sides[::-1])), policy(survivors=SURVIVORS), NOW).holds == plan.holds
+        )
+
+
+def test_nothing_flows_back_from_a_record_that_was_merged_away() -> None:
+    ended = replace(snapshot(X).golden, state=GoldenState.MERGED)
+    shown = (
+        side("a", {"city": "Y"}, BASE, state=BindingState.SUPERSEDED),
+        side("b", {"city": "X"}, None, state=DETACHED),
+        side("c", GONE, BASE, state=BindingState.SUPERSEDED),
+    )
+    plan = plan_record(Snapshot(ended, shown, edits={"city": "Z"}), policy(on_delete=OnDelete.PROPAGATE), NOW)
+    assert plan.golden == ended
+    assert states(plan) == {"a": "superseded", "b": "superseded", "c": "detached"}
+    assert [(c.field, c.before, c.after, c.losers) for c in plan.changes] == [("city", "X", "X", (("a", "Y"),))]
+    assert not any(planned.binding.dirty or planned.debt.fields for planned in plan.sides)
+    again = replace(shown[0], base=plan.sides[0].base)
+    assert plan_record(Snapshot(ended, (again,)), policy(), NOW).changes == (), "what was kept once is not kept again"
 
 
 def test_a_routing_field_is_never_moved_silently() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hub.mapping.lenses.base import NOT_IN_TABLE
-from hub.mapping.translate import NOT_AN_OPTION, compile_mapping
+from hub.mapping.patching import NOT_AN_OPTION
+from hub.mapping.translate import compile_mapping
 from tests.unit.mapping.mapping_worlds import SCHEMA, TABLES, compiled, mapping_of
 
 ZOHO = compiled("zoho_crm", "full")

@@ -162,11 +162,12 @@ def test_tally_counts_what_is_bound_and_owed(kit: Kit) -> None:
     kit.create("h3", bound("h3", native_id="n3", state=BindingState.DOOMED, dirty=True))
     kit.create("h4", bound("h4", native_id="n4", state=BindingState.DETACHED))
     kit.create("h5", bound("h5", native_id=None, object=None, state=BindingState.PENDING, dirty=True))
+    kit.create("h6", bound("h6", native_id="n6", state=BindingState.SUPERSEDED))
     with kit.store.read() as conn:
         assert records.tally(conn, ENTITY) == {
-            "zoho": {"bound": 3, "creates": 1, "updates": 1, "deletes": 1, "detached": 1}
+            "zoho": {"bound": 3, "creates": 1, "updates": 1, "deletes": 1, "detached": 1, "superseded": 1}
         }
-        assert records.totals(conn) == {f"{ENTITY}:live": 5}
+        assert records.totals(conn) == {f"{ENTITY}:live": 6}
 
 
 def test_a_sweep_tells_unknown_moved_and_missing_records(kit: Kit) -> None:

@@ -1,0 +1,56 @@
+"""What a plan makes of a stored record: its golden fields, its bindings and what is agreed in each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from hub.core.state import Binding, BindingState, GoldenRecord, GoldenState, Kind, Side
+from hub.store.records import Write
+from hub.sync.batch import Loaded, Outcome
+from hub.sync.engine import RunContext
+
+
+def taken_over(outcomes: Sequence[Outcome], loaded: Loaded) -> set[tuple[str, str, str]]:
+    """Returns the places of merged records that their heirs are bound to now."""
+    if not loaded.inherited:
+        return set()
+    live = (item.plan for item in outcomes if item.plan.golden.state is not GoldenState.MERGED)
+    return {_place(side.binding) for plan in live for side in plan.sides} & loaded.inherited
+
+
+def _given_up(bound: Binding, golden: GoldenRecord) -> Binding:
+    """Returns a binding whose place changed hands: a merged record gives it up, its heir keeps it."""
+    merged = golden.state is GoldenState.MERGED
+    return replace(bound, native_id=None, state=BindingState.DETACHED) if merged else bound
+
+
+def _place(bound: Binding) -> tuple[str, str, str]:
+    return bound.system, bound.object or "", bound.native_id or ""
+
+
+def write_of(run: RunContext, outcome: Outcome, taken: Collection[tuple[str, str, str]]) -> Write:
+    """Returns the record as its plan leaves it, with its bindings and their bases."""
+    plan = outcome.plan
+    bindings = tuple(
+        replace(
+            _given_up(planned.binding, plan.golden) if _place(planned.binding) in taken else planned.binding,
+            agreed_revision=plan.golden.revision,
+            mapping_version=_mapped_by(run, side, planned.binding.mapping_version),
+        )
+        for side, planned in zip(outcome.snapshot.sides, plan.sides, strict=True)
+    )
+    untouched = outcome.before.bindings if outcome.before else ()
+    moved = {item.binding_id for item in bindings}
+    others = tuple(item for item in untouched if item.binding_id not in moved)
+    bases = {side.binding.binding_id: side.base for side in plan.sides}
+    if outcome.before:
+        bases |= {item.binding_id: outcome.before.bases.get(item.binding_id) for item in others}
+    facets = run.rules.facets(plan.golden.fields)
+    return Write(outcome.before, plan.golden, bindings + others, bases, facets, run.rules.pointers)
+
+
+def _mapped_by(run: RunContext, side: Side, before: str | None) -> str | None:
+    """Returns the mapping under which a base stands: the present one as soon as the record was seen through it."""
+    seen = side.observation
+    return run.links[side.system].mapping.version if seen is not None and seen.kind is Kind.UPSERT else before
