@@ -444,8 +444,10 @@ def _told(history: History, report: Report) -> None:
 
 
 def do_cycle(history: History, rng: Random) -> None:
-    """Runs a cycle; in one of three it is killed at some boundary and started anew."""
+    """Runs a cycle; in one of three it is killed at some boundary and started anew, and some yield all the time."""
     history.cycles += 1
+    # Chance of its own: what else happens in a history stays what it was.
+    history.world.hurried = Random(f"{history.world.seed}:hurry:{history.cycles}").random() < 0.3
     if rng.random() < 0.4:
         history.world.hub.mortality.kill_after(rng.randint(1, 60 if len(history.world.entities) == 1 else 140))
     entities = history.world.entities
@@ -455,11 +457,13 @@ def do_cycle(history: History, rng: Random) -> None:
     try:
         report = history.world.cycle(*entities)
     except Killed as killed:
+        history.world.hurried = False
         history.kills += 1
         history.world.restart()
         history.note(f"killed at {killed}")
         check_always(history.world)
         return
+    history.world.hurried = False
     history.world.hub.mortality.kill_after(None)
     _told(history, report)
     history.note(f"cycle {' '.join(entities)} {report.outcome} {','.join(report.reasons)}")

@@ -40,7 +40,7 @@ from hub.store.unit_of_work import Lease, Store, UnitOfWork
 from hub.store.vault import load_keys, save_keys, write_meta
 from hub.sync import rollup
 from hub.sync.cycle import Outcome, Report, Standing, run_cycle
-from hub.sync.engine import EntityRules, Link, RunContext
+from hub.sync.engine import EntityRules, Link, RunContext, Turn
 from hub.sync.reconcile import Difference, reconcile
 from tests.scenarios.spread_here import Here
 
@@ -324,6 +324,7 @@ class Hub:
             "test",
             threads=False,
             page=self.world.page,
+            turn=Turn(world.clock, world.clock.now(), 0.0) if world.hurried else Turn(),
         )
         return replace(run, spread=Here(run)) if world.spread else run
 
@@ -386,6 +387,8 @@ class World:
         self.specs, self.seed, self.page, self.folder = tuple(specs), seed, page, folder
         self.entities, self.repoints, self.spread = tuple(entities), repoints, spread
         self.time = Time()
+        self.hurried = False
+        """Has every cycle yield after its first page, batch or write."""
         self.clock = SkewedClock(self.time)
         self.entropy = Random(f"ids:{seed}").randbytes
         names = tuple(spec.name for spec in specs)
