@@ -11,7 +11,8 @@ from hub.store.tables import binding
 from hub.store.unit_of_work import UnitOfWork
 
 _OBJECT = sa.and_(binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"))
-_PLACED = sa.and_(_OBJECT, binding.c.state.in_((BindingState.ACTIVE.value, BindingState.DOOMED.value)))
+_STANDING = (BindingState.ACTIVE.value, BindingState.DOOMED.value, BindingState.SUPERSEDED.value)
+_PLACED = sa.and_(_OBJECT, binding.c.state.in_(_STANDING))
 _LISTED = binding.c.native_id.in_(sa.bindparam("ids", expanding=True))
 _BEGIN = binding.update().where(_PLACED, binding.c.swept).values(swept=False)
 _KNOWN = sa.select(binding.c.native_id, binding.c.state, binding.c.version).where(_OBJECT, _LISTED)

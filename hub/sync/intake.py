@@ -13,7 +13,6 @@ from hub.core.state import (
     Binding,
     BindingState,
     GoldenRecord,
-    GoldenState,
     Kind,
     Observation,
     Resolution,
@@ -31,15 +30,16 @@ from hub.store.unit_of_work import UnitOfWork
 from hub.sync.backfill import half_read
 from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves
 from hub.sync.engine import CUT_SHORT, RunContext
+from hub.sync.heirs import silence_merged, survivors_of, taken_over, untwin
 from hub.sync.identify import Identity, identify, note_decisions
 from hub.sync.merging import carry_out, repoint
 from hub.sync.moves import stray, strayed_by
 from hub.sync.rebuild import base_of_stamped, recognise, stamped
-from hub.sync.references import Split, follow_heirs, split, wake
+from hub.sync.references import follow_heirs, split, wake
 from hub.sync.rollup import edits_of, note
 from hub.sync.survivors import find_survivors
 from hub.sync.trail import bound_event, changed_event, created_event
-from hub.sync.writes import taken_over, write_of
+from hub.sync.writes import write_of
 
 
 def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
@@ -145,7 +145,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
             seen.append(loaded.linked[hub_id].observation)
         loaded.seen[hub_id] = seen
     _resolve(run, conn, loaded)
-    _silence_merged(run, loaded)
+    silence_merged(run, loaded)
     if run.rules.policy.on_delete is not OnDelete.DETACH:
         loaded.children = references.children(conn, _stricken(loaded))
     if known:
@@ -156,7 +156,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
         if run.rules.policy.oscillation:
             loaded.returns = history.returns(conn, known, since, run.rules.policy.oscillation)
     find_survivors(run, conn, loaded.seen)
-    loaded.survivors = _survivors(conn, loaded)
+    loaded.survivors = survivors_of(conn, loaded)
     _leave_heirs(loaded)
     return loaded
 
@@ -172,37 +172,9 @@ def _resolve(run: RunContext, conn: Connection, loaded: Loaded) -> None:
         loaded.marks |= found.marks
         loaded.strayed |= found.strayed
         if found.twins:
-            flat = [_untwin(loaded, owner, item, found) for owner, item in zip(owners, flat, strict=True)]
+            flat = [untwin(loaded, owner, item, found) for owner, item in zip(owners, flat, strict=True)]
     rest = iter(flat)
     loaded.seen = {hub_id: [next(rest) for _ in items] for hub_id, items in loaded.seen.items()}
-
-
-def _untwin(loaded: Loaded, hub_id: str, item: Observation, found: Split) -> Observation:
-    """Takes a reference to a living twin of the parent for what it is: an edit, unless it was the parent before.
-
-    Either way it is reminded of, so that the record comes to show the place where the parent itself stands.
-    """
-    stored = loaded.stored.get(hub_id)
-    heirs = found.twins.get(item.obs_id, {}) if stored is not None else {}
-    chosen = {name: heir for name, heir in heirs.items() if stored and stored.golden.fields.get(name) != heir}
-    if not chosen:
-        return item
-    loaded.twins[item.obs_id] = frozenset(chosen)
-    loaded.strayed[item.obs_id] = loaded.strayed.get(item.obs_id, frozenset()) - chosen.keys()
-    return replace(item, fields={**item.fields, **chosen})
-
-
-def _silence_merged(run: RunContext, loaded: Loaded) -> None:
-    """Lets what is shown of records that were merged into others wait for no parent."""
-    for hub_id, items in loaded.seen.items():
-        stored = loaded.stored.get(hub_id)
-        if stored is not None and stored.golden.state is GoldenState.MERGED:
-            names = run.rules.pointers
-            loaded.seen[hub_id] = [
-                replace(i, fields={n: v for n, v in i.fields.items() if n not in names}) for i in items
-            ]
-            for item in items:
-                loaded.marks.pop(item.obs_id, None)
 
 
 def _stricken(loaded: Loaded) -> list[str]:
@@ -244,27 +216,6 @@ def _reopen(run: RunContext, row: Queued) -> Observation:
     """Opens an inbox row; one that waited says nothing of the version any more, since we may have written since."""
     found = inbox.open_row(run.ring, row)
     return found if row.state is Wait.NEW else replace(found, version=None)
-
-
-def _survivors(conn: Connection, loaded: Loaded) -> dict[tuple[str, str, str], str]:
-    """Returns whose record each survivor of a vendor's merge is; what a merged record holds is its heir's."""
-    merged = [item for items in loaded.seen.values() for item in items if item.kind is Kind.MERGED and item.survivor]
-    found: dict[tuple[str, str, str], str] = {}
-    for system in {item.system for item in merged}:
-        places = {(item.object, str(item.survivor)) for item in merged if item.system == system}
-        owners = references.owners(conn, system, places)
-        former = references.former_owners(conn, system, places - owners.keys())
-        # A place that a merged record holds can be taken over; one that was left before is nobody's any more.
-        held = merges.held_places(conn, system, former)
-        loaded.inherited |= {(system, *place) for place in held}
-        for place, (hub_id, _) in {**former, **owners}.items():
-            found[system, *place] = hub_id
-    # Of several losers of one unbound survivor only the first can hand its binding on.
-    for hub_id, items in loaded.seen.items():
-        for item in items:
-            if item.kind is Kind.MERGED and item.survivor:
-                found.setdefault((item.system, item.object, item.survivor), hub_id)
-    return found
 
 
 def _plan(run: RunContext, policy: EntityPolicy, loaded: Loaded, hub_id: str) -> Outcome:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
-from hub.core.state import Binding, BindingState, GoldenRecord, GoldenState, Kind, Side
+from hub.core.state import Kind, Side
 from hub.store.records import Write
-from hub.sync.batch import Loaded, Outcome
+from hub.sync.batch import Outcome
 from hub.sync.engine import RunContext
-
-
-def taken_over(outcomes: Sequence[Outcome], loaded: Loaded) -> set[tuple[str, str, str]]:
-    """Returns the places of merged records that their heirs are bound to now."""
-    if not loaded.inherited:
-        return set()
-    live = (item.plan for item in outcomes if item.plan.golden.state is not GoldenState.MERGED)
-    return {_place(side.binding) for plan in live for side in plan.sides} & loaded.inherited
-
-
-def _given_up(bound: Binding, golden: GoldenRecord) -> Binding:
-    """Returns a binding whose place changed hands: a merged record gives it up, its heir keeps it."""
-    merged = golden.state is GoldenState.MERGED
-    return replace(bound, native_id=None, state=BindingState.DETACHED) if merged else bound
-
-
-def _place(bound: Binding) -> tuple[str, str, str]:
-    return bound.system, bound.object or "", bound.native_id or ""
+from hub.sync.heirs import given_up, place_of
 
 
 def write_of(run: RunContext, outcome: Outcome, taken: Collection[tuple[str, str, str]]) -> Write:
@@ -34,7 +17,7 @@ def write_of(run: RunContext, outcome: Outcome, taken: Collection[tuple[str, str
     plan = outcome.plan
     bindings = tuple(
         replace(
-            _given_up(planned.binding, plan.golden) if _place(planned.binding) in taken else planned.binding,
+            given_up(planned.binding, plan.golden) if place_of(planned.binding) in taken else planned.binding,
             agreed_revision=plan.golden.revision,
             mapping_version=_mapped_by(run, side, planned.binding.mapping_version),
         )

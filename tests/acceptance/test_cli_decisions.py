@@ -83,6 +83,15 @@ def synced(terminal: Terminal) -> Terminal:
 @pytest.fixture
 def place(synced: Terminal) -> tuple[str, str, str]:
     """Is one customer that both sides have: hub id, native id in Contacts, native id in AccountObj."""
+    return _place(synced)
+
+
+@pytest.fixture
+def other_place(synced: Terminal) -> tuple[str, str, str]:
+    return _place(synced)
+
+
+def _place(synced: Terminal) -> tuple[str, str, str]:
     taken = getattr(synced, "taken", 0)
     synced.taken = taken + 1  # type: ignore[attr-defined]
     native = sorted(row["id"] for row in synced.lab.zoho.admin.records("Contacts"))[taken]
@@ -157,6 +166,48 @@ def test_a_hold_is_rejected_and_the_edit_of_a_person_is_not_held(synced: Termina
     assert synced("hold", "resolve", held["id"], "--reject").code == 0
     assert synced.settle().code == 0
     assert _fxiaoke(synced, account)["contact_consent__c"] == WITHDRAWN
+
+
+def _alike(terminal: Terminal, one: str, other: str) -> None:
+    """Gives one contact the name and the mobile number of another, as duplicates have them."""
+    stands = _zoho(terminal, other)
+    _edit_zoho(terminal, one, **{name: stands.get(name) for name in ("Last_Name", "First_Name", "Mobile")})
+
+
+def test_a_merge_is_proposed_shown_and_joined_with_a_reason(
+    synced: Terminal, place: tuple[str, str, str], other_place: tuple[str, str, str]
+) -> None:
+    (lost, contact, account), (kept, survivor, beside) = place, other_place
+    _edit_zoho(synced, contact, Mobile="13712340001", Description="kept by nobody else")
+    _edit_zoho(synced, survivor, Description=None)
+    assert synced.settle().code == 0
+    _alike(synced, survivor, contact)
+    assert synced.settle().code == 0
+    synced.lab.zoho.admin.post("merge", {"object": "Contacts", "id": survivor, "losers": [contact]})
+    assert synced.settle().code == 11
+    asked = _waiting(synced, "hold", lost)
+    assert (asked["rule"], dict(asked["candidates"])) == ("merge", {"zoho": f"-> {kept}"})
+    assert "--reason" in synced("hold", "show", asked["id"]).out
+    synced.refused("hold", "resolve", asked["id"], "--accept", says="--reason TEXT")
+    assert synced("hold", "resolve", asked["id"], "--accept", "--reason", "same passport").code == 0
+    ran = synced.settle()
+    assert (ran.code, "crmhub match merges" in ran.out) == (11, True)
+    assert synced.ask("record", "show", lost)["record"]["state"] == "merged_into"
+    for command in ("show", "timeline"):
+        assert f"merged into {kept}" in synced("record", command, lost).out
+        assert f"took in {lost}" in synced("record", command, kept).out
+    (left,) = synced.ask("match", "merges")["merges"]
+    assert (left["system"], left["native_id"], left["beside"], left["heir_id"]) == ("fxiaoke", account, beside, kept)
+    assert _fxiaoke(synced, beside)["remark"] == "kept by nobody else"
+    synced.refused("record", "edit", lost, "--set", "remark=x", says="merged_into")
+    acts = {e["act"]: e for e in synced.ask("audit", "list", "--about", lost)["entries"]}
+    assert {"hold.resolve", "golden.merge"} <= acts.keys()
+    assert "same passport" in json.dumps(acts["hold.resolve"])
+    # A person merges the two there as well: nothing is left to do.
+    synced.lab.fxiaoke.admin.post("delete", {"object": "AccountObj", "id": account})
+    assert synced("reconcile").code == 0
+    assert synced.settle().code == 0
+    assert synced.ask("match", "merges")["merges"] == []
 
 
 def test_edits_join_and_what_cannot_be_edited_is_refused(synced: Terminal, place: tuple[str, str, str]) -> None:

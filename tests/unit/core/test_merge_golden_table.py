@@ -55,7 +55,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.description)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.description.replace(" ", "-"))
 def test_field_of_the_survivor(row: Row) -> None:
     plan = merged({row.field: row.survivor}, {row.field: row.loser})
     assert plan.golden.fields.get(row.field) == row.value

@@ -161,7 +161,7 @@ def test_a_merge_of_two_bound_records_is_proposed_and_writes_nothing_to_the_dead
         "joined: stands until it is carried out",
         "apart: then the next survivor",
         "one more system",
-        "moved survivor",
+        "moved-survivor",
     ],
 )
 def test_an_answer_to_a_proposed_merge(
