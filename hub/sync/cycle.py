@@ -100,7 +100,8 @@ def _go(run: RunContext, *, write: bool) -> None:
     # What waits in the inbox may be who a create is owed for.
     if run.cut_short() or not finish(run) or not write:
         return
-    allowed, owed = _guard_writes(run)
+    # Who is new in a system whose inbox is shut waits there unread: what is owed to it may be owed to just that one.
+    allowed, owed = ([name for name in names if name not in shut] for names in _guard_writes(run))
     for turn in range(PASSES):
         before = run.tally.counts["stale_writes"] + run.tally.counts["looked"]
         targets = allowed if turn else owed

@@ -161,8 +161,12 @@ def test_two_losers_of_one_unknown_survivor() -> None:
         world.join(f"Person {number}", "Person 7")
         world.merge("a1", loser, survivor)
     world.settle()
+    (asked,) = desk.asked(world, "hold")
+    assert asked.hub_id != world.bindings()["a1", survivor].hub_id, "inv 25: one of them hands its binding on, one asks"
+    desk.answer(world, asked, "join")
+    world.settle()
     bound = [b for b in world.bindings().values() if b.system == "a1" and b.state is BindingState.ACTIVE]
-    assert [b.native_id for b in bound] == [survivor], "inv 11/25: one of the losers hands its binding on"
+    assert [b.native_id for b in bound] == [survivor], "inv 11: one record, one active binding"
     assert len(world.live("a2")) == 2, "the other system is left alone"
 
 
@@ -198,6 +202,24 @@ def test_mass_delete_stops_before_the_first_write() -> None:
     desk.release_guards(world)
     world.settle()
     assert len(world.live("a2")) == 2
+
+
+def test_nobody_is_created_where_newcomers_wait_behind_a_guard() -> None:
+    world = crowd(6, guards=OPEN.model_copy(update={"max_changes": FEWEST}))
+    for number in range(5):
+        world.edit("a2", one(world, "a2", number), city="Wuhan")
+    newcomer = {"customer_kind": "individual", "full_name": "Newcomer", "code": "ID99"}
+    for system in ("a1", "a2"):
+        world.create(system, newcomer)
+    for _ in range(3):
+        report = world.cycle()
+        assert "guard:mass_change:a2=5" in report.reasons
+        assert len(world.live("a2")) == 7, "the newcomer is there already, unread behind the guard"
+    desk.release_guards(world)
+    world.settle()
+    desk.release_guards(world)
+    world.settle()
+    assert (len(world.live("a1")), len(world.live("a2")), len(world.goldens())) == (7, 7, 7)
 
 
 def test_mass_change_stops_before_the_first_write() -> None:
