@@ -161,6 +161,9 @@ def test_two_losers_of_one_unknown_survivor() -> None:
         world.join(f"Person {number}", "Person 7")
         world.merge("a1", loser, survivor)
     world.settle()
+    # Of the second nobody knows whether it is the first: a person is asked, and says no.
+    assert desk.answer_questions(world, lambda question: "apart", ("hold",)) == 1
+    world.settle()
     bound = [b for b in world.bindings().values() if b.system == "a1" and b.state is BindingState.ACTIVE]
     assert [b.native_id for b in bound] == [survivor], "inv 11/25: one of the losers hands its binding on"
     assert len(world.live("a2")) == 2, "the other system is left alone"
