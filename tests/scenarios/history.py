@@ -48,6 +48,8 @@ class History:
     answers: list[tuple[str, str, Any]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     began_at: float = 0.0
+    given: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """What golden records held before this history began: those of an earlier release."""
     kills: int = 0
     cycles: int = 0
 
@@ -562,7 +564,8 @@ RULES: tuple[tuple[Outcome, int], ...] = (
 def play(seed: int, only: set[int] | None = None) -> History:
     """Plays the history of a seed to its end and checks every invariant; `only` keeps just these steps."""
     world = make_world(seed)
-    history = History(world, seed, began_at=world.time.at)
+    given = {(hub_id, name): v for hub_id, golden in world.goldens().items() for name, v in golden.fields.items()}
+    history = History(world, seed, began_at=world.time.at, given=given)
     listener = _Listener(history.said)
     logging.getLogger().addHandler(listener)
     try:

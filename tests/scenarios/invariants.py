@@ -16,6 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from connectors.base import Deletes
+from hub.audit.event import instant
 from hub.audit.tree import RowTuple
 from hub.audit.verify import verify
 from hub.core.state import BaseField, Binding, BindingState, GoldenState
@@ -139,6 +140,8 @@ class Facts:
     joined_at: dict[tuple[str, str], float]
     heirs: dict[str, str] = field(default_factory=dict)
     merged_at: dict[str, float] = field(default_factory=dict)
+    rebound_at: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When a record last took the place of another one: (system, hub id) -> epoch seconds"""
     bound: dict[tuple[str, str], Binding] = field(default_factory=dict)
 
     def heir(self, hub_id: str) -> str:
@@ -183,6 +186,10 @@ def load_facts(world: World) -> Facts:
             sa.text("SELECT system, native_id, min(decided_at) FROM match_decision GROUP BY 1, 2")
         ).all()
         merged = conn.execute(sa.text("SELECT loser_id, heir_id, merged_at FROM golden_merge")).all()
+        rebound = {}
+        for _, _, body, _, _ in audit_rows(conn):
+            if b'"act":"binding.change"' in body and (event := orjson.loads(body))["code"] == "rebind":
+                rebound[event["obj"]["connection"], event["obj"]["id"]] = instant(event["ts"])
     refused: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in held:
         if row.direction == quarantine.OUTBOUND and row.hub_id:
@@ -200,6 +207,7 @@ def load_facts(world: World) -> Facts:
         {(row[0], row[1]): row[2] for row in joined},
         {row.loser_id: row.heir_id for row in merged},
         {row.loser_id: row.merged_at for row in merged},
+        rebound,
     )
     for item in stored.values():
         for found in item.bindings:
@@ -379,12 +387,14 @@ def check_edits(history: History, family: Family) -> None:
         # What a record held that was merged away is known of the record that inherited its binding, and of the one
         # that it stood for before.
         heir = found or facts.bound.get((edit.system, merged_into(world, edit.system, edit.native_id)))
-        former = family.former.get((edit.system, edit.native_id))
-        for hub_id in {heir.hub_id if heir is not None else former, former} - {None}:
+        left = family.former.get((edit.system, edit.native_id))
+        for hub_id in {left, None if heir is None else heir.hub_id} - {None}:
             origins[facts.heir(str(hub_id)), edit.field] += [edit.value, edit.before]
         waits = (edit.system, edit.native_id, edit.field) in family.awaited
         if not edit.overtaken and not waits and not is_native_ref(edit.value):
             check_edit(world, facts, edit, found, gone)
+    for (hub_id, name), value in history.given.items():
+        origins[facts.heir(hub_id), name].append(facts.heir(value) if isinstance(value, str) else value)
     for hub_id, name, value in [*history.edits, *history.answers]:
         golden = facts.stored[facts.heir(hub_id)].golden
         raw, value = value, canonical_value(name, value, golden.entity)
@@ -429,7 +439,10 @@ def check_edit(world: World, facts: Facts, edit: Edit, found: Binding | None, go
         return
     if edit.value is None and not spec.can.returns_nulls:
         return
-    if edit.value is None and edit.at <= facts.joined_at.get((edit.system, edit.native_id), 0.0):
+    joined_at = max(
+        facts.joined_at.get((edit.system, edit.native_id), 0.0), facts.rebound_at.get((edit.system, found.hub_id), 0.0)
+    )
+    if edit.value is None and edit.at <= joined_at:
         return  # who joins with an empty field is filled; nobody knew that it was emptied on purpose
     base = facts.stored[found.hub_id].bases.get(found.binding_id)
     golden = facts.stored[facts.heir(found.hub_id)].golden.fields.get(edit.field)

@@ -33,7 +33,7 @@ from hub.mapping.references import native_ref, parse_ref
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.store import records, runs
-from hub.store.database import open_engine
+from hub.store.database import Prepared, open_engine
 from hub.store.lease import hold
 from hub.store.migrate import migrate
 from hub.store.unit_of_work import Lease, Store, UnitOfWork
@@ -57,7 +57,7 @@ PLACES = {
 OBJECTS = {kind: places[ENTITY] for kind, places in PLACES.items()}
 ENTITY_OF = {name: entity for places in PLACES.values() for entity, names in places.items() for name in names}
 KEY_FIELDS = {"alpha": "hub_id", "beta": "HubId"}
-_PLACES_OF = "SELECT system, object, native_id FROM binding WHERE hub_id = ?"
+_PLACES_OF = Prepared(sa.text("SELECT system, object, native_id FROM binding WHERE hub_id = :of"))
 BYSTANDERS = ("who", "own")
 """Native fields that no mapping names: who the record really is, and a remark of the system's own."""
 LAST_VISIT = rollup.Rollup(
@@ -562,7 +562,7 @@ class World:
     def who_is(self, hub_id: str) -> str:
         """Returns whom a golden record stands for: the identity of any record made by a person that carries its id."""
         with self.engine.connect() as conn:
-            rows = conn.exec_driver_sql(_PLACES_OF, (hub_id,)).all()
+            rows = _PLACES_OF.run(conn, {"of": hub_id}).all()
         for system, object_, native_id in rows:
             versions = self.systems[system].tables[object_].rows.get(native_id) if object_ else None
             if versions and versions[0].fields.get("who"):
