@@ -16,6 +16,15 @@ from tests.scenarios.world import KEY_FIELDS, World, canonical_value
 Choose = Callable[[Question], Any]
 
 
+def staged_edit(world: World, hub_id: str) -> dict[str, Any]:
+    """Returns what people changed at the hub and no cycle took in yet."""
+    store = world.hub.store
+    with store.read() as conn:
+        entity = records.load_golden(conn, store.ring, [hub_id])[hub_id].entity
+        waiting = inbox.by_native(conn, HUB, entity, [hub_id]).get(hub_id)
+    return {} if waiting is None else dict(inbox.open_row(store.ring, waiting).fields)
+
+
 def edit(world: World, hub_id: str, **fields: Any) -> None:
     """Edits a golden record as a person in the hub would; joins an edit that still waits."""
     store = world.hub.store

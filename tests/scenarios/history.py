@@ -110,6 +110,7 @@ def _drawn_world(seed: int) -> World:
         page=rng.choice((3, 200)),
         entities=ENTITIES if three else (ENTITY,),
         repoints=kinship.random() < 0.6,
+        spread=Random(f"{seed}:spread").random() < 0.2,
     )
     for name, kind in names:
         if rng.random() < 0.25:
@@ -381,6 +382,10 @@ def do_desk(history: History, rng: Random) -> None:
             hub_id, fields = rng.choice(hub_ids), draw_fields(rng, 1)
             if len(world.entities) > 1 and world.goldens()[hub_id].entity != ENTITY:
                 fields = kin.draw_hub_edit(world, rng, hub_id)
+            # An edit that no cycle took in yet is replaced by the next one of the same field, which was made over it.
+            for name in desk.staged_edit(world, hub_id).keys() & fields.keys():
+                mine = [edit for edit in history.edits if edit[:2] == (hub_id, name)]
+                history.edits = [edit for edit in history.edits if edit not in mine[-1:]]
             desk.edit(world, hub_id, **fields)
             history.edits += [(hub_id, name, value) for name, value in fields.items()]
             history.note(f"hub edit {hub_id[-6:]} {fields}")
