@@ -114,13 +114,9 @@ def goldens(world: World) -> dict[str, Any]:
 
 def told(world: World) -> dict[str, Any]:
     """Returns what the world outside the store is like, and what the store must still say."""
-    goldens = {
-        hub_id: {"state": str(record.state), "fields": dict(record.fields)}
-        for hub_id, record in world.goldens().items()
-    }
     return {
         "now": world.time.at,
-        "goldens": goldens,
+        "goldens": goldens(world),
         "systems": {
             name: {
                 "version": system._version,
