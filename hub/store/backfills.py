@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.store.backfill_tables import backfill
+from hub.store.database import Prepared, bulk_insert
 from hub.store.unit_of_work import UnitOfWork
 
 WRITES = ""
@@ -56,23 +57,23 @@ class Backfill:
 
 
 _HERE = sa.and_(*[backfill.c[name] == sa.bindparam(f"at_{name}") for name in ("entity", "system", "object")])
-_FIND = sa.select(backfill).where(_HERE)
-_ALL = sa.select(backfill).order_by(backfill.c.entity, backfill.c.system, backfill.c.object)
-_OF = _ALL.where(backfill.c.entity == sa.bindparam("of"))
+_FIND = Prepared(sa.select(backfill).where(_HERE))
+_EVERY = sa.select(backfill).order_by(backfill.c.entity, backfill.c.system, backfill.c.object)
+_ALL, _OF = Prepared(_EVERY), Prepared(_EVERY.where(backfill.c.entity == sa.bindparam("of")))
 _MOVING = ("done", "ended_at", "moved_at", "mark_at", "mark_done", "next_at", "next_done")
-_MOVE = backfill.update().where(_HERE).values({name: sa.bindparam(f"new_{name}") for name in _MOVING})
-_DROP = backfill.delete().where(_HERE)
+_MOVE = Prepared(backfill.update().where(_HERE).values({name: sa.bindparam(f"new_{name}") for name in _MOVING}))
+_DROP = Prepared(backfill.delete().where(_HERE))
 
 
 def load(conn: sa.Connection, entity: str | None = None) -> list[Backfill]:
     """Returns the backfills of an entity, or of all of them."""
-    rows = conn.execute(_ALL) if entity is None else conn.execute(_OF, {"of": entity})
+    rows = _ALL.run(conn) if entity is None else _OF.run(conn, {"of": entity})
     return [Backfill(*row) for row in rows]
 
 
 def find(conn: sa.Connection, place: Place) -> Backfill | None:
     """Returns the backfill of one object."""
-    row = conn.execute(_FIND, _key(place)).one_or_none()
+    row = _FIND.run(conn, _key(place)).one_or_none()
     return None if row is None else Backfill(*row)
 
 
@@ -85,8 +86,8 @@ def begin(
     row: dict[str, Any] = {"entity": entity, "system": system, "object": object_, "scope": scope, "bound": bound}
     row |= {"done": done, "total": total, "begun_at": now, "ended_at": None, "moved_at": now}
     row |= {"mark_at": now, "mark_done": done, "next_at": now, "next_done": done}
-    work.conn.execute(_DROP, _key(place))
-    work.conn.execute(backfill.insert(), row)
+    _DROP.run(work.conn, _key(place))
+    bulk_insert(work.conn, backfill, [row])
 
 
 def advance(work: UnitOfWork, place: Place, number: int, *, ended: bool) -> None:
@@ -102,7 +103,7 @@ def advance(work: UnitOfWork, place: Place, number: int, *, ended: bool) -> None
         fresh = (now, done)
         marks = (marks[1], fresh) if 0 <= now - found.next_at < 2 * WINDOW else (fresh, fresh)
     new |= dict(zip(("mark_at", "mark_done", "next_at", "next_done"), (*marks[0], *marks[1]), strict=True))
-    work.conn.execute(_MOVE, {**_key(place), **{f"new_{name}": value for name, value in new.items()}})
+    _MOVE.run(work.conn, {**_key(place), **{f"new_{name}": value for name, value in new.items()}})
 
 
 def _key(place: Place) -> Mapping[str, str]:
