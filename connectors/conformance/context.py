@@ -59,7 +59,6 @@ class KitContext:
         self.tokens: TokenStore = MemoryTokens()
         self._secrets = dict(secrets or {})
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._budgets: dict[str, Budget] = {}
         self._places: dict[str, threading.BoundedSemaphore] = {}
         self._ids = count(1)
 
@@ -83,8 +82,8 @@ class KitContext:
             yield
 
     def budget(self, name: str, rate: float, burst: float) -> Budget:
-        """Returns the token bucket of a name in this context."""
-        return self._budgets.setdefault(name, RateBudget(rate, burst, self.clock))
+        """Returns a token bucket; each connector of the kit has its own, as one that is opened alone."""
+        return RateBudget(rate, burst, self.clock)
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
         """Returns what admits a number of holders at once in this context."""

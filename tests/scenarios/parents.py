@@ -239,6 +239,8 @@ def check_joined(history: History, facts: Facts) -> None:
                 continue
             if commit.op != "merge" or commit.hub_id is not None or loser is None or survivor is None:
                 continue
+            if commit.native_id in system.table(commit.object).hidden_records:
+                continue  # out of sight: what became of it cannot be proven, so nothing is proposed
             if commit.at - system.clock.skew < history.began_at:
                 continue  # an earlier release let the loser go and proposed nothing
             one, other = facts.heir(loser.hub_id), facts.heir(survivor.hub_id)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from connectors.base import Http
+from connectors.base import Budget, Http
 from connectors.conformance.context import KitContext
 from connectors.errors import QuotaExhausted, RateLimited
 from connectors.fxiaoke.pacing import Pace
@@ -20,9 +20,20 @@ def settings(**more: Any) -> FxiaokeSettings:
     return FxiaokeSettings(app_id="FSAID_1", operator_id="1000", rate_per_second=1000, rate_burst=1000, **more)
 
 
+class Common(KitContext):
+    """Shares its budgets among the connectors that are opened with it, as the hub does."""
+
+    budgets: dict[str, Budget]
+
+    def budget(self, name: str, rate: float, burst: float) -> Budget:
+        return self.budgets.setdefault(name, super().budget(name, rate, burst))
+
+
 @pytest.fixture
 def context() -> KitContext:
-    return KitContext("fx", cast(Http, None))
+    made = Common("fx", cast(Http, None))
+    made.budgets = {}
+    return made
 
 
 def test_the_calls_of_two_processes_add_up(context: KitContext) -> None:
