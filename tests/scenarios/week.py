@@ -33,6 +33,7 @@ from hub.schedule.daemon import Daemon
 from hub.store import vault
 from hub.store.schedules import Schedule
 from hub.store.unit_of_work import Store
+from hub.sync.cycle import Report
 from hub.sync.reconcile import Difference
 from hub.telemetry import configure
 from tests.scenarios import history as acts
@@ -144,6 +145,14 @@ class Desk:
             assert not failed, failed
             found += differences
         return tuple(found)
+
+    def cycle(self, *entities: str, write: bool = True) -> Report:
+        """Syncs each entity once, parents first, as a person does who does not wait for the daemon."""
+        assert write, "people at the desk sync; who plans writes nothing"
+        reports: list[Report] = []
+        for entity in entities or ENTITIES:
+            cycles.sync(self.opened, entity, told=lambda _, report: reports.append(report))
+        return reports[-1]
 
 
 class WeekWorld(World):
@@ -281,6 +290,7 @@ class Week:
             self.note(f"killed at {killed}")
             self._bury()
             return
+        assert self.daemon.leading or self.daemon.waiting is not None, "it stands by, and nobody else leads"
         if watched and rows and self.daemon.waiting is None:
             self._check_night(rows, before)
 
@@ -289,7 +299,7 @@ class Week:
         self.kills += 1
         self.kill_in = None
         if self.daemon.hub is not None:
-            self.daemon.hub.close()  # the kernel closes what a process leaves open
+            self.daemon._shut()  # the kernel closes what a process leaves open, and frees its locks
         self.daemon = None
         check_always(self.world)
         self._absent(self.rng.choice((0.0, 40.0, 900.0)))
