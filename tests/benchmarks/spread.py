@@ -38,8 +38,8 @@ def results(lab: Lab, records: int = RECORDS) -> list[Result]:
     """Compares one, two and four workers, and four workers under a limit below what they could do."""
     server = PostgresServer()
     try:
-        one, two, four = (_pushed(server, workers, records) for workers in (1, 2, 4))
-        bound = _pushed(server, 4, records, rate=LIMIT, burst=1)
+        one, two, four = (pushed(server, workers, records) for workers in (1, 2, 4))
+        bound = pushed(server, 4, records, rate=LIMIT, burst=1)
     finally:
         server.stop()
     note = f"{LATENCY_MS} ms a call, one call at a time for each worker"
@@ -64,7 +64,7 @@ def _result(name: str, aim: float, ours: Pushed, other: Pushed, note: str) -> Re
     return Result(name, aim, ours.rate / other.rate, ours.rate, other.rate, "records/s", ours.records, note=note)
 
 
-def _pushed(server: PostgresServer, workers: int, records: int, **options: Any) -> Pushed:
+def pushed(server: PostgresServer, workers: int, records: int, **options: Any) -> Pushed:
     """Loads customers from one system into the empty other one with so many workers, and tells how long it took."""
     with tempfile.TemporaryDirectory(prefix="crmhub-spread-") as folder:
         Path(folder).chmod(0o755)

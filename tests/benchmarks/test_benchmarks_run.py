@@ -8,7 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from . import loading, memory, reading, translation
+from tests.postgres_server import PostgresServer
+
+from . import loading, memory, reading, spread, translation
 from .byhand_zoho import zoho
 from .lab import ZOHO, Lab, count, open_lab, opened, read_in
 from .loading import Bench, hand_loop
@@ -41,6 +43,14 @@ def test_every_suite_runs_and_finds_the_same_results(lab: Lab, tmp_path: Path) -
     save(tmp_path / "results.json", results, {"records": CUSTOMERS})
     kept = orjson.loads((tmp_path / "results.json").read_bytes())
     assert [item["name"] for item in kept["results"]] == [item.name for item in results]
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_spread_first_load_creates_each_customer_once(postgres: PostgresServer) -> None:
+    made = spread.pushed(postgres, 2, 160)
+    assert made.records > 80
+    assert made.rate > 0
 
 
 def test_the_hub_goes_on_from_what_the_hand_written_loop_wrote(lab: Lab) -> None:

@@ -27,7 +27,7 @@ from hub.operations.installation import Installation
 from hub.store import vault
 from tests.laboratory import INDEX_LAG, SECRETS, Bank, Simulators
 from tests.postgres_server import PostgresServer
-from tests.scenarios.test_daemon_process import free_port
+from tests.scenarios.daemon_process import free_port
 
 KEPT_IN = {
     "zoho": ("Contacts", "Accounts", "Cases", "Calls", "Events", "Tasks"),
