@@ -43,6 +43,13 @@ def recall(world: World, told: dict[str, Any]) -> None:
         for object_, rows in said["tables"].items():
             system.tables[object_].rows = {key: [Row(**row) for row in each] for key, each in rows.items()}
     world.restart()
+    # Whom a system merged then is one person since, whoever comes to believe it.
+    for name, system in world.systems.items():
+        for table in system.tables.values():
+            for native_id, rows in table.rows.items():
+                if (survivor := rows[-1].merged_into) is not None:
+                    one = world.identity(name, native_id, rows[0].fields)
+                    world.join(one, world.identity(name, survivor, table.rows[survivor][-1].fields))
 
 
 @cache
