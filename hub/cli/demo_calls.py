@@ -5,7 +5,8 @@ Counted per cycle and object, so that no saving of one pays for the waste of ano
 - creates and updates go in batches as large as the vendor takes (Zoho 100 rows, Fxiaoke one);
 - a record that a feed calls deleted is looked for once, before it is believed to be gone;
 - every change of a record is preceded by one read of its version (Zoho 100 rows a call, Fxiaoke one).
-A sign-in per system comes on top. Feeds of deleted records and descriptions keep intervals of their own: counted apart.
+A sign-in per system comes on top. Feeds of deleted records and descriptions keep intervals of their own, and a first
+load asks once how many records an object has: counted apart.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BATCH = {ZOHO: 100, FXIAOKE: 1}
 CREATES = {ZOHO: "insert", FXIAOKE: "create"}
 SEPARATE = {FXIAOKE: ("changeOwner",)}
 """Writes that the vendor takes by a call of their own."""
-APART = ("deleted ", "describe ", "settings/")
+APART = ("deleted ", "describe ", "settings/", "count ")
 
 
 @dataclass(slots=True)
