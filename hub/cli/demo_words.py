@@ -66,7 +66,8 @@ WORDS = {
     "minimum_means": Text(
         "poll: a page per 200 / 100 changed rows, at least one · batches of 100 rows / 1 row · one version read "
         "before a change · apart: deleted feed, description, count",
-        "轮询：每 200 / 100 行变动一页，至少一页 · 每批 100 行 / 1 行 · 更新前读一次版本 · 另计：删除清单、字段描述、计数",
+        "轮询：每 200 / 100 行变动一页，至少一页 · 每批 100 行 / 1 行 · 更新前读一次版本 · "
+        "另计：删除清单、字段描述、计数",
     ),
     "idle": Text(
         "idle cycle: {polls} change polls ({each}), {writes} writes",
