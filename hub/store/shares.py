@@ -35,7 +35,7 @@ PENDING = (ShareState.OPEN.value, ShareState.TAKEN.value)
 class Share:
     """Is one part of a run: `act` pull or push, at a `place` (JSON of ids, never of values) of one system.
 
-    `scope` is the digest of the rules it was cut by; `counts` is what earlier turns did already.
+    `scope` is the digest of the rules it was cut by; `outcome` is what came of it, or of earlier turns, so far.
     """
 
     share_id: str
