@@ -132,27 +132,48 @@ def select_by_ids(
 class Prepared:
     """Is a statement that is compiled once: building one and finding it again costs more than running it.
 
-    Values go to the driver as they are and rows come as it returns them: for texts, numbers and bytes, not for JSON.
+    Values go to the driver as they are and rows come as it returns them: for texts, numbers and bytes, not for JSON,
+    and truth comes as a number from SQLite. One parameter may be `expanding`, that is a list of ids.
     """
 
     __slots__ = ("_statement", "_texts")
 
     def __init__(self, statement: sa.ClauseElement) -> None:
         self._statement = statement
-        self._texts: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+        self._texts: dict[tuple[str, int], tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
 
     def run(self, conn: sa.Connection, values: Mapping[str, Any] | None = None) -> sa.CursorResult[*tuple[Any, ...]]:
         """Executes the statement with values for its named parameters."""
-        text, names, fixed = self._texts.get(conn.dialect.name) or self._compile(conn)
+        size = 0
+        if values is not None and (many := values.get(MANY)) is not None:
+            size = _room(len(many))
+            values = {**values, **_spread(many, size)}
+        text, names, fixed = self._texts.get((conn.dialect.name, size)) or self._compile(conn, size)
         given = {**fixed, **values} if values else fixed
         return conn.exec_driver_sql(text, given if names is None else tuple([given[name] for name in names]))
 
-    def _compile(self, conn: sa.Connection) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+    def _compile(self, conn: sa.Connection, size: int) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
         made = self._statement.compile(dialect=conn.dialect)
         assert isinstance(made, SQLCompiler)
-        names = tuple(made.positiontup or ()) if made.positional else None
-        found = self._texts[conn.dialect.name] = (str(made), names, dict(made.params))
+        expanded = made.construct_expanded_state({**made.params, **({MANY: [""] * size} if size else {})})
+        names = tuple(expanded.positiontup or ()) if made.positional else None
+        found = self._texts[conn.dialect.name, size] = (expanded.statement, names, dict(expanded.parameters))
         return found
+
+
+MANY = "ids"
+"""Names the parameter of a prepared statement that is a list."""
+
+
+def _room(number: int) -> int:
+    """Returns the next power of two, so that a statement has a dozen texts and not one for each number of ids."""
+    return 1 << max(number - 1, 0).bit_length() if number <= 4096 else number
+
+
+def _spread(many: Sequence[str], size: int) -> dict[str, str | None]:
+    """Returns a value for each place; the last one is repeated, which changes nothing. NULL equals no id."""
+    padded = [*many, *[many[-1] if many else None] * (size - len(many))]
+    return {f"{MANY}_{place}": value for place, value in enumerate(padded, 1)}
 
 
 @contextmanager

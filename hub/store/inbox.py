@@ -110,7 +110,7 @@ def seal_row(
 
 
 # Statements of every batch are built once: building one costs more than running it.
-_QUEUE = (
+_QUEUE = Prepared(
     sa.select(observation)
     .where(
         observation.c.entity == sa.bindparam("of"),
@@ -121,13 +121,15 @@ _QUEUE = (
     .order_by(observation.c.obs_id)
     .limit(sa.bindparam("most"))
 )
-_BY_NATIVE = sa.select(observation).where(
-    observation.c.system == sa.bindparam("at"),
-    observation.c.object == sa.bindparam("of"),
-    observation.c.native_id.in_(sa.bindparam("ids", expanding=True)),
+_BY_NATIVE = Prepared(
+    sa.select(observation).where(
+        observation.c.system == sa.bindparam("at"),
+        observation.c.object == sa.bindparam("of"),
+        observation.c.native_id.in_(sa.bindparam("ids", expanding=True)),
+    )
 )
-_CONSUME = observation.delete().where(observation.c.obs_id.in_(sa.bindparam("ids", expanding=True)))
-_BY_HUB = (
+_CONSUME = Prepared(observation.delete().where(observation.c.obs_id.in_(sa.bindparam("ids", expanding=True))))
+_BY_HUB = Prepared(
     sa.select(observation)
     .where(observation.c.hub_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(observation.c.obs_id)
@@ -143,7 +145,7 @@ _DEPTH = Prepared(
 
 
 def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Queued]:
-    rows = conn.execute(_BY_NATIVE, {"at": system, "of": object_, "ids": list(native_ids)})
+    rows = _BY_NATIVE.run(conn, {"at": system, "of": object_, "ids": list(native_ids)})
     return {row.native_id: queued_of(row) for row in rows}
 
 
@@ -154,7 +156,7 @@ def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
 
 def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued]]:
     found: dict[str, list[Queued]] = {}
-    rows = conn.execute(_BY_HUB, {"ids": list(hub_ids)})
+    rows = _BY_HUB.run(conn, {"ids": list(hub_ids)})
     for row in rows:
         found.setdefault(row.hub_id, []).append(queued_of(row))
     return found
@@ -167,14 +169,14 @@ def stage(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def queue_page(conn: sa.Connection, entity: str, system: str, after: str, limit: int) -> list[Queued]:
     """Returns the next rows to consume of one system, by arrival."""
-    rows = conn.execute(_QUEUE, {"of": entity, "at": system, "after": after, "most": limit})
+    rows = _QUEUE.run(conn, {"of": entity, "at": system, "after": after, "most": limit})
     return [queued_of(row) for row in rows]
 
 
 def consume(work: UnitOfWork, obs_ids: Iterable[str]) -> None:
     ids = list(obs_ids)
     if ids:
-        work.conn.execute(_CONSUME, {"ids": ids})
+        _CONSUME.run(work.conn, {"ids": ids})
 
 
 def put_off(work: UnitOfWork, obs_ids: Sequence[str]) -> None:

@@ -195,14 +195,17 @@ def _intent_of(ring: Keyring, row: Any) -> Intent:
     )
 
 
-_OPEN_AT = sa.select(intent.c.binding_id).where(
-    intent.c.binding_id.in_(sa.bindparam("ids", expanding=True)), intent.c.state.in_([state.value for state in OPEN])
+_OPEN_AT = Prepared(
+    sa.select(intent.c.binding_id).where(
+        intent.c.binding_id.in_(sa.bindparam("ids", expanding=True)),
+        intent.c.state.in_([state.value for state in OPEN]),
+    )
 )
 
 
 def open_bindings(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
     """Returns which bindings have an open intent: nothing more is sent for them until it is settled."""
-    return set(conn.execute(_OPEN_AT, {"ids": list(binding_ids)}).scalars())
+    return set(_OPEN_AT.run(conn, {"ids": list(binding_ids)}).scalars())
 
 
 def asked(conn: sa.Connection, entity: str) -> list[Any]:

@@ -215,8 +215,10 @@ def _row(
 
 
 _FROZEN = [
-    sa.select(table.c.hub_id, table.c.field).where(
-        table.c.hub_id.in_(sa.bindparam("ids", expanding=True)), table.c.state.in_(LIVE)
+    Prepared(
+        sa.select(table.c.hub_id, table.c.field).where(
+            table.c.hub_id.in_(sa.bindparam("ids", expanding=True)), _live(table)
+        )
     )
     for table, _ in _TABLES.values()
 ]
@@ -230,7 +232,7 @@ def frozen_fields(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, froz
     """Returns the fields that open questions freeze, per record."""
     found: dict[str, set[str]] = {}
     for query in _FROZEN:
-        for hub_id, name in conn.execute(query, {"ids": list(hub_ids)}):
+        for hub_id, name in query.run(conn, {"ids": list(hub_ids)}):
             found.setdefault(hub_id, set()).add(name)
     return {hub_id: frozenset(names) for hub_id, names in found.items()}
 

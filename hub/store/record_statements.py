@@ -17,18 +17,18 @@ _GOLDEN = ("hub_id", "entity", "subject_id", "revision", "state", "blob")
 _IDS: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
 # Named in the order of the type that is made of them: a row is unpacked, not asked name by name.
 BINDING = tuple(binding.c[item.name] for item in fields(Binding))
-BINDINGS = sa.select(*BINDING).where(binding.c.hub_id.in_(_IDS)).order_by(binding.c.binding_id)
-GOLDEN = (
+BINDINGS = Prepared(sa.select(*BINDING).where(binding.c.hub_id.in_(_IDS)).order_by(binding.c.binding_id))
+GOLDEN = Prepared(
     sa.select(*[golden.c[name] for name in _GOLDEN], subject_key.c.key_id, subject_key.c.wrapped)
     .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
     .where(golden.c.hub_id.in_(_IDS))
 )
-SUBJECTS = (
+SUBJECTS = Prepared(
     sa.select(golden.c.hub_id, subject_key)
     .join(subject_key, subject_key.c.subject_id == golden.c.subject_id)
     .where(golden.c.hub_id.in_(_IDS))
 )
-BASES = (
+BASES = Prepared(
     sa.select(base, binding.c.hub_id)
     .join(binding, binding.c.binding_id == base.c.binding_id)
     .where(binding.c.hub_id.in_(_IDS))
@@ -39,10 +39,12 @@ CHANGE = (
     .where(golden.c.hub_id == sa.bindparam("key"))
     .values({name: sa.bindparam(name) for name in ("revision", "state", "blob", "facets", "updated_at")})
 )
-BY_NATIVE = sa.select(*BINDING).where(
-    binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS)
+BY_NATIVE = Prepared(
+    sa.select(*BINDING).where(
+        binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS)
+    )
 )
-OWED = (
+OWED = Prepared(
     sa.select(*BINDING)
     .where(
         binding.c.entity == sa.bindparam("of"),
@@ -69,7 +71,7 @@ _NUMBERED = (
     )
     .subquery()
 )
-OWED_BOUNDS = (
+OWED_BOUNDS = Prepared(
     sa.select(_NUMBERED.c.binding_id)
     .where(
         sa.or_(_NUMBERED.c.place % sa.bindparam("size", type_=sa.Integer) == 0, _NUMBERED.c.place == _NUMBERED.c.number)
@@ -89,7 +91,7 @@ YOUNGEST = (
     .limit(sa.bindparam("most"))
 )
 YOUNGER = YOUNGEST.where(binding.c.binding_id < sa.bindparam("before"))
-UNROUTED = (
+UNROUTED = Prepared(
     sa.select(*BINDING)
     .where(
         binding.c.entity == sa.bindparam("of"),
@@ -101,7 +103,7 @@ UNROUTED = (
     .order_by(binding.c.binding_id)
     .limit(sa.bindparam("most"))
 )
-BINDS_ANY = (
+BINDS_ANY = Prepared(
     sa.select(binding.c.binding_id)
     .where(
         binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.isnot(None)

@@ -59,7 +59,7 @@ def load(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str
         return {}
     records = load_golden(conn, ring, hub_ids)
     found: dict[str, list[Binding]] = {hub_id: [] for hub_id in records}
-    for row in conn.execute(statements.BINDINGS, {"ids": list(hub_ids)}):
+    for row in statements.BINDINGS.run(conn, {"ids": list(hub_ids)}):
         if row.hub_id in found:
             found[row.hub_id].append(binding_of(row))
     bases = _load_bases(conn, ring, hub_ids, records)
@@ -71,14 +71,14 @@ def load(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str
 
 def load_golden(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, GoldenRecord]:
     """Loads and opens golden records, and puts their subjects' keys into the ring."""
-    rows = conn.execute(statements.GOLDEN, {"ids": list(hub_ids)}).all()
+    rows = statements.GOLDEN.run(conn, {"ids": list(hub_ids)}).all()
     ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
     return {row.hub_id: _golden_of(ring, row) for row in rows}
 
 
 def load_subjects(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, str]:
     """Puts the subject keys of records into the ring without opening the records; returns hub id -> subject id."""
-    rows = conn.execute(statements.SUBJECTS, {"ids": list(hub_ids)}).all()
+    rows = statements.SUBJECTS.run(conn, {"ids": list(hub_ids)}).all()
     ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
     return {row.hub_id: row.subject_id for row in rows}
 
@@ -99,7 +99,7 @@ def _golden_of(ring: Keyring, row: Any) -> GoldenRecord:
 def _load_bases(
     conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str], records: Mapping[str, GoldenRecord]
 ) -> dict[str, Base]:
-    rows = conn.execute(statements.BASES, {"ids": list(hub_ids)})
+    rows = statements.BASES.run(conn, {"ids": list(hub_ids)})
     return {
         row.binding_id: base_in(
             ring.open_record("base", row.binding_id, records[row.hub_id].subject_id, row.blob_version, bytes(row.blob))
@@ -113,20 +113,21 @@ _STATES = {state.value: state for state in BindingState}
 
 def binding_of(row: Any) -> Binding:
     """Makes a binding of a row selected as `record_statements.BINDING`."""
-    name, hub_id, entity, system, object_, native_id, state, part, version, digest, *rest = row
-    seen = None if digest is None else bytes(digest)
-    return Binding(name, hub_id, entity, system, object_, native_id, _STATES[state], part, version, seen, *rest)
+    name, hub_id, entity, system, object_, native_id, state, part, version, digest, mapping, agreed, *flags = row
+    seen, (stamped, dirty) = None if digest is None else bytes(digest), map(bool, flags)
+    place = (name, hub_id, entity, system, object_, native_id, _STATES[state], part)
+    return Binding(*place, version, seen, mapping, agreed, stamped, dirty)
 
 
 def bindings_by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, Binding]:
     """Returns bindings by native id: the look-up by which an unchanged page stays closed."""
-    rows = conn.execute(statements.BY_NATIVE, {"at": system, "of": object_, "ids": list(native_ids)})
+    rows = statements.BY_NATIVE.run(conn, {"at": system, "of": object_, "ids": list(native_ids)})
     return {row.native_id: binding_of(row) for row in rows}
 
 
 def load_bindings(conn: sa.Connection, hub_ids: Sequence[str]) -> list[Binding]:
     """Returns the bindings of records without opening the records."""
-    return [binding_of(row) for row in conn.execute(statements.BINDINGS, {"ids": list(hub_ids)})]
+    return [binding_of(row) for row in statements.BINDINGS.run(conn, {"ids": list(hub_ids)})]
 
 
 Glimpse = tuple[str, str, str | None, bytes | None]
@@ -312,14 +313,14 @@ def dirty_page(
 ) -> list[Binding]:
     """Returns the next bindings of one state that are owed a write; the keyset walks each once a pass."""
     values = {"of": entity, "at": system, "in_state": state.value, "after": after, "most": limit}
-    rows = conn.execute(statements.OWED, values)
+    rows = statements.OWED.run(conn, values)
     return [binding_of(row) for row in rows]
 
 
 def owed_bounds(conn: sa.Connection, entity: str, system: str, state: BindingState, size: int, until: str) -> list[str]:
     """Returns every `size`-th binding up to one that is owed a write, and the last: the upper ends of equal ranges."""
     values = {"of": entity, "at": system, "in_state": state.value, "size": size, "until": until}
-    return list(conn.execute(statements.OWED_BOUNDS, values).scalars())
+    return list(statements.OWED_BOUNDS.run(conn, values).scalars())
 
 
 def fresh_page(
@@ -337,12 +338,12 @@ def fresh_page(
 def unrouted_page(conn: sa.Connection, entity: str, system: str, version: str, after: str, limit: int) -> list[Binding]:
     """Returns the next bindings that another mapping than this one had no place for."""
     values = {"of": entity, "at": system, "version": version, "after": after, "most": limit}
-    return [binding_of(row) for row in conn.execute(statements.UNROUTED, values)]
+    return [binding_of(row) for row in statements.UNROUTED.run(conn, values)]
 
 
 def binds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether any record of an object is bound."""
-    return conn.execute(statements.BINDS_ANY, {"at": system, "of": object_}).first() is not None
+    return statements.BINDS_ANY.run(conn, {"at": system, "of": object_}).first() is not None
 
 
 _COUNTED = ("bound", "creates", "updates", "deletes", "detached", "superseded")
