@@ -214,6 +214,7 @@ class Daemon(Section):
     workers: int = Field(default=2, ge=0, le=16)
     parallel: int = Field(default=1, ge=1, le=8)
     slice_seconds: float = Field(default=30.0, gt=0)
+    pass_seconds: float = Field(default=30.0, ge=1)
     max_cycle_seconds: float = Field(default=14_400.0, gt=0)
     stuck_after_seconds: float = Field(default=1800.0, gt=0)
     stop_within_seconds: float = Field(default=60.0, gt=0)

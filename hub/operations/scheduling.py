@@ -20,6 +20,8 @@ from hub.sync.cycle import Standing, read_standing
 SYNC, RECONCILE = "sync", "reconcile"
 BACKFILL = "backfill"
 """Is a sync that goes on where the last one yielded; it has no schedule of its own."""
+PASSING = "passing"
+"""Is a sync that comes before its schedule, because another entity's first load would make it wait."""
 FROM_SETTINGS, FROM_PERSON = "settings", "person"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from hub.kernel.timetable import Every, parse_freeze, parse_timing, parse_window
 from hub.operations.pausing import stopped_systems, waits
-from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
+from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board, Start
 from hub.schedule.due import (
     Plan,
     Verdict,
@@ -40,6 +41,9 @@ class View:
     sliced_at: Mapping[str, float]
     unfinished: Mapping[str, float] = attribute(default_factory=dict)
     """entity -> when a sync of it yielded before its end"""
+    synced: Mapping[str, float] = attribute(default_factory=dict)
+    """entity -> when its last sync ended"""
+    pass_seconds: float = float("inf")
 
     def rows(self, act: str, entity: str) -> list[Schedule]:
         return [row for row in self.board.schedules if (row.act, row.entity) == (act, entity)]
@@ -109,7 +113,31 @@ def candidates(view: View) -> list[Candidate]:
                 found.append(Candidate(act, entity, min(due)))
         if entity in view.unfinished and _may_go_on(view, entity):
             found.append(Candidate(BACKFILL, entity, view.unfinished[entity]))
+        elif (due_at := _passes_at(view, entity)) <= view.now and not any(item.entity == entity for item in found):
+            found.append(Candidate(PASSING, entity, due_at))
     return found
+
+
+def _passes_at(view: View, entity: str) -> float:
+    """Returns when a sync of an entity may pass what another one was cut short of: one that runs by an interval."""
+    behind = view.unfinished.keys() - {entity}
+    row = _common(view, entity)
+    if entity in view.unfinished or not behind or row is None or not isinstance(plan_of(row).timing, Every):
+        return math.inf
+    ended_at = view.synced.get(entity, math.inf)
+    # One that never ended, or ended in what is now the future of a clock that was set back, is due.
+    due_at = view.now if ended_at > view.now else ended_at + view.pass_seconds
+    return due_at if _may_go_on(view, entity) else math.inf
+
+
+def passing(view: View, entity: str) -> frozenset[str]:
+    """Returns the systems that a sync which passes leaves alone: those with a schedule of their own."""
+    row = _common(view, entity)
+    return resting(view, entity, [row] if row else [])
+
+
+def _common(view: View, entity: str) -> Schedule | None:
+    return next((row for row in view.rows(SYNC, entity) if row.system == ALL), None)
 
 
 def _may_go_on(view: View, entity: str) -> bool:

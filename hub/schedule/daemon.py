@@ -17,7 +17,7 @@ from hub.kernel.workdays import Workdays
 from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.progress import progress
-from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
+from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board, Start
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.due import WorkingDay
@@ -271,7 +271,9 @@ class Daemon:
         settings = self._hub().settings
         systems = {name: settings.entities[name].systems for name in self._order()}
         grace = settings.schedule.misfire_grace_seconds
-        return View(self._board, systems, now, grace, self._working_day, self._sliced_at, self._unfinished.since)
+        left = self._unfinished
+        view = View(self._board, systems, now, grace, self._working_day, self._sliced_at, left.since, left.synced)
+        return replace(view, pass_seconds=self.bounds.pass_seconds)
 
     def _order(self) -> tuple[str, ...]:
         return order_entities(self._references())
@@ -304,7 +306,9 @@ class Daemon:
         chosen = choose(free, set(self.running), ancestors_of(self._references()), self._order(), now)
         if chosen is None:
             return False
-        begin = {RECONCILE: self._slice, BACKFILL: self._unfinished.go_on}.get(chosen.act, self._cycle)
+        begin = {RECONCILE: self._slice, BACKFILL: self._unfinished.go_on, PASSING: self._pass}.get(
+            chosen.act, self._cycle
+        )
         job = begin(view, chosen)
         if job is None:
             return False
@@ -332,6 +336,9 @@ class Daemon:
         ids = tuple(row.schedule_id for row in taken)
         self._unfinished.drop(chosen.entity)
         return Job(SYNC, chosen.entity, ids, None, boards.resting(view, chosen.entity, taken))
+
+    def _pass(self, view: View, chosen: Candidate) -> Job:
+        return Job(SYNC, chosen.entity, (), None, boards.passing(view, chosen.entity))
 
     def _slice(self, view: View, chosen: Candidate) -> Job | None:
         left, entity = boards.pieces(view, chosen.entity), chosen.entity

@@ -18,9 +18,13 @@ class Unfinished:
 
     since: dict[str, float] = attribute(default_factory=dict)
     failed: dict[str, frozenset[str]] = attribute(default_factory=dict)
+    synced: dict[str, float] = attribute(default_factory=dict)
+    """entity -> when its last sync ended"""
 
     def note(self, done: Done, now: float) -> None:
         """Notes how a job ended: one that was stopped does not go on, one that found its entity busy tries again."""
+        if done.job.act == SYNC:
+            self.synced[done.job.entity] = now
         busy = isinstance(done.error, Busy) and done.job.act == SYNC and not done.job.ids
         if (done.unfinished and not done.stopped) or busy:
             self.since[done.job.entity] = now

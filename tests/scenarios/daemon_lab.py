@@ -47,7 +47,7 @@ entities:
 schedule:
   time_zone: Asia/Shanghai
 {schedule}
-daemon: {{management: {management}, slice_seconds: {slice_seconds}}}
+daemon: {{management: {management}, slice_seconds: {slice_seconds}, pass_seconds: {pass_seconds}}}
 """
 WHAT = """\
   {entity}:
@@ -69,6 +69,7 @@ class Lab:
     management: str = "null"
     entities: Sequence[str] = (ENTITY,)
     slice_seconds: float = 30.0
+    pass_seconds: float = 30.0
     page_size: int = FULL.page_size
     faults: Callable[[Time], Faults] = lambda time: Faults(0)
     log: StringIO = field(default_factory=StringIO)
@@ -108,6 +109,7 @@ class Lab:
             schedule=self.schedule,
             management=self.management,
             slice_seconds=self.slice_seconds,
+            pass_seconds=self.pass_seconds,
             entities="\n".join(WHAT.format(entity=entity) for entity in self.entities),
         )
         (self.home / "config" / "hub.yaml").write_text(text, encoding="utf-8")

@@ -63,8 +63,14 @@ systems:
       overlap: 2
     credentials: {{app_secret: env:LAB_FXIAOKE_SECRET, permanent_code: env:LAB_FXIAOKE_CODE}}
 entities: {{{entities}}}
-schedule: {{sync: every 10s, reconcile: never}}
-daemon: {{management: "{management}", dispatch: workers, workers: {workers}, stop_within_seconds: 20}}
+schedule: {{sync: {sync}, reconcile: never}}
+daemon:
+  management: "{management}"
+  dispatch: workers
+  workers: {workers}
+  stop_within_seconds: 20
+  slice_seconds: {slice_seconds}
+  pass_seconds: {pass_seconds}
 """
 _ENTITY = """{name}: {{systems: [zoho, fxiaoke], prefer: [zoho, fxiaoke], guards: {{first_sync_needs_release: false,
   max_creates: {{count: 100000, percent: 100.0}}, max_changes: {{count: 100000, percent: 100.0}}}}}}"""
@@ -149,7 +155,7 @@ class Fleet:
 
     def write(self, home: Path, **options: Any) -> None:
         given = {"rate": 5000, "burst": 5000, "calls_at_once": 4, "batch_size": 20, "workers": 2}
-        given |= {"management": "127.0.0.1:0"}
+        given |= {"management": "127.0.0.1:0", "sync": "every 10s", "slice_seconds": 30, "pass_seconds": 30}
         urls = {name: item.base_url for name, item in self.simulators.running.items()}
         entities = ", ".join(_ENTITY.format(name=name) for name in self.entities)
         options = {**given, **self.options, **options}

@@ -20,8 +20,13 @@ from hub.sync.engine import Turn
 from tests.scenarios.world import SystemSpec, World
 
 ENTITIES = ("client", "ticket", "visit")
-SCHEDULE = "  sync: every 5m\n  reconcile: never\n  by_entity: {client: {sync: every 10s}, ticket: {sync: every 10s}}"
+SCHEDULE = "  sync: every 5m\n  reconcile: never"
 LATENCY, WITHIN = 1.0, 60.0
+PASSING = pytest.mark.parametrize(
+    ("slice_seconds", "pass_seconds", "passes"),
+    [(20.0, 20.0, True), (20.0, 1e6, False), (1e6, 20.0, False)],
+    ids=["passing", "slices", "none"],
+)
 SMALL = replace(FULL, page_size=5, batch_size=5)
 
 
@@ -45,12 +50,11 @@ class Slow(Faults):
 class Bank(Lab):
     """Is a bank with clients, tickets and visits on one side, and vendors that take a second for each call."""
 
-    def __init__(self, home: Path, slice_seconds: float) -> None:
+    def __init__(self, home: Path, slice_seconds: float, pass_seconds: float = 20.0) -> None:
         self.newcomers: dict[str, float] = {}
         self.owed_then: dict[str, int] = {}
-        super().__init__(
-            home, schedule=SCHEDULE, entities=ENTITIES, slice_seconds=slice_seconds, page_size=10, faults=Slow
-        )
+        turns = {"slice_seconds": slice_seconds, "pass_seconds": pass_seconds}
+        super().__init__(home, schedule=SCHEDULE, entities=ENTITIES, page_size=10, faults=Slow, **turns)
         for system in self.systems.values():
             for name in ("Client", "Ticket", "Visit"):
                 system.set_capabilities(name, replace(FULL, page_size=10, batch_size=10))
@@ -108,9 +112,11 @@ def run(bank: Bank, most: float) -> None:
                 return
 
 
-@pytest.mark.parametrize(("slice_seconds", "passes"), [(20.0, True), (1e6, False)], ids=["slices", "none"])
-def test_a_new_complaint_passes_a_backfill_of_logs(tmp_path: Path, slice_seconds: float, passes: bool) -> None:
-    bank = Bank(tmp_path / "hub", slice_seconds)
+@PASSING
+def test_a_new_complaint_passes_a_backfill_of_logs(
+    tmp_path: Path, slice_seconds: float, pass_seconds: float, passes: bool
+) -> None:
+    bank = Bank(tmp_path / "hub", slice_seconds, pass_seconds)
     bank.visits(900)
     bank.expect(45.0, "WhileRead", "Visit")
     bank.expect(140.0, "WhileWritten", "Visit")
@@ -122,9 +128,11 @@ def test_a_new_complaint_passes_a_backfill_of_logs(tmp_path: Path, slice_seconds
     assert (worst <= WITHIN) is passes, worst
 
 
-@pytest.mark.parametrize(("slice_seconds", "passes"), [(20.0, True), (1e6, False)], ids=["slices", "none"])
-def test_a_new_complaint_passes_the_backfill_of_complaints(tmp_path: Path, slice_seconds: float, passes: bool) -> None:
-    bank = Bank(tmp_path / "hub", slice_seconds)
+@PASSING
+def test_a_new_complaint_passes_the_backfill_of_complaints(
+    tmp_path: Path, slice_seconds: float, pass_seconds: float, passes: bool
+) -> None:
+    bank = Bank(tmp_path / "hub", slice_seconds, pass_seconds)
     bank.tickets(900)
     bank.expect(120.0, "Late", "Ticket")
     run(bank, 1200.0)
