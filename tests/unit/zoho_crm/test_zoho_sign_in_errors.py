@@ -162,6 +162,20 @@ def test_eight_that_wait_for_a_failed_sign_in_share_its_answer(
     assert asked(org) == 1
 
 
+def test_eight_that_wait_for_a_renewal_share_the_token(org: Any) -> None:
+    org.admin.faults([{"match": {"path_regex": TOKEN_PATH}, "action": "slow", "ms": 300}])
+    start = Barrier(8)
+
+    def ask(_: int) -> str:
+        tokens = org.connect()._reader.api.tokens
+        start.wait()
+        return str(tokens.current().value)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1
+    assert asked(org) == 1
+
+
 def test_who_comes_after_a_refusal_asks_again(org: Any) -> None:
     org.admin.settings(registered_elsewhere="invalid_code")
     fails(org)
