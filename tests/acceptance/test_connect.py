@@ -16,6 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from connectors.zoho_crm.auth import LOOK_AGAIN
+from hub.app import open_installation
+from hub.store.vault import SealedTokens
 from tests.acceptance.cli_lab import Lab, make_lab, one_message
 from tests.scenarios.daemon_process import Process, free_port
 
@@ -271,12 +274,24 @@ def test_a_running_daemon_takes_a_new_refresh_token_into_use_without_restart(lab
         assert lab.here("connect", "zoho", stdin=make_code(lab)).code == 0
         running.until(lambda: running.lines("system_resumed") or not lab.ask("schedule", "list")["pauses"], 30)
         running.until(lambda: lab.zoho.admin.calls()["total"] > before + 3, 60)
-        # While it runs well: a second authorisation; the first refresh token and its access tokens are gone soon.
-        calls = lab.zoho.admin.calls()["calls"]
+        # While it runs well: a second authorisation, and the first one is taken away where nobody should use it now.
+        first = kept_refresh_token(lab)
         assert lab.here("connect", "zoho", stdin=make_code(lab)).code == 0
-        time.sleep(16)
-        seen = lab.zoho.admin.calls()["total"]
-        running.until(lambda: lab.zoho.admin.calls()["total"] > seen, 40)
-        assert lab.zoho.admin.calls()["calls"].get("token", 0) == calls.get("token", 0), "no refresh was needed"
+        assert kept_refresh_token(lab) != first
+        time.sleep(LOOK_AGAIN + 1)
+        assert lab.zoho.admin.post("tokens", {"revoke": first})["revoked"] == 200
+        seen = lab.zoho.admin.calls()
+        running.until(lambda: lab.zoho.admin.calls()["total"] > seen["total"] + 1, 40)
+        now = lab.zoho.admin.calls()
+        assert now["statuses"].get("401", 0) == seen["statuses"].get("401", 0), "no call came with the old token"
+        assert now["calls"].get("token", 0) == seen["calls"].get("token", 0), "no refresh was needed"
         assert running.stop() == 0
-    assert "401" not in lab.zoho.admin.calls()["statuses"] or lab.zoho.admin.calls()["statuses"]["401"] <= 8
+
+
+def kept_refresh_token(lab: Lab) -> str:
+    hub = open_installation(lab.home)
+    try:
+        kept = SealedTokens(hub.store, "zoho").get("credential/refresh_token")
+    finally:
+        hub.close()
+    return str(json.loads(kept or b"")["refresh_token"])
