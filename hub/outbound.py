@@ -25,7 +25,7 @@ from connectors.registry import allowed_hosts, find
 from hub.kernel.clock import Clock
 from hub.kernel.errors import NotFound
 from hub.kernel.ids import NewId
-from hub.kernel.secrets import SecretMissing, resolve_secret
+from hub.kernel.secrets import STORED, SecretMissing, not_stored, resolve_secret, stored_as
 from hub.kernel.settings import Settings, SystemSettings
 
 
@@ -134,6 +134,8 @@ class Context:
         """Resolves a credential of this system. Raises SettingsInvalid with the remedy when it is absent."""
         reference = self.credentials.get(name)
         try:
+            if reference == STORED:
+                return self._stored(name)
             if reference is not None:
                 return resolve_secret(reference, self.home)
             en, zh = "is missing: name it as env:NAME or file:PATH", "缺失：请以 env:变量名 或 file:路径 引用"
@@ -142,6 +144,12 @@ class Context:
         raise SettingsInvalid(
             f"{self.system}: credentials.{name}: {en}", f"{self.system}：credentials.{name}：{zh}", system=self.system
         )
+
+    def _stored(self, name: str) -> str:
+        kept = self.tokens.get(stored_as(name))
+        if not kept:
+            raise not_stored(self.system)
+        return kept.decode()
 
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Admits one holder per name of this system over the whole installation."""

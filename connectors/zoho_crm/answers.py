@@ -38,6 +38,7 @@ RECORD = _codes(
     "MULTIPLE_OR_MULTI_ERRORS DUPLICATE_DATA DUPLICATE_LINKING_DATA RECORD_LOCKED CANNOT_PROCESS NOT_APPROVED "
     "RECORD_IN_BLUEPRINT ID_ALREADY_CONVERTED CONVERTED_RECORD CANNOT_PERFORM_ACTION"
 )
+SCOPE_MISMATCH = "OAUTH_SCOPE_MISMATCH"
 LOCKED = frozenset({"RECORD_LOCKED", "CANNOT_PROCESS"})
 
 
@@ -101,6 +102,16 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
         return RetryLater(
             f"{where} failed at Zoho ({code or answer.status}); it is tried again later",
             f"{where}：Zoho 服务端出错（{code or answer.status}），稍后重试",
+            system=system,
+            object=object,
+        )
+    if code == SCOPE_MISMATCH:
+        return AuthRejected(
+            f"{where} needs a scope that was not granted ({code}); `crmhub check {system}` names it: add it to `scopes`"
+            f" and authorise again with `crmhub connect {system}`",
+            f"{where}：缺少所需的 scope（{code}）；`crmhub check {system}` 会指出是哪一个，请加入 scopes 后用 "
+            f"`crmhub connect {system}` 重新授权",
+            missing=f"{code} ({doing})",
             system=system,
             object=object,
         )

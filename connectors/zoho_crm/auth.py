@@ -1,32 +1,31 @@
 """Access tokens: asked for once, sealed, shared by all threads and processes, renewed before they expire.
 
+A token is kept together with a digest of the credentials and hosts that it was asked with, and counts for no others: a
+new refresh token, secret or data centre drops it, in every process within seconds.
 Source: Zoho accounts OAuth self-client pages, token-validity (15 live and 10 new tokens in 10
 minutes per refresh token).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from connectors.base import ConnectorContext, WriteUnclear
-from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, RateLimited, RetryLater, SettingsInvalid
+from connectors.base import ConnectorContext
+from connectors.errors import ConnectorError, SettingsInvalid
+from connectors.zoho_crm import scopes
+from connectors.zoho_crm.accounts import Accounts, data_center_of
 from connectors.zoho_crm.settings import ZohoSettings
+from connectors.zoho_crm.trouble import Trouble
 
 TOKEN = "access_token"  # noqa: S105 - the name it is stored under
-PAUSE = "token_paused_until"
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of the credential
+LOOK_AGAIN = 15.0
+"""Seconds for which a process believes that the credentials are still the ones it used."""
 _MILLISECONDS_FROM = 100_000
-_CREDENTIAL = {
-    "invalid_code": "refresh_token",
-    "invalid_client": "client_id, client_secret",
-    "invalid_client_secret": "client_secret",
-    "invalid_scope": "scopes",
-    "missing_org_info": "org_id",
-    "invalid_redirect_uri": "redirect_uri",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,19 @@ class Token:
     renew_at: float
     expires_at: float
     scopes: tuple[str, ...] = ()
+    bound_to: str = ""
+
+    def pack(self) -> bytes:
+        """Returns the form in which it is kept."""
+        return json.dumps(asdict(self)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Is what tokens are asked with; `bound_to` is a digest of it and of the hosts."""
+
+    form: Mapping[str, str] = field(repr=False)
+    bound_to: str
 
 
 class Tokens:
@@ -44,129 +56,143 @@ class Tokens:
 
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self._settings, self._context = settings, context
+        self._accounts = Accounts(settings, context)
+        self._trouble = Trouble(self._accounts, context)
         self._held: Token | None = None
+        self._looked_at = 0.0
 
     def current(self, rejected: str | None = None) -> Token:
         """Returns a usable token other than the `rejected` one, asking for a new one at most once at a time.
 
         Raises AuthRejected, RateLimited (10 minutes), RetryLater, SettingsInvalid.
         """
-        if token := self._usable(self._held, rejected):
-            return token
+        asked_at = self._context.clock.now()
+        held = self._held
+        if held is not None and self._usable(held, rejected) and self._still_ours(held, asked_at):
+            return held
         with self._context.lock(TOKEN):
-            self._held = self._usable(self._stored(), rejected) or self._request()
-            return self._held
+            wanted = read_credentials(self._settings, self._context)
+            kept = self._kept()
+            if kept is None or kept.bound_to != wanted.bound_to or not self._usable(kept, rejected):
+                kept = self._renew(wanted, asked_at)
+            self._held, self._looked_at = kept, asked_at
+            return kept
 
-    def _usable(self, token: Token | None, rejected: str | None) -> Token | None:
-        if token is None or token.value == rejected or self._context.clock.now() >= token.renew_at:
-            return None
-        return token
+    def _usable(self, token: Token, rejected: str | None) -> bool:
+        return token.value != rejected and self._context.clock.now() < token.renew_at
 
-    def _stored(self) -> Token | None:
+    def _still_ours(self, token: Token, now: float) -> bool:
+        """Tells whether the credentials are still those of the token; looks only now and then."""
+        if abs(now - self._looked_at) < LOOK_AGAIN:
+            return True
+        self._looked_at = now
+        return token.bound_to == read_credentials(self._settings, self._context).bound_to
+
+    def _kept(self) -> Token | None:
         sealed = self._context.tokens.get(TOKEN)
         if not sealed:
             return None
         kept = json.loads(sealed)
-        return Token(kept["value"], kept["renew_at"], kept["expires_at"], tuple(kept["scopes"]))
+        granted = tuple(kept["scopes"])
+        return Token(kept["value"], kept["renew_at"], kept["expires_at"], granted, kept.get("bound_to", ""))
 
-    def _request(self) -> Token:
-        self._check_pause()
-        form = {
-            "grant_type": self._settings.grant,
-            "client_id": self._context.secret("client_id"),
-            "client_secret": self._context.secret("client_secret"),
-        }
-        if self._settings.grant == "refresh_token":
-            form["refresh_token"] = self._context.secret("refresh_token")
-        else:
-            form |= {"scope": ",".join(self._settings.scopes), "soid": f"ZohoCRM.{self._settings.org_id}"}
-        token = self._token_of(self._ask(form))
-        kept = {"value": token.value, "renew_at": token.renew_at, "expires_at": token.expires_at}
-        self._context.tokens.put(TOKEN, json.dumps(kept | {"scopes": token.scopes}).encode())
+    def _renew(self, wanted: Credentials, asked_at: float) -> Token:
+        self._trouble.check(wanted.bound_to, asked_at)
+        try:
+            token = read_token(self._accounts, self._accounts.ask(wanted.form), self._settings, self._context, wanted)
+        except ConnectorError as error:
+            self._trouble.keep(error, wanted.bound_to)
+            raise
+        self._context.tokens.put(TOKEN, token.pack())
+        self._trouble.clear()
         return token
 
-    def _ask(self, form: Mapping[str, str]) -> Mapping[str, Any]:
-        url = f"{self._settings.accounts_origin}/oauth/v2/token"
-        try:
-            # Sent once: each try counts against the ten tokens in ten minutes.
-            response = self._context.http.send("POST", url, operation="token", read=False, form=form, cost=0)
-        except WriteUnclear:
-            response = None
-        if response is None or response.status >= 500:
-            raise RetryLater(
-                f"{self._context.system}: Zoho's sign-in service did not answer; it is tried again later",
-                f"{self._context.system}：Zoho 登录服务未响应，稍后重试",
-                system=self._context.system,
-            )
-        if response.status == 429:
-            raise self._throttled()
-        content = response.json()
-        if not isinstance(content, Mapping):
-            raise self._violation()
-        if "error" in content:
-            raise self._rejected(str(content["error"]))
-        if response.status != 200:
-            raise self._violation()
-        return content
 
-    def _token_of(self, content: Mapping[str, Any]) -> Token:
-        domain = content.get("api_domain")
-        if isinstance(domain, str) and not self._settings.accepts_api_domain(domain):
-            raise SettingsInvalid(
-                f"{self._context.system}: the credentials belong to another data centre than configured; "
-                "set data_center to the one of the Zoho organisation",
-                f"{self._context.system}：凭据所属数据中心与配置不符，请将 data_center 改为该组织所在的数据中心",
-                system=self._context.system,
-            )
-        value = content.get("access_token")
-        lifetime = _lifetime(content)
-        if not isinstance(value, str) or not value or lifetime is None:
-            raise self._violation()
-        now = self._context.clock.now()
-        renew_at = now + max(lifetime - self._settings.refresh_ahead, lifetime / 2)
-        scopes = tuple(s for s in re.split(r"[\s,]+", str(content.get("scope") or "")) if s)
-        return Token(value, renew_at, now + lifetime, scopes)
+def read_token(
+    accounts: Accounts,
+    content: Mapping[str, Any],
+    settings: ZohoSettings,
+    context: ConnectorContext,
+    wanted: Credentials,
+) -> Token:
+    """Returns the access token of an answer. Raises ProtocolViolation where it holds none."""
+    value, lifetime = content.get("access_token"), _lifetime(content)
+    if not isinstance(value, str) or not value or lifetime is None:
+        raise accounts.violation()
+    now = context.clock.now()
+    renew_at = now + max(lifetime - settings.refresh_ahead, lifetime / 2)
+    return Token(value, renew_at, now + lifetime, scopes.split(content.get("scope")), wanted.bound_to)
 
-    def _rejected(self, error: str) -> ConnectorError:
-        name = error.strip().lower().replace(" ", "_")
-        if name == "access_denied":
-            return self._throttled()
-        known = name if re.fullmatch(r"[a-z_]{1,40}", name) else "unknown"
-        missing = _CREDENTIAL.get(known, known)
-        return AuthRejected(
-            f"{self._context.system}: Zoho refused the sign-in ({known}); check {missing} and data_center, "
-            "then authorise again",
-            f"{self._context.system}：Zoho 拒绝登录（{known}），请检查 {missing} 与 data_center，然后重新授权",
-            missing=missing,
-            system=self._context.system,
+
+def read_client(context: ConnectorContext) -> dict[str, str]:
+    """Returns the client's id and secret. Raises SettingsInvalid."""
+    return {name: context.secret(name) for name in ("client_id", "client_secret")}
+
+
+def read_credentials(settings: ZohoSettings, context: ConnectorContext) -> Credentials:
+    """Returns what the connection asks for tokens with, as it stands now. Raises SettingsInvalid."""
+    client = read_client(context)
+    if settings.grant == REFRESH_TOKEN:
+        return with_refresh_token(settings, client, _open(context, settings, client))
+    soid = f"ZohoCRM.{settings.org_id}"
+    return _credentials(settings, {"grant_type": settings.grant, **client, "scope": ",".join(settings.scopes)}, soid)
+
+
+def with_refresh_token(settings: ZohoSettings, client: Mapping[str, str], token: str) -> Credentials:
+    """Returns the credentials of a client with a refresh token."""
+    return _credentials(settings, {"grant_type": REFRESH_TOKEN, **client, REFRESH_TOKEN: token})
+
+
+def _credentials(settings: ZohoSettings, form: dict[str, str], soid: str | None = None) -> Credentials:
+    if soid is not None:
+        form["soid"] = soid
+    parts = [settings.accounts_origin, settings.api_origin, *sorted(form.items())]
+    return Credentials(form, hashlib.sha256(json.dumps(parts).encode()).hexdigest())
+
+
+def seal_text(settings: ZohoSettings, client: Mapping[str, str], token: str) -> str:
+    """Returns the text under which a refresh token is kept: with the hosts and the client that it belongs to."""
+    bound = {"accounts": settings.accounts_origin, "api": settings.api_origin, "client": _client_mark(client)}
+    return json.dumps({REFRESH_TOKEN: token, **bound})
+
+
+def _open(context: ConnectorContext, settings: ZohoSettings, client: Mapping[str, str]) -> str:
+    """Returns the refresh token. One that was kept with its hosts is never used at others: raises SettingsInvalid."""
+    text = context.secret(REFRESH_TOKEN)
+    if not text.startswith("{"):
+        return text
+    try:
+        kept = json.loads(text)
+        token, mark = str(kept[REFRESH_TOKEN]), kept["client"]
+        hosts = (kept["accounts"], kept["api"])
+    except (ValueError, KeyError, TypeError):
+        raise _unusable(context.system, "cannot be read:", "无法读取，请") from None
+    if hosts != (settings.accounts_origin, settings.api_origin):
+        other = data_center_of(str(hosts[0])) or "another one"
+        raise _unusable(
+            context.system,
+            f"belongs to data centre {other} or another environment, not to data_center {settings.data_center}, "
+            f"environment {settings.environment}: set them back, or",
+            f"属于数据中心 {other} 或其他环境，与 data_center {settings.data_center}、environment "
+            f"{settings.environment} 不符：请改回配置，或",
         )
-
-    def _throttled(self) -> RateLimited:
-        until = self._context.clock.now() + self._settings.token_pause
-        self._context.tokens.put(PAUSE, str(until).encode())
-        return self._paused(self._settings.token_pause)
-
-    def _check_pause(self) -> None:
-        paused = self._context.tokens.get(PAUSE)
-        left = float(paused) - self._context.clock.now() if paused else 0.0
-        if left > 0:
-            # A clock that was set back must not extend the pause.
-            raise self._paused(min(left, self._settings.token_pause))
-
-    def _paused(self, after: float) -> RateLimited:
-        return RateLimited(
-            f"{self._context.system}: Zoho has handed out too many tokens; sign-in pauses for {after:.0f} s",
-            f"{self._context.system}：申请令牌过于频繁，暂停登录 {after:.0f} 秒",
-            after=after,
-            system=self._context.system,
+    if mark != _client_mark(client):
+        raise _unusable(
+            context.system, "belongs to another client_id: set it back, or", "属于其他 client_id：请改回配置，或"
         )
+    return token
 
-    def _violation(self) -> ProtocolViolation:
-        return ProtocolViolation(
-            f"{self._context.system}: Zoho's sign-in answer has no usable token; check data_center",
-            f"{self._context.system}：Zoho 登录返回中没有可用令牌，请检查 data_center",
-            system=self._context.system,
-        )
+
+def _client_mark(client: Mapping[str, str]) -> str:
+    return hashlib.sha256(client["client_id"].encode()).hexdigest()[:16]
+
+
+def _unusable(system: str, en: str, zh: str) -> SettingsInvalid:
+    return SettingsInvalid(
+        f"{system}: the stored refresh token {en} authorise again with `crmhub connect {system}`",
+        f"{system}：已保存的 refresh token {zh}用 `crmhub connect {system}` 重新授权",
+        system=system,
+    )
 
 
 def _lifetime(content: Mapping[str, Any]) -> float | None:

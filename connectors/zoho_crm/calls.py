@@ -128,10 +128,14 @@ class Api:
         )
 
     def _unauthorised(self, answer: Answer) -> AuthRejected:
-        named = answer.code or "401"
+        named, settings = answer.code or "401", self.settings
         return AuthRejected(
-            f"{self.system}: Zoho refused a fresh token ({named}); check data_center and authorise again",
-            f"{self.system}：Zoho 拒绝了新令牌（{named}），请检查 data_center 并重新授权",
+            f"{self.system}: Zoho signs the hub in and refuses the fresh token ({named}). First see that environment "
+            f"({settings.environment}) and data_center ({settings.data_center}) are those of the organisation, then "
+            f"that the hub's user is active there; then authorise again with `crmhub connect {self.system}`",
+            f"{self.system}：登录成功，但新令牌被拒（{named}）。请先核对 environment（{settings.environment}）与 "
+            f"data_center（{settings.data_center}）是否与组织一致，再确认集成用户处于启用状态，然后用 "
+            f"`crmhub connect {self.system}` 重新授权",
             missing="access token",
             system=self.system,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.admission import Admission, Invitation
 from connectors.base import (
     Bound,
     Capabilities,
@@ -22,10 +23,12 @@ from connectors.base import (
 )
 from connectors.errors import SchemaDrift
 from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.checking import Checker
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
 from connectors.zoho_crm.reading import Reader
 from connectors.zoho_crm.settings import ALLOWED_HOSTS, read_settings
+from connectors.zoho_crm.signing_in import SigningIn
 from connectors.zoho_crm.streams import Streams
 from connectors.zoho_crm.writing import Writer
 
@@ -45,6 +48,8 @@ class ZohoCrmConnector:
         self._deletions = Deletions(self._reader)
         self._writer = Writer(self._reader)
         self._describer = Describer(api, self._reader)
+        self._checker = Checker(api, self._reader, self._describer)
+        self._signing_in = SigningIn(self._settings, context)
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; versions are Modified_Time, which resolves one second."""
@@ -69,7 +74,15 @@ class ZohoCrmConnector:
 
     def check(self) -> Sequence[CheckLine]:
         """Proves the credentials, scope by scope."""
-        return self._describer.check()
+        return self._checker.check()
+
+    def invite(self, by_link: bool) -> Invitation:
+        """Says how a person authorises the hub."""
+        return self._signing_in.invite(by_link)
+
+    def admit(self, brought: str, by_link: bool) -> Admission:
+        """Exchanges the code, or proves client credentials."""
+        return self._signing_in.admit(brought, by_link)
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes a module and its fields."""

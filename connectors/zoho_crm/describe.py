@@ -1,16 +1,15 @@
-"""What Zoho says about its modules and fields, and the proof of the connection's credentials.
+"""What Zoho says about its modules and fields.
 
-Source: Zoho API v8 fields-meta, modules-api, get-org-data.
+Source: Zoho API v8 fields-meta, modules-api.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.base import CheckLine, FieldDescription, ObjectDescription
-from connectors.errors import AuthRejected, ConnectorError, SchemaDrift
+from connectors.base import FieldDescription, ObjectDescription
+from connectors.errors import SchemaDrift
 from connectors.zoho_crm.answers import refusal, violation
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.reading import LINK, LINK_MODULE, Reader
@@ -22,11 +21,10 @@ _EMPTY_OPTION = "-None-"
 _ANY_MODULE = "se_module"
 # Records carry it and writes need it, whether metadata name it or not.
 _MODULE_OF_LINK = FieldDescription(LINK_MODULE, "Module of What_Id", "text", None, False, True, False)
-_OPERATIONS = (("creatable", "CREATE", "新建"), ("editable", "UPDATE", "修改"), ("deletable", "DELETE", "删除"))
 
 
 class Describer:
-    """Reads metadata and proves what the credentials may do."""
+    """Reads metadata."""
 
     def __init__(self, api: Api, reader: Reader) -> None:
         self._api, self._reader = api, reader
@@ -40,6 +38,11 @@ class Describer:
     def describe(self, object: str) -> ObjectDescription:
         """Describes a module by its field metadata. Raises SchemaDrift where the module is not there."""
         module = self._module(object)
+        fields = self.describe_fields(object)
+        return ObjectDescription(object, str(module.get("plural_label") or module.get("module_name") or object), fields)
+
+    def describe_fields(self, object: str) -> Mapping[str, FieldDescription]:
+        """Describes the fields of a module. Raises SchemaDrift where it shows none."""
         entries = self._list("/settings/fields", "fields", object, {"module": object})
         if not entries:
             raise SchemaDrift(
@@ -53,7 +56,15 @@ class Describer:
             fields.setdefault(LINK_MODULE, _MODULE_OF_LINK)
         key = fields.get(self._settings.external_key)
         self._unique[object] = key is not None and key.unique
-        return ObjectDescription(object, str(module.get("plural_label") or module.get("module_name") or object), fields)
+        return fields
+
+    def modules(self) -> Mapping[str, Mapping[str, Any]]:
+        """Returns what the metadata say of every module that the user may see, by API name."""
+        return {str(module.get("api_name")): module for module in self._list("/settings/modules", "modules", "modules")}
+
+    def key_is_unique(self, object: str) -> bool:
+        """Tells whether the hub id field was described as unique."""
+        return self._unique.get(object, False)
 
     def _module(self, object: str) -> Mapping[str, Any]:
         modules = self._list("/settings/modules", "modules", object)
@@ -79,103 +90,6 @@ class Describer:
         if not isinstance(listed, list) or not all(isinstance(entry, Mapping) for entry in listed):
             raise violation(self._api.system, object, f"the metadata has no {key}", f"元数据缺少 {key}")
         return listed
-
-    # --- check ----------------------------------------------------------------------------------------------------
-
-    def check(self) -> list[CheckLine]:
-        """Proves sign-in, then every scope by a harmless read, then what the profile and the scopes allow to write."""
-        lines = [self._try("sign-in", "sign-in works", "登录成功", self._api.tokens.current)]
-        if not lines[0].ok:
-            return lines
-        lines.append(self._try("ZohoCRM.org.READ", "the organisation is readable", "组织信息可读", self._organisation))
-        return [*lines, *(line for name in self._settings.objects for line in self._check_object(name))]
-
-    def _check_object(self, object: str) -> list[CheckLine]:
-        module = f"ZohoCRM.modules.{object.lower()}"
-        lines = [
-            self._try(
-                f"ZohoCRM.settings {object}",
-                f"{object}: fields are described",
-                f"{object}：字段可描述",
-                lambda: self.describe(object),
-            ),
-            self._try(
-                f"{module}.READ", f"{object}: records are readable", f"{object}：记录可读", lambda: self._read(object)
-            ),
-            self._try(
-                f"ZohoCRM.coql.READ {object}",
-                f"{object}: records are found by hub id, needed for recovery",
-                f"{object}：可按统一编号查找（异常恢复所需）",
-                lambda: self._reader.query(object, ["id"], "id is not null", 1),
-            ),
-        ]
-        if self._settings.deleted_feed:
-            lines.append(
-                self._try(
-                    f"{module} deleted",
-                    f"{object}: deletes are seen",
-                    f"{object}：可读取删除记录",
-                    lambda: self._reader.deleted_page(object, 1, 1, None),
-                )
-            )
-        return [*lines, self._check_key(object), *self._check_writes(object, module)]
-
-    def _check_key(self, object: str) -> CheckLine:
-        key, name = self._settings.external_key, f"{object}.{self._settings.external_key}"
-        if self._unique.get(object):
-            return CheckLine(name, True, f"{object}: {key} is unique", f"{object}：{key} 已设为唯一")
-        return CheckLine(
-            name,
-            False,
-            f"{object}: {key} is missing or not unique; create it as a text field that allows no duplicates, "
-            "without it a lost answer to a create needs a person",
-            f"{object}：{key} 不存在或未设唯一；请建立禁止重复的单行文本字段，否则新建结果不明时须人工处理",
-        )
-
-    def _check_writes(self, object: str, module: str) -> list[CheckLine]:
-        described = cache(lambda: self._module(object))
-
-        def line(flag: str, operation: str, zh: str) -> CheckLine:
-            name, verb = f"{module}.{operation}", operation.lower()
-
-            def prove() -> None:
-                if not self._granted(module, operation) or described().get(flag) is False:
-                    raise self._not_permitted(object, name, verb, zh)
-
-            return self._try(name, f"{object}: {verb} is permitted", f"{object}：允许{zh}", prove)
-
-        return [line(*rights) for rights in _OPERATIONS]
-
-    def _granted(self, module: str, operation: str) -> bool:
-        """Tells whether the token's scopes hold an operation; a token that does not name its scopes may hold it."""
-        scopes = {scope.lower() for scope in self._api.tokens.current().scopes}
-        enough = {f"{owner}.{right}" for owner in (module, "zohocrm.modules") for right in (operation, "all")}
-        if operation != "DELETE":
-            enough |= {f"{module}.write", "zohocrm.modules.write"}
-        return not scopes or bool(scopes & {scope.lower() for scope in enough})
-
-    def _not_permitted(self, object: str, name: str, verb: str, zh: str) -> AuthRejected:
-        return AuthRejected(
-            f"{self._api.system} {object}: {verb} is not permitted; grant {name} and the profile permission",
-            f"{self._api.system} {object}：不允许{zh}，请授予 {name} 与角色权限",
-            missing=name,
-            system=self._api.system,
-            object=object,
-        )
-
-    def _organisation(self) -> None:
-        self._list("/org", "org", "org")
-
-    def _read(self, object: str) -> None:
-        params = {"per_page": "1"}
-        self._reader.rows_of(self._reader.list_page(object, ["id"], params, None), object, "list records")
-
-    def _try(self, name: str, en: str, zh: str, prove: Callable[[], object]) -> CheckLine:
-        try:
-            prove()
-        except ConnectorError as refused:
-            return CheckLine(name, False, refused.en, refused.zh)
-        return CheckLine(name, True, en, zh)
 
 
 def _field(entry: Mapping[str, Any]) -> FieldDescription:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from connectors.errors import SettingsInvalid
 
-# Source: Zoho CRM multi-DC table, SDK v8 DataCenter classes. UK is known from third parties only and left out.
+# Source: Zoho CRM multi-DC table, SDK v8 DataCenter classes.
 DATA_CENTERS: Mapping[str, tuple[str, str]] = {
     "us": ("https://accounts.zoho.com", "https://www.zohoapis.com"),
     "eu": ("https://accounts.zoho.eu", "https://www.zohoapis.eu"),
@@ -22,6 +22,9 @@ DATA_CENTERS: Mapping[str, tuple[str, str]] = {
     "ca": ("https://accounts.zohocloud.ca", "https://www.zohoapis.ca"),
     "sa": ("https://accounts.zoho.sa", "https://www.zohoapis.sa"),
 }
+# Known from third parties only: not among ALLOWED_HOSTS, so that a connection to it also needs `http.approved_hosts`.
+UNVERIFIED: Mapping[str, tuple[str, str]] = {"uk": ("https://accounts.zoho.uk", "https://www.zohoapis.uk")}
+EVERY_DATA_CENTER: Mapping[str, tuple[str, str]] = {**DATA_CENTERS, **UNVERIFIED}
 
 ALLOWED_HOSTS = tuple(
     str(urlsplit(url.replace("://www.", f"://{name}.")).hostname)
@@ -55,12 +58,13 @@ class ZohoSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data_center: Literal["us", "eu", "in", "cn", "au", "jp", "ca", "sa"] = "cn"
+    data_center: Literal["us", "eu", "in", "cn", "au", "jp", "ca", "sa", "uk"] = "cn"
     environment: Literal["production", "sandbox", "developer"] = "production"
     accounts_url: str | None = None
     api_url: str | None = None
     grant: Literal["refresh_token", "client_credentials"] = "refresh_token"
     org_id: str | None = None
+    redirect_uri: str | None = None
     scopes: tuple[str, ...] = SCOPES
     objects: tuple[str, ...] = ("Contacts", "Accounts", "Calls", "Events", "Tasks", "Cases")
 
@@ -100,22 +104,35 @@ class ZohoSettings(BaseModel):
             raise ValueError("only a loopback address may replace the data centre's; choose data_center instead")
         return url.rstrip("/")
 
+    @field_validator("redirect_uri")
+    @classmethod
+    def _plain_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        here = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+        if not (here or (parts.scheme == "https" and parts.hostname)) or parts.query or parts.fragment:
+            raise ValueError(
+                "must be https://HOST/PATH, or http on this machine, exactly as registered with the client"
+            )
+        return url
+
     @property
     def accounts_origin(self) -> str:
         """Returns where tokens are asked for."""
-        return self.accounts_url or DATA_CENTERS[self.data_center][0]
+        return self.accounts_url or EVERY_DATA_CENTER[self.data_center][0]
 
     @property
     def api_origin(self) -> str:
         """Returns where records are read and written."""
-        host = DATA_CENTERS[self.data_center][1]
+        host = EVERY_DATA_CENTER[self.data_center][1]
         if self.environment != "production":
             host = host.replace("https://www.", f"https://{self.environment}.")
         return self.api_url or host
 
     def accepts_api_domain(self, domain: str) -> bool:
         """Tells whether the `api_domain` of a token answer belongs to the configured data centre."""
-        return domain.rstrip("/") in {self.api_origin, self.api_url or DATA_CENTERS[self.data_center][1]}
+        return domain.rstrip("/") in {self.api_origin, self.api_url or EVERY_DATA_CENTER[self.data_center][1]}
 
 
 def _is_loopback(host: str) -> bool:

@@ -20,6 +20,7 @@ from hub.telemetry import configure
 MODULES = (
     "setup",
     "systems",
+    "connecting",
     "cycles",
     "daemon",
     "records",

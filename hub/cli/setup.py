@@ -16,6 +16,7 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
 from hub.cli.failures import CONFIGURATION, problem_body, problem_line
 from hub.kernel.errors import Problem
+from hub.kernel.secrets import STORED
 from hub.kernel.settings import FILE, load_settings
 from hub.operations.configuration import check_configuration, check_mappings
 from hub.operations.connections import check_described_mappings
@@ -45,6 +46,7 @@ def init(
         for reference in system.credentials.values()
         if reference.startswith("env:")
     )
+    to_connect = sorted(name for name, item in settings.systems.items() if STORED in item.credentials.values())
     key = settings.path(settings.keys.path or "keys/hub.key")
 
     def show() -> None:
@@ -58,6 +60,7 @@ def init(
         for number, (line, en, zh) in enumerate(
             (
                 ("config check", "finds what is wrong in the files", "检查配置文件"),
+                *((f"connect {name}", "authorises the hub there", "在该系统授权") for name in to_connect),
                 ("check", "proves that every system answers", "确认各接入系统可用"),
                 ("plan", "shows what a first sync would do; writes nothing", "查看首次同步清单，不写入"),
             ),

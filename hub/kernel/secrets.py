@@ -1,4 +1,4 @@
-"""Secrets by reference: `env:NAME` or `file:PATH`; settings never hold one."""
+"""Secrets by reference: `env:NAME`, `file:PATH`, or `stored` for what the store keeps; settings never hold one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _VALUE = re.compile(
     re.S,
 )
 _SIZE_LIMIT = 64 * 1024
+STORED = "stored"
+"""Refers to a credential that the store keeps sealed, as `crmhub connect` put it there."""
+_STORED_TOO = (", or stored (kept sealed by `crmhub connect`)", "，或 stored（由 `crmhub connect` 加密保存）")
 
 
 class SecretMissing(HubError):
@@ -27,14 +30,30 @@ class SecretMissing(HubError):
     exit_code = 2
 
 
-def check_reference(text: str) -> Text | None:
-    """Returns what is wrong with a reference, without showing it."""
+def check_reference(text: str, *, stored: bool = False) -> Text | None:
+    """Returns what is wrong with a reference, without showing it; `stored` admits what the store itself keeps."""
     if _ENV.fullmatch(text) or (text.startswith("file:") and len(text) > 5 and "\0" not in text):
         return None
+    if text == STORED and stored:
+        return None
+    also, too = _STORED_TOO if stored else ("", "")
     return Text(
-        "must be a reference, env:NAME or file:PATH; a secret itself never stands in the settings "
+        f"must be a reference, env:NAME or file:PATH{also}; a secret itself never stands in the settings "
         "(if one stood here, replace it at its vendor)",
-        "应为引用：env:变量名 或 file:路径；密钥本身不得写入配置（若已写入，请到厂商处更换）",
+        f"应为引用：env:变量名 或 file:路径{too}；密钥本身不得写入配置（若已写入，请到厂商处更换）",
+    )
+
+
+def stored_as(name: str) -> str:
+    """Returns the name under which the store keeps a credential of a system."""
+    return f"credential/{name}"
+
+
+def not_stored(system: str) -> SecretMissing:
+    """Returns the error for a credential that the store is to keep and does not have."""
+    return SecretMissing(
+        f"is not stored yet; authorise the hub with `crmhub connect {system}`",
+        f"尚未保存；请用 `crmhub connect {system}` 授权",
     )
 
 

@@ -43,6 +43,12 @@ def _reference(text: str) -> str:
     return text
 
 
+def _credential(text: str) -> str:
+    if (fault := check_reference(text, stored=True)) is not None:
+        raise said(fault.en, fault.zh)
+    return text
+
+
 def _store_url(url: str) -> str:
     if not url.startswith((_SQLITE, "postgresql+psycopg://")):
         raise said(
@@ -96,6 +102,7 @@ TimingText = Annotated[str, AfterValidator(_form(parse_timing))]
 WindowText = Annotated[str, AfterValidator(_form(parse_window))]
 FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
 Reference = Annotated[str, AfterValidator(_reference)]
+Credential = Annotated[str, AfterValidator(_credential)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -144,7 +151,7 @@ class SystemSettings(Section):
     kind: Name
     mapping_set: Name = "core"
     settings: Mapping[str, Any] = Field(default_factory=dict)
-    credentials: Mapping[str, Reference] = Field(default_factory=dict, repr=False)
+    credentials: Mapping[str, Credential] = Field(default_factory=dict, repr=False)
     http: Transport = Transport()
     deletions_every_seconds: int = Field(default=3600, ge=0)
 

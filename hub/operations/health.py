@@ -10,11 +10,12 @@ from pathlib import Path
 
 from hub.kernel.errors import ConfigInvalid, HubError
 from hub.kernel.redaction import redact
-from hub.kernel.secrets import looks_secret
+from hub.kernel.secrets import STORED, looks_secret, not_stored, stored_as
 from hub.kernel.settings import Settings, load_settings
 from hub.operations.auditing import verify_tail
-from hub.operations.configuration import check_configuration
+from hub.operations.configuration import check_configuration, credentials
 from hub.operations.installation import Installation
+from hub.store.vault import SealedTokens
 
 FREE_BYTES = 1024**3
 SIZE_LIMIT = 4 * 1024**2
@@ -109,9 +110,19 @@ def _store(open_hub: Callable[[], Installation]) -> Iterator[Finding]:
         yield Finding("key", True, "the key opens the store", "密钥可打开存储")
         yield Finding("store", True, "the store answers and has this release's tables", "存储可用，表结构为本版本")
         yield from _writable(hub)
+        yield from _stored(hub)
         yield _audit(hub)
     finally:
         hub.close()
+
+
+def _stored(hub: Installation) -> Iterator[Finding]:
+    for place, reference in credentials(hub.settings).items():
+        system, name = place[1], place[-1]
+        if reference == STORED and not SealedTokens(hub.store, system).get(stored_as(name)):
+            absent = not_stored(system)
+            key = ".".join(place)
+            yield Finding("credentials", False, f"{key}: {absent.en}", f"{key}：{absent.zh}")
 
 
 def _writable(hub: Installation) -> Iterator[Finding]:

@@ -12,11 +12,12 @@ from connectors.errors import ConnectorError
 from hub.audit.event import Event
 from hub.kernel.errors import Declined, NotFound
 from hub.kernel.redaction import redact
-from hub.kernel.secrets import SecretMissing, resolve_secret
+from hub.kernel.secrets import STORED, SecretMissing, not_stored, resolve_secret, stored_as
 from hub.operations.choice import person
 from hub.operations.installation import Installation
 from hub.store import schedules
 from hub.store.schedules import Pause
+from hub.store.vault import SealedTokens
 
 ALL = "all"
 PERSON, AUTH, BUG = "person", "auth", "bug"
@@ -146,10 +147,19 @@ def _connection_digest(hub: Installation, system: str) -> bytes | None:
     parts = [b"connection", system.encode(), orjson.dumps(dict(configured.settings), default=str)]
     try:
         for name, reference in sorted(configured.credentials.items()):
-            parts += [name.encode(), resolve_secret(reference, hub.settings.home).encode()]
+            parts += [name.encode(), _secret(hub, system, name, reference)]
     except SecretMissing:
         return None
     return hub.store.ring.digest(*parts)
+
+
+def _secret(hub: Installation, system: str, name: str, reference: str) -> bytes:
+    if reference != STORED:
+        return resolve_secret(reference, hub.settings.home).encode()
+    kept = SealedTokens(hub.store, system).get(stored_as(name))
+    if not kept:
+        raise not_stored(system)
+    return kept
 
 
 def waits(entity: str, paused: Iterable[Pause]) -> Pause | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from hub.keys.rows import KeyRow, KeyState, Purpose
 from hub.store.database import WRITE, store_errors
 from hub.store.tables import audit_entry, crypto_key, meta, secret
-from hub.store.unit_of_work import Store
+from hub.store.unit_of_work import Store, UnitOfWork
 
 
 def read_meta(engine: sa.Engine, key: str) -> str | None:
@@ -62,7 +62,7 @@ def save_keys(engine: sa.Engine, rows: Iterable[KeyRow]) -> None:
 
 
 class SealedTokens:
-    """Keeps a connection's tokens sealed in the store, shared by all processes."""
+    """Keeps a connection's tokens and stored credentials sealed in the store, shared by all processes."""
 
     def __init__(self, store: Store, system: str) -> None:
         self._store = store
@@ -75,8 +75,13 @@ class SealedTokens:
         return None if blob is None else self._store.ring.open_secret(key, bytes(blob))
 
     def put(self, name: str, value: bytes) -> None:
-        key = f"{self._system}/{name}"
         with self._store.begin() as work:
+            self.put_all(work, {name: value})
+
+    def put_all(self, work: UnitOfWork, values: Mapping[str, bytes]) -> None:
+        """Keeps several in the commit of a unit of work."""
+        for name, value in values.items():
+            key = f"{self._system}/{name}"
             work.conn.execute(secret.delete().where(secret.c.name == key))
             sealed = self._store.ring.seal_secret(key, value)
             work.conn.execute(secret.insert().values(name=key, blob=sealed, stored_at=work.now))

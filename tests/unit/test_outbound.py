@@ -27,6 +27,7 @@ store: {{url: "sqlite:///var/hub.db"}}
 systems:
   one: {{kind: probe, credentials: {{app_secret: "env:CRMHUB_PROBE_SECRET"}}, settings: {{colour: red}}}}
   two: {{kind: probe}}
+  three: {{kind: probe, credentials: {{grant: stored}}}}
 entities:
   customer: {{systems: [one, two]}}
 """
@@ -108,6 +109,21 @@ def test_connector_gets_its_own_settings_secrets_and_tokens(tmp_path: Path, monk
     assert two.closed
 
 
+def test_a_stored_credential_is_read_anew_each_time_and_missed_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path, monkeypatch) as outbound:
+        three = probe(outbound, "three")
+        with pytest.raises(SettingsInvalid, match="crmhub connect three"):
+            three.context.secret("grant")
+        for value in (b"first", b"second"):
+            three.context.tokens.put("credential/grant", value)
+            assert three.context.secret("grant") == value.decode()
+        assert "second" not in repr(three.context)
+        with pytest.raises(SettingsInvalid):
+            probe(outbound, "two").context.secret("grant")
+
+
 @pytest.mark.parametrize("name", ["app_secret", "refresh_token"])
 def test_absent_secret_names_system_and_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv("CRMHUB_PROBE_SECRET", raising=False)
@@ -119,8 +135,8 @@ def test_absent_secret_names_system_and_credential(tmp_path: Path, monkeypatch: 
 
 
 def test_unknown_system_is_refused_with_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(tmp_path, monkeypatch) as outbound, pytest.raises(SettingsInvalid, match="one, two"):
-        outbound.open("three")
+    with opened(tmp_path, monkeypatch) as outbound, pytest.raises(SettingsInvalid, match="one, two, three"):
+        outbound.open("four")
 
 
 def test_lab_reaches_this_machine_and_calls_are_counted(

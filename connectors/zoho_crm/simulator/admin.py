@@ -11,6 +11,7 @@ from connectors.simulation.faults import FaultPlan
 from connectors.simulation.ledger import Ledger
 from connectors.simulation.people import World
 from connectors.zoho_crm.simulator.answers import RowRefused
+from connectors.zoho_crm.simulator.consent import TooManyGrants
 from connectors.zoho_crm.simulator.oauth import Accounts
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.recycling import merge_into, restore
@@ -166,7 +167,10 @@ class ZohoAdmin:
         if "revoke" in request:
             done["revoked"] = self._accounts.revoke(str(request["revoke"])).status_code
         if "grant" in request:
-            done["grant"] = self._accounts.grant(**request["grant"])
+            try:
+                done["grant"] = self._accounts.grant(**request["grant"])
+            except TooManyGrants:
+                raise AdminRefused("no more than ten grant tokens in ten minutes") from None
         return done
 
     def _user(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,8 @@ from connectors.zoho_crm.simulator.settings import Settings
 
 VERSIONS = ("v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8")
 _RESERVED = {"settings", "users", "org", "coql"}
+TOKEN_CALLS = {"authorization_code": "token code", "client_credentials": "token client"}
+"""How the call ledger names sign-ins; a refresh is `token`."""
 
 
 @dataclass(slots=True)
@@ -76,11 +78,17 @@ class Simulator:
 
     async def token(self, request: Request) -> Response:
         """Answers the token endpoint; parameters stand in the body or in the query."""
-        notes_of(request).operation = "token"
         form = dict(request.query_params) | dict(parse_qsl((await request.body()).decode()))
         if request.url.path.endswith("/revoke"):
+            notes_of(request).operation = "revoke"
             return self.accounts.revoke(form.get("token", ""))
-        return self.accounts.token(form, f"{request.url.scheme}://{request.headers['host']}")
+        notes_of(request).operation = TOKEN_CALLS.get(form.get("grant_type", ""), "token")
+        return self.accounts.token(form, _origin(request))
+
+    async def consent(self, request: Request) -> Response:
+        """Answers the consent page of the web flow."""
+        notes_of(request).operation = "consent"
+        return self.accounts.grants.consent(request.query_params, _origin(request))
 
     async def crm(self, request: Request) -> Response:
         """Answers /crm/{version}/…"""
@@ -246,6 +254,10 @@ class Simulator:
         notes_of(call.request).operation = f"{kind} {name}"
 
 
+def _origin(request: Request) -> str:
+    return f"{request.url.scheme}://{request.headers['host']}"
+
+
 def _read_json(raw: bytes) -> Any:
     if not raw:
         return None
@@ -308,6 +320,7 @@ def make_app(options: SimulatorOptions) -> ASGIApp:
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     routes = [
         *admin_routes(admin, admin.actions),
+        Route("/oauth/v2/auth", simulator.consent, methods=["GET"]),
         Route("/oauth/v2/token", simulator.token, methods=["POST"]),
         Route("/oauth/v2/token/revoke", simulator.token, methods=["POST"]),
         Route("/crm/{version}/{rest:path}", simulator.crm, methods=methods),

@@ -1,4 +1,7 @@
-"""The accounts server: grant, refresh and access tokens with the vendor's limits and errors."""
+"""The accounts server: grant, refresh and access tokens with the vendor's limits and errors.
+
+Source: Zoho accounts OAuth pages, token-validity, Kaizen 43.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,15 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from connectors.zoho_crm.simulator.answers import Failure, answer
+from connectors.zoho_crm.simulator.consent import CLIENT_ID, Grants, are_known
 from connectors.zoho_crm.simulator.records import Org
 from connectors.zoho_crm.simulator.schema import API_USER, SECOND_USER, User
 
-CLIENT_ID = "1000.SIMULATED"
 REFRESH_TOKEN = "1000.simulated.refresh"  # noqa: S105
 SECOND_REFRESH_TOKEN = "1000.simulated.refresh.second"  # noqa: S105
-GRANT_TOKEN = "1000.simulated.grant"  # noqa: S105
 ORG_ID = "60001234567"
-REDIRECT_URI = "https://hub.example/oauth/callback"
 _OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
+_CLIENT = "client_credentials"
 
 
 @dataclass(slots=True)
@@ -51,21 +53,27 @@ class Accounts:
             REFRESH_TOKEN: _Refresh(API_USER, scopes),
             SECOND_REFRESH_TOKEN: _Refresh(SECOND_USER, scopes),
         }
-        self._granted: list[str] = []
-        self._grants_issued: list[float] = []
+        # Refresh tokens of the API user, oldest first, and when new ones were made.
+        self._granted: list[str] = [REFRESH_TOKEN]
+        self._granted_at: list[float] = []
         self._access: dict[str, _Access] = {}
-        self._grants: dict[str, tuple[str, float]] = {GRANT_TOKEN: (scopes, float("inf"))}
+        self.grants = Grants(org)
 
     def token(self, form: Mapping[str, str], base_url: str) -> Response:
         """Answers POST /oauth/v2/token."""
+        settings = self._org.settings
+        if settings.token_page_status:
+            return HTMLResponse("<html><body><h1>Maintenance</h1></body></html>", settings.token_page_status)
+        if settings.registered_elsewhere:
+            return answer({"error": settings.registered_elsewhere})
         if form.get("client_id") != CLIENT_ID:
             return answer({"error": "invalid_client"})
-        if form.get("client_secret") != self._org.settings.client_secret:
+        if form.get("client_secret") != settings.client_secret:
             return answer({"error": "invalid_client_secret"})
         flows: dict[str, Callable[[Mapping[str, str], str], Response]] = {
             "refresh_token": self._refresh_flow,
             "authorization_code": self._grant_flow,
-            "client_credentials": self._client_flow,
+            _CLIENT: self._client_flow,
         }
         flow = flows.get(form.get("grant_type", ""))
         return flow(form, base_url) if flow else answer({"error": "unsupported_grant_type"})
@@ -76,6 +84,8 @@ class Accounts:
             return answer({"error": "invalid_code"})
         for access in refresh.live:
             self._access.pop(access, None)
+        if token in self._granted:
+            self._granted.remove(token)
         return answer({"status": "success"})
 
     def expire(self) -> int:
@@ -85,10 +95,8 @@ class Accounts:
         return count
 
     def grant(self, scopes: str | None = None, lifetime: float = 180) -> str:
-        """Makes a grant token, as the administrator does in the API console; it works once."""
-        code = f"1000.{secrets.token_hex(16)}"
-        self._grants[code] = (scopes or self._org.settings.scopes, self._org.clock.now() + lifetime)
-        return code
+        """Makes a grant token, as the administrator does in the API console; raises TooManyGrants."""
+        return self.grants.make(scopes, lifetime)
 
     def authorize(self, header: str | None) -> tuple[User, str]:
         """Returns the user and scopes behind an Authorization header; raises Failure 401."""
@@ -108,34 +116,34 @@ class Accounts:
         refresh = self._refresh.get(token)
         if refresh is None:
             return answer({"error": "invalid_code"})
-        return self._issue(refresh, base_url, {})
+        extra = {"refresh_token": token} if self._org.settings.refresh_repeats_token else {}
+        return self._issue(refresh, base_url, extra)
 
     def _grant_flow(self, form: Mapping[str, str], base_url: str) -> Response:
-        if form.get("redirect_uri") not in (None, "", REDIRECT_URI):
-            return answer({"error": "invalid_redirect_uri"})
-        now = self._org.clock.now()
-        scopes, expires = self._grants.pop(form.get("code", ""), ("", 0.0))
-        if expires <= now:
-            return answer({"error": "invalid_code"})
-        settings = self._org.settings
-        self._grants_issued = [at for at in self._grants_issued if at > now - settings.token_window]
-        if len(self._grants_issued) >= settings.tokens_per_window:
+        settings, now = self._org.settings, self._org.clock.now()
+        grant = self.grants.redeem(form.get("code", ""), form.get("redirect_uri") or "")
+        if isinstance(grant, str):
+            return answer({"error": grant})
+        if not grant.offline:
+            return self._issue(_Refresh(API_USER, grant.scopes), base_url, {})
+        self._granted_at = [at for at in self._granted_at if at > now - settings.token_window]
+        if len(self._granted_at) >= settings.refresh_per_window:
             return self._throttled()
-        self._grants_issued.append(now)
-        token = f"1000.{secrets.token_hex(16)}"
-        refresh = self._refresh[token] = _Refresh(API_USER, scopes)
+        self._granted_at.append(now)
+        token = f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
+        refresh = self._refresh[token] = _Refresh(API_USER, grant.scopes)
         self._granted.append(token)
-        if len(self._granted) > settings.refresh_live:
-            self.revoke(self._granted.pop(0))
+        while len(self._granted) > settings.refresh_live:
+            self.revoke(self._granted[0])
         return self._issue(refresh, base_url, {"refresh_token": token})
 
     def _client_flow(self, form: Mapping[str, str], base_url: str) -> Response:
         if form.get("soid") != f"ZohoCRM.{ORG_ID}":
             return answer({"error": "missing_org_info"})
         scopes = form.get("scope", "")
-        if not scopes or any(not scope.startswith("Zoho") for scope in scopes.split(",")):
+        if not are_known(scopes):
             return answer({"error": "invalid_scope"})
-        client = self._refresh.setdefault("client_credentials", _Refresh(API_USER, scopes))
+        client = self._refresh.setdefault(_CLIENT, _Refresh(API_USER, scopes))
         client.scopes = scopes
         return self._issue(client, base_url, {})
 
@@ -150,13 +158,15 @@ class Accounts:
         refresh.live = [kept for kept in refresh.live if kept in self._access] + [token]
         while len(refresh.live) > settings.tokens_live:
             self._access.pop(refresh.live.pop(0), None)
+        seconds = settings.token_lifetime
+        old = settings.expires_in_milliseconds
         issued: dict[str, Any] = {
             "access_token": token,
             **extra,
             "scope": refresh.scopes.replace(",", " "),
-            "api_domain": base_url,
+            "api_domain": settings.api_domain or base_url,
             "token_type": "Bearer",
-            "expires_in": settings.token_lifetime,
+            **({"expires_in_sec": seconds, "expires_in": seconds * 1000} if old else {"expires_in": seconds}),
         }
         return answer(issued)
 
@@ -180,8 +190,3 @@ def require_scope(scopes: str, area: str, method: str) -> None:
     granted = {scope.strip().lower() for scope in scopes.split(",")}
     if not granted & {scope.lower() for scope in wanted}:
         raise Failure(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
-
-
-def html_error() -> Response:
-    """Returns the HTML page that the accounts server shows for an unknown path."""
-    return HTMLResponse("<html><body><h1>404</h1></body></html>", 404)

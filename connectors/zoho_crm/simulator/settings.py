@@ -20,10 +20,21 @@ class Settings:
     token_lifetime: int = 3600
     tokens_live: int = 15
     tokens_per_window: int = 10
+    grants_per_window: int = 10
+    refresh_per_window: int = 10
     refresh_live: int = 20
     token_window: int = 600
     throttle_status: int = 400
     scopes: str = ALL_SCOPES
+    data_center: str = "cn"  # what the callback of the web flow names as `location`
+    redirect_uri: str = "https://hub.example/oauth/callback"  # as registered with the client
+    consent: str = "accept"  # or "reject": what the user decides on the consent page
+    accounts_server: str = ""  # what the callback names instead of the simulator itself
+    api_domain: str = ""  # what token answers name instead of the simulator itself
+    registered_elsewhere: str = ""  # the error of a client of another data centre; which one is from third parties
+    expires_in_milliseconds: bool = False  # old answers: expires_in_sec beside expires_in in milliseconds
+    refresh_repeats_token: bool = False  # a refresh gives no refresh token; True names the one that was used
+    token_page_status: int = 0  # the token endpoint answers a page of HTML with this status
     # Limits (Zoho api-limits); Enterprise concurrency.
     credits_per_day: int = 100_000
     concurrency: int = 20
@@ -78,6 +89,6 @@ class Settings:
             self.credits_per_day = 100_000_000
             self.concurrency = 100
             self.sub_concurrency = 100
-            self.tokens_per_window = 1_000
+            self.tokens_per_window = self.grants_per_window = self.refresh_per_window = 1_000
             self.search_lag = 1.0
         return self

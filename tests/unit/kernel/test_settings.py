@@ -178,3 +178,23 @@ def test_absent_empty_or_open_secret_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(SecretMissing) as refused:
         resolve_secret(PLANTED, tmp_path)
     assert PLANTED not in str(refused.value)
+
+
+def test_the_store_keeps_credentials_of_systems(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, SHIPPED.read_text(encoding="utf-8")))
+    assert settings.systems["zoho"].credentials["refresh_token"] == "stored"
+    with pytest.raises(SecretMissing):
+        resolve_secret("stored", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "said"),
+    [
+        ("  url: sqlite:///var/hub.db", "  url: sqlite:///var/hub.db\n  password: stored", "store.password", False),
+        ("refresh_token: stored", "refresh_token: Stored", "credentials.refresh_token", True),
+    ],
+)
+def test_the_store_keeps_not_its_own_password(tmp_path: Path, old: str, new: str, key: str, said: bool) -> None:
+    [found] = problems_of(tmp_path, edited(old, new))
+    assert key in found.en
+    assert ("or stored" in found.en) is said

@@ -39,7 +39,18 @@ def test_check_proves_every_scope_in_both_languages_and_writes_nothing(org: Any)
     lines = org.zoho.check()
     assert all(line.ok for line in lines), [line for line in lines if not line.ok]
     names = " ".join(line.name for line in lines)
-    for needed in ("sign-in", "org.READ", "settings", "contacts.READ", "accounts.CREATE", "coql", "deleted", "Hub_Id"):
+    for needed in (
+        "sign-in",
+        "org.READ",
+        "users.READ",
+        "settings.modules.READ",
+        "settings.fields.READ",
+        "contacts.READ",
+        "accounts.CREATE",
+        "coql",
+        "deleted",
+        "Hub_Id",
+    ):
         assert needed in names
     assert all(line.en and line.zh for line in lines)
     assert org.admin.records("Contacts") == []
@@ -52,7 +63,10 @@ def test_a_missing_scope_is_named_where_it_is_missing(org: Any) -> None:
     assert "ZohoCRM.coql.READ Contacts" in failed
     assert "ZohoCRM.modules.contacts.CREATE" in failed
     assert "ZohoCRM.modules.accounts.READ" in failed
-    assert not {"sign-in", "ZohoCRM.org.READ", "ZohoCRM.modules.contacts.READ", "ZohoCRM.settings Contacts"} & failed
+    assert (
+        not {"sign-in", "ZohoCRM.org.READ", "ZohoCRM.modules.contacts.READ", "ZohoCRM.settings.fields.READ Contacts"}
+        & failed
+    )
 
 
 def test_a_hub_id_field_that_repeats_is_reported_and_declared(org: Any) -> None:

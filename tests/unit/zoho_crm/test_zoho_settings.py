@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from connectors.addresses import Egress
 from connectors.errors import SettingsInvalid
-from connectors.zoho_crm.settings import ALLOWED_HOSTS, DATA_CENTERS, read_settings
+from connectors.zoho_crm.accounts import data_center_of
+from connectors.zoho_crm.settings import ALLOWED_HOSTS, DATA_CENTERS, EVERY_DATA_CENTER, read_settings
 
 
 @pytest.mark.parametrize("data_center", sorted(DATA_CENTERS))
@@ -45,6 +47,9 @@ def test_loopback_may_replace_the_origin(url: str) -> None:
         ({"grant": "client_credentials"}, "org_id"),
         ({"client_secret": "hunter2hunter2"}, "client_secret"),
         ({"token_pause": 5}, "token_pause"),
+        ({"redirect_uri": "http://hub.example/callback"}, "redirect_uri"),
+        ({"redirect_uri": "https://hub.example/callback?x=1"}, "redirect_uri"),
+        ({"redirect_uri": "hub.example/callback"}, "redirect_uri"),
     ],
 )
 def test_wrong_settings_are_named_without_their_values(raw: dict[str, Any], named: str) -> None:
@@ -59,3 +64,32 @@ def test_every_problem_is_listed() -> None:
     with pytest.raises(SettingsInvalid) as refused:
         read_settings({"overlap": -1, "unknown": 1, "workers": 99}, "zoho")
     assert all(name in refused.value.en for name in ("overlap", "unknown", "workers"))
+
+
+@pytest.mark.parametrize("url", ["https://hub.example/callback", "http://localhost:8080/callback", "http://127.0.0.1/"])
+def test_a_redirect_address_is_https_or_of_this_machine(url: str) -> None:
+    assert read_settings({"redirect_uri": url}, "zoho").redirect_uri == url
+
+
+def test_the_data_center_that_only_third_parties_name_is_on_no_list_of_allowed_hosts() -> None:
+    """Its connection needs `http.approved_hosts` beside `data_center: uk`, else no call leaves."""
+    settings = read_settings({"data_center": "uk"}, "zoho")
+    assert (settings.accounts_origin, settings.api_origin) == EVERY_DATA_CENTER["uk"]
+    assert not [host for host in ALLOWED_HOSTS if host.endswith(".uk")]
+    with pytest.raises(SettingsInvalid, match="approved"):
+        Egress(ALLOWED_HOSTS).admit(settings.accounts_origin)
+    assert Egress((*ALLOWED_HOSTS, "accounts.zoho.uk")).admit(settings.accounts_origin)
+
+
+@pytest.mark.parametrize("data_center", sorted(EVERY_DATA_CENTER))
+def test_hosts_name_their_data_center_and_look_alikes_none(data_center: str) -> None:
+    accounts, api = EVERY_DATA_CENTER[data_center]
+    own = [accounts, accounts + "/", api, *(api.replace("www.", f"{kind}.") for kind in ("sandbox", "developer"))]
+    assert {data_center_of(host) for host in own} == {data_center}
+    for host in (
+        accounts + ".evil.example",
+        accounts.replace("https", "http"),
+        "https://evil" + accounts[8:],
+        api + ":8443",
+    ):
+        assert data_center_of(host) is None

@@ -1,0 +1,135 @@
+"""The proof of a connection: sign-in, then every scope on its own, then what the profile and the scopes allow to write.
+
+Each line names one scope or permission, and where it fails what the hub cannot do without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from connectors.base import CheckLine
+from connectors.errors import AuthRejected, ConnectorError
+from connectors.zoho_crm import scopes
+from connectors.zoho_crm.answers import SCOPE_MISMATCH, refusal
+from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.describe import Describer
+from connectors.zoho_crm.reading import Reader
+
+_OPERATIONS = (("creatable", "CREATE", "新建"), ("editable", "UPDATE", "修改"), ("deletable", "DELETE", "删除"))
+# Scopes of the organisation as a whole, with the harmless read that proves each; asked for only where configured.
+_ORGANISATION: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    ("ZohoCRM.org.READ", "/org", {}),
+    ("ZohoCRM.users.READ", "/users", {"type": "CurrentUser", "per_page": "1"}),
+)
+
+
+class Checker:
+    """Proves what the credentials may do; never writes."""
+
+    def __init__(self, api: Api, reader: Reader, describer: Describer) -> None:
+        self._api, self._reader, self._describer = api, reader, describer
+        self._settings = api.settings
+
+    def check(self) -> list[CheckLine]:
+        """Returns one line per proof; only the first where the sign-in fails."""
+        lines = [self._try("sign-in", "sign-in works", "登录成功", self._api.tokens.current)]
+        if not lines[0].ok:
+            return lines
+        for scope, path, params in _ORGANISATION:
+            if scopes.allows(self._settings.scopes, scope):
+                lines.append(self._prove(scope, scope, partial(self._get, path, params, scope)))
+        modules: dict[str, Mapping[str, Any]] = {}
+        scope = "ZohoCRM.settings.modules.READ"
+        lines.append(self._prove(scope, scope, lambda: modules.update(self._describer.modules())))
+        return [*lines, *(line for name in self._settings.objects for line in self._check_object(name, modules))]
+
+    def _check_object(self, object: str, modules: Mapping[str, Mapping[str, Any]]) -> list[CheckLine]:
+        module = f"ZohoCRM.modules.{object.lower()}"
+        fields, coql, read = "ZohoCRM.settings.fields.READ", "ZohoCRM.coql.READ", f"{module}.READ"
+        lines = [
+            self._prove(f"{fields} {object}", fields, lambda: self._describer.describe_fields(object)),
+            self._prove(read, read, lambda: self._read(object)),
+            self._prove(f"{coql} {object}", coql, lambda: self._reader.query(object, ["id"], "id is not null", 1)),
+        ]
+        if self._settings.deleted_feed:
+            feed = partial(self._reader.deleted_page, object, 1, 1, None)
+            lines.append(self._prove(f"{module} deleted", read, feed))
+        return [*lines, self._check_key(object), *self._check_writes(object, module, modules.get(object))]
+
+    def _check_key(self, object: str) -> CheckLine:
+        key, name = self._settings.external_key, f"{object}.{self._settings.external_key}"
+        if self._describer.key_is_unique(object):
+            return CheckLine(name, True, f"{object}: {key} is unique", f"{object}：{key} 已设为唯一")
+        return CheckLine(
+            name,
+            False,
+            f"{object}: {key} is missing or not unique; create it as a text field that allows no duplicates, "
+            "without it a lost answer to a create needs a person",
+            f"{object}：{key} 不存在或未设唯一；请建立禁止重复的单行文本字段，否则新建结果不明时须人工处理",
+        )
+
+    def _check_writes(self, object: str, module: str, described: Mapping[str, Any] | None) -> list[CheckLine]:
+        """Proves write rights by granted scopes and the module's flags; a token that names no scopes may hold any."""
+        granted = self._api.tokens.current().scopes
+
+        def prove(flag: str, scope: str, verb: str, zh: str) -> None:
+            if granted and not scopes.allows(granted, scope):
+                raise self._scope_missing(scope)
+            if described is not None and described.get(flag) is False:
+                raise AuthRejected(
+                    f"the scope is granted, but the profile of the hub's user may not {verb} in {object}; grant it",
+                    f"已授予该 scope，但集成用户的权限配置不允许在 {object} 中{zh}，请在 Zoho 中授予",
+                    missing=f"profile permission {object} {verb}",
+                    system=self._api.system,
+                    object=object,
+                )
+
+        return [
+            self._prove(
+                f"{module}.{right}", f"{module}.{right}", partial(prove, flag, f"{module}.{right}", right.lower(), zh)
+            )
+            for flag, right, zh in _OPERATIONS
+        ]
+
+    def _get(self, path: str, params: Mapping[str, str], doing: str) -> None:
+        answer = self._api.get(path, f"check {doing}", params)
+        if not answer.ok:
+            raise refusal(answer, self._api.system, doing, "read it")
+
+    def _read(self, object: str) -> None:
+        params = {"per_page": "1"}
+        self._reader.rows_of(self._reader.list_page(object, ["id"], params, None), object, "list records")
+
+    def _prove(self, name: str, scope: str, prove: Callable[[], object]) -> CheckLine:
+        """Returns the line of one proof; a failed one says what is lost without the scope."""
+
+        def try_it() -> None:
+            try:
+                prove()
+            except AuthRejected as refused:
+                # The vendor says that a scope is missing, but not which one.
+                raise self._scope_missing(scope) if refused.missing.startswith(SCOPE_MISMATCH) else refused from None
+
+        line = self._try(name, "works", "可用", try_it)
+        if line.ok:
+            return line
+        en, zh = scopes.lost(scope)
+        return CheckLine(name, False, f"{line.en}. Without it {en}", f"{line.zh}。缺少时{zh}")
+
+    def _scope_missing(self, scope: str) -> AuthRejected:
+        system = self._api.system
+        return AuthRejected(
+            f"the scope {scope} was not granted; add it to `scopes` and authorise again with `crmhub connect {system}`",
+            f"未授予 {scope}；请加入 scopes 后用 `crmhub connect {system}` 重新授权",
+            missing=scope,
+            system=system,
+        )
+
+    def _try(self, name: str, en: str, zh: str, prove: Callable[[], object]) -> CheckLine:
+        try:
+            prove()
+        except ConnectorError as refused:
+            return CheckLine(name, False, refused.en, refused.zh)
+        return CheckLine(name, True, en, zh)
