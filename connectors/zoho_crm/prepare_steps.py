@@ -123,14 +123,14 @@ def options_lost(values: Sequence[str]) -> Words:
 def hidden_key() -> Words:
     """Returns what is true of a hub id field that only the hub's profile sees."""
     return (
-        "unique; only the profile of the hub's user sees it, so that others neither clone nor import it",
-        "已设唯一；仅集成用户的角色可见，其他人无法复制或导入",
+        "only the profile of the hub's user sees it, so that others neither clone nor import it",
+        "仅集成用户的角色可见，其他人无法复制或导入",
     )
 
 
 def plain_key() -> Words:
     """Returns what is still to do with a hub id field that everybody sees."""
-    return "unique; everybody sees it, hide it as below", "已设唯一；目前所有人可见，请按下列步骤隐藏"
+    return "everybody sees it, hide it as below", "目前所有人可见，请按下列步骤隐藏"
 
 
 def no_module(object: str) -> Words:

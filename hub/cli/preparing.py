@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from connectors.base import FieldNeed, Finding, State
+from connectors.base import FieldNeed, Finding, Form, State
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
 from hub.cli.failures import BLOCKED, PROGRESSED
@@ -21,6 +21,20 @@ _STATES = {
     State.WAITING: Text("not seen yet", "尚未生效"),
     State.MANUAL: Text("by hand", "须手工"),
     State.WRONG: Text("wrong", "不符"),
+}
+_FORMS = {
+    Form.TEXT: "单行文本",
+    Form.LONG_TEXT: "多行文本",
+    Form.INTEGER: "整数",
+    Form.DECIMAL: "小数",
+    Form.FLAG: "是否",
+    Form.DATE: "日期",
+    Form.INSTANT: "日期时间",
+    Form.PHONE: "电话",
+    Form.EMAIL: "电子邮箱",
+    Form.CHOICE: "单选",
+    Form.LINK: "关联",
+    Form.OTHER: "其他",
 }
 
 
@@ -64,7 +78,7 @@ def answer_preparation(desk: Desk, system: str, apply: bool) -> Answer:
 
 
 def _show(desk: Desk, item: Preparation) -> None:
-    ready = len(item.standing([State.READY]))
+    ready = len(item.standing(DONE))
     total = len(item.needs)
     desk.say(f"  {item.object}: {ready} of {total} ready", f"  {item.object}：{total} 项中 {ready} 项已就绪")
     for finding in item.findings:
@@ -85,9 +99,9 @@ def _told(finding: Finding, need: FieldNeed | None) -> tuple[str, str]:
     length = f"({need.length})" if need.length else ""
     unique = (", unique", "，唯一") if need.key else ("", "")
     target = f" -> {need.target}" if need.target else ""
-    shape = f"{need.form.value.replace('_', ' ')}{length}{target}"
-    en = [f"{need.api_name} ({need.en}), {shape}{unique[0]}"]
-    zh = [f"{need.api_name}（{need.zh}），{shape}{unique[1]}"]
+    form = need.form.value.replace("_", " ")
+    en = [f"{need.api_name} ({need.en}), {form}{length}{target}{unique[0]}"]
+    zh = [f"{need.api_name}（{need.zh}），{_FORMS[need.form]}{length}{target}{unique[1]}"]
     if finding.options:
         listed = " · ".join(finding.options)
         en.append(f"options {listed}")
