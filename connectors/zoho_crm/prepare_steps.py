@@ -52,6 +52,8 @@ def refused(code: str, part: str, limit: object) -> Words:
     en, zh = _REASONS.get(code, ("", ""))
     if code == "LIMIT_EXCEEDED" and part != "pick_list_values":
         en, zh = _ROOM
+    elif code == "DUPLICATE_DATA" and part in ("display_value", "actual_value", "pick_list_values"):
+        en, zh = "an option of that name is there, perhaps among the unused ones", "已有同名选项，可能在未使用的选项中"
     elif code == "LIMIT_EXCEEDED":
         en, zh = "too many options for one call; add them in Setup", "一次调用的选项过多，请在设置页面添加"
     told = f"{code}{f', limit {limit}' if isinstance(limit, int) else ''}{f', {part}' if part else ''}"

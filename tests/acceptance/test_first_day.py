@@ -173,6 +173,23 @@ def test_where_the_api_may_not_the_administrators_clicks_are_printed(day: Lab, l
     assert day.here("audit", "verify").code == 0
 
 
+@pytest.mark.parametrize("day", [{"custom_fields": True, "hub_id_unique": False}], indirect=True)
+def test_a_hub_id_that_may_repeat_is_an_error_and_stays_as_it_is(day: Lab) -> None:
+    for words in ((), ("--apply",)):
+        code, left = listed(day, *words)
+        assert code == PERSON
+        assert {(name, row["field"], row["code"]) for name, rows in left.items() for row in rows[:1]} == {
+            (name, "Hub_Id", "HUB-PREP-001") for name in MODULES
+        }
+    told = day.here("connect", "zoho", "--prepare", "--lang", "zh").out
+    assert "不符：Hub_Id（统一编号），单行文本(36)，唯一；未设唯一，可能产生重复记录 [HUB-PREP-001]" in told
+    assert "若已有重复值会被拒绝" in told
+    assert not [path for path in day.zoho.admin.calls()["paths"] if path.startswith("POST /crm/v8/settings")]
+    # What can be made without touching it is made: the statuses of complaints.
+    assert [row["field"] for row in left["Cases"]] == ["Hub_Id", "Status"]
+    assert left["Cases"][1]["state"] == "extended"
+
+
 def test_a_system_that_is_not_prepared_yet_says_what_to_do_instead(day: Lab) -> None:
     one_message(day.here("connect", "fxiaoke", "--prepare"), "HUB-REQ-409", 3, "mapping check --describe")
     one_message(day.here("connect", "zoho"), "HUB-REQ-409", 3, "--prepare")

@@ -149,6 +149,16 @@ def test_options_are_added_beside_those_that_are_there(newcomer: Org) -> None:
     assert newcomer.admin.post("create", {"object": "Cases", "fields": case})["id"]
 
 
+def test_an_option_among_the_unused_ones_is_told_to_a_person(newcomer: Org) -> None:
+    row = {"code": "DUPLICATE_DATA", "status": "error", "message": "duplicate", "details": {
+        "api_name": "display_value", "json_path": "$.fields[0].pick_list_values[4].display_value"}}  # fmt: skip
+    newcomer.fault("PATCH", "settings/fields", "vendor_error", status=400, body={"fields": [row]})
+    (found,) = prepared(newcomer, "Cases", STATUS)
+    assert found.state is State.MANUAL
+    assert "unused" in found.en
+    assert "未使用" in found.zh
+
+
 def test_options_that_the_api_may_not_add_are_told_to_a_person(newcomer: Org) -> None:
     newcomer.admin.settings(standard_options=False)
     (found,) = prepared(newcomer, "Cases", STATUS)
