@@ -13,6 +13,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from connectors.preparing import FieldNeed as FieldNeed
+from connectors.preparing import Finding as Finding
+from connectors.preparing import Form as Form
+from connectors.preparing import Prepare as Prepare
+from connectors.preparing import State as State
+from connectors.preparing import Step as Step
+
 Cursor = Mapping[str, Any]
 
 

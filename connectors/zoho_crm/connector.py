@@ -14,6 +14,8 @@ from connectors.base import (
     Cursor,
     Deletes,
     Fetched,
+    FieldNeed,
+    Finding,
     IdPage,
     NativeRecord,
     ObjectDescription,
@@ -26,6 +28,7 @@ from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.checking import Checker
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
+from connectors.zoho_crm.prepare import Preparer
 from connectors.zoho_crm.reading import Reader
 from connectors.zoho_crm.settings import ALLOWED_HOSTS, read_settings
 from connectors.zoho_crm.signing_in import SigningIn
@@ -50,6 +53,7 @@ class ZohoCrmConnector:
         self._describer = Describer(api, self._reader)
         self._checker = Checker(api, self._reader, self._describer)
         self._signing_in = SigningIn(self._settings, context)
+        self._preparer = Preparer(api)
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; versions are Modified_Time, which resolves one second."""
@@ -88,6 +92,16 @@ class ZohoCrmConnector:
         """Describes a module and its fields."""
         self._admit(object)
         return self._describer.describe(object)
+
+    def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
+        """Says which fields and options the hub needs and the module lacks."""
+        self._admit(object)
+        return self._preparer.survey(object, needs)
+
+    def prepare(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
+        """Makes what is missing, as far as the organisation lets the API do it."""
+        self._admit(object)
+        return self._preparer.prepare(object, needs)
 
     def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the change stream."""

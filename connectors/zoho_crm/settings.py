@@ -86,6 +86,8 @@ class ZohoSettings(BaseModel):
         "batch_read_before_write"
     )
     deleted_feed: bool = True
+    hide_hub_id: bool = True
+    field_wait: float = Field(30.0, ge=0)
     triggers: tuple[Literal["approval", "workflow", "blueprint", "pathfinder", "orchestration"], ...] = ()
 
     workers: int = Field(4, ge=1, le=10)

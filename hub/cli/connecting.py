@@ -11,6 +11,7 @@ from connectors.admission import Admission, Invitation
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
 from hub.cli.failures import SYSTEM
+from hub.cli.preparing import answer_preparation
 from hub.kernel.errors import Declined
 from hub.kernel.redaction import escape
 from hub.operations import connecting
@@ -20,8 +21,8 @@ _LONGEST = 16 * 1024
 
 @command(
     "connect",
-    "Authorise the hub at a system: exchange a code once and keep the credential sealed.",
-    "在接入系统授权：换取一次凭据并加密保存。",
+    "Authorise the hub at a system: exchange a code once, keep the credential sealed; or make the fields it lacks.",
+    "在接入系统授权：换取一次凭据并加密保存；或新建其缺少的字段。",
 )
 def connect(
     desk: Desk,
@@ -42,7 +43,25 @@ def connect(
             ("--code-from",),
         ),
     ] = None,
+    prepare: Annotated[
+        bool,
+        Opt(
+            "no sign-in: list the fields and options that it lacks for the mappings",
+            "不授权：列出映射所需而系统缺少的字段和选项",
+            ("--prepare",),
+        ),
+    ] = False,
+    apply: Annotated[
+        bool, Opt("with --prepare: make what can be made", "与 --prepare 同用：新建可自动新建的部分", ("--apply",))
+    ] = False,
 ) -> Answer:
+    if prepare and not (link or code_from):
+        return answer_preparation(desk, system, apply)
+    if prepare or apply:
+        raise Declined(
+            "--apply goes with --prepare, and --prepare with no code or link",
+            "--apply 须与 --prepare 同用；--prepare 不能与授权码或链接同用",
+        )
     with desk.hub() as hub:
         if link and code_from is None:
             invitation = connecting.invite(hub, system, by_link=True)

@@ -145,7 +145,7 @@ def _check_pairs(route: RouteSpec, entity: Entity, tables: Tables, place: _Place
         yield from _check_lens(route, pair, fields, tables, here)
         for names, used, en, zh in (
             (pair.canonicals if pair.reads else (), read, "is read from two places", "由两处读取"),
-            (_written(pair), written, "is written from two pairs", "由两处写入"),
+            (written_natives(pair), written, "is written from two pairs", "由两处写入"),
         ):
             for name in names:
                 if name in used:
@@ -231,7 +231,7 @@ def _check_object(
     written = {key}
     for number, pair in enumerate(route.fields):
         here = place.at("fields", number)
-        written.update(_written(pair))
+        written.update(written_natives(pair))
         fields = tuple(entity.fields[name] for name in pair.canonicals if name in entity.fields)
         for native in pair.natives:
             if native.startswith("$"):  # part of the payload, not of the description
@@ -241,7 +241,7 @@ def _check_object(
                 yield here.say("HUB-MAP-022", en, f"系统中没有 `{route.object}.{native}`，请新建该字段或删除本项")
             else:
                 yield from _check_native(pair, fields, shape.fields[native], here)
-                values = _native_values(pair, native, tables, here.mapping.spec.system_kind)
+                values = native_values(pair, native, tables, here.mapping.spec.system_kind)
                 yield from _check_options(pair, values, shape.fields[native], here)
                 yield from _check_labels(pair, schema, fields, shape.fields[native], here)
     for name, each in shape.fields.items():
@@ -253,7 +253,7 @@ def _check_object(
 def _check_native(pair: PairSpec, fields: tuple[Field, ...], shape: FieldShape, here: _Place) -> Iterator[Problem]:
     name, lens = shape.api_name, LENSES.get(pair.lens)
     # What is written once may be open at the creation only (a creation time), which a description does not tell.
-    if name in _written(pair) and not shape.writable and not pair.once:
+    if name in written_natives(pair) and not shape.writable and not pair.once:
         en = f"`{name}` is read-only in the system; use direction in"
         yield here.say("HUB-MAP-024", en, f"`{name}` 在系统中只读，请改用方向 in")
     if lens is not None and lens.families and shape.kind in KNOWN_KINDS and shape.kind not in lens.families:
@@ -270,13 +270,13 @@ def _check_native(pair: PairSpec, fields: tuple[Field, ...], shape: FieldShape, 
         )
 
 
-def _written(pair: PairSpec) -> tuple[str, ...]:
+def written_natives(pair: PairSpec) -> tuple[str, ...]:
     """Returns the native fields that a pair writes."""
     lens = LENSES.get(pair.lens)
     return pair.natives[: None if lens is None else lens.written] if pair.writes else ()
 
 
-def _native_values(pair: PairSpec, native: str, tables: Tables, system_kind: str) -> set[str]:
+def native_values(pair: PairSpec, native: str, tables: Tables, system_kind: str) -> set[str]:
     """Returns the native values that a pair's value map or table knows for one of its native fields."""
     params = pair.params
     if pair.lens == "call_outcome":

@@ -37,6 +37,7 @@ class ZohoAdmin:
             "merge": self._merge,
             "hide": self._hide,
             "hide_field": self._hide_field,
+            "use_field": self._use_field,
             "lock": self._lock,
             "rules": self._rules,
             "lag": self._lag,
@@ -138,6 +139,15 @@ class ZohoAdmin:
         change = store.hidden_fields.add if request.get("hidden", True) else store.hidden_fields.discard
         change(name)
         return {"hidden": sorted(store.hidden_fields)}
+
+    def _use_field(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Takes a field off the layout (`used` false), where the API no longer describes it among the used ones."""
+        store, name = self._store(request.get("object")), str(request.get("field"))
+        if name not in store.spec.fields:
+            raise AdminRefused(f"unknown field {name}")
+        change = store.unused_fields.discard if request.get("used", True) else store.unused_fields.add
+        change(name)
+        return {"unused": sorted(store.unused_fields)}
 
     def _lock(self, request: Mapping[str, Any]) -> dict[str, Any]:
         _, row = self._live(request)

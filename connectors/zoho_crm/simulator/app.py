@@ -27,7 +27,7 @@ from connectors.simulation.ledger import Ledger
 from connectors.simulation.people import World, generate
 from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
-from connectors.zoho_crm.simulator import coql, listing, metadata, recycling, searching, writing
+from connectors.zoho_crm.simulator import coql, fields, listing, metadata, recycling, searching, writing
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
 from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
 from connectors.zoho_crm.simulator.gate import Gate
@@ -100,6 +100,7 @@ class Simulator:
             raw = await request.body()
             user, scopes = self.accounts.authorize(request.headers.get("authorization"))
             call = Call(request, version, parts, _read_json(raw), user, scopes)
+            fields.settle(self.org)
             with self.gate.call(_is_heavy(call)):
                 if self.org.settings.latency_ms:
                     await asyncio.sleep(self.org.settings.latency_ms / 1000)
@@ -158,6 +159,12 @@ class Simulator:
                 return metadata.fields(org, params, version)
             case ("GET", ["settings", "fields", field_id]):
                 return metadata.field(org, field_id, params, version)
+            case ("GET", ["settings", "fields", field_id, "pick_list_values"]):
+                return metadata.pick_list_values(org, field_id, params)
+            case ("POST", ["settings", "fields"]):
+                return fields.create(org, params, call.body, call.user)
+            case ("PATCH", ["settings", "fields", *rest]) if len(rest) < 2:
+                return fields.update(org, params, call.body, call.user, rest[0] if rest else None)
             case ("GET", ["settings", "layouts"]):
                 return metadata.layouts(org, params, version)
             case ("GET", ["users"]):

@@ -10,12 +10,11 @@ from starlette.responses import Response
 from connectors.zoho_crm.simulator.activity_fields import SE_MODULE
 from connectors.zoho_crm.simulator.answers import Failure, answer, empty, invalid, whole_number
 from connectors.zoho_crm.simulator.oauth import ORG_ID
-from connectors.zoho_crm.simulator.records import Org
-from connectors.zoho_crm.simulator.schema import FieldSpec, ModuleSpec, User
+from connectors.zoho_crm.simulator.records import ModuleStore, Org
+from connectors.zoho_crm.simulator.schema import PROFILES, FieldSpec, ModuleSpec, User
 
 _MADE_AT = 1_700_000_000
-_PROFILE = {"name": "Administrator", "id": "5843104000000026011"}
-_PROFILES = [{"permission_type": "read_write", **_PROFILE}]
+_PROFILE = PROFILES[0]
 _JSON_TYPES = {"integer": "integer", "boolean": "boolean", "currency": "double", "lookup": "jsonobject",
                "ownerlookup": "jsonobject", "bigint": "string", "jsonarray": "jsonarray",
                "event_reminder": "jsonobject", "ALARM": "jsonobject", "RRULE": "jsonobject"}  # fmt: skip
@@ -32,11 +31,12 @@ def modules(org: Org, version: str, since: int | None) -> Response:
 
 def module(org: Org, name: str) -> Response:
     """Answers GET /settings/modules/{api_name}."""
-    store = _store_of(org, name)
+    store = store_named(org, name)
     return answer({"modules": [_module(org, list(org.modules).index(store), org.modules[store].spec)]})
 
 
-def _store_of(org: Org, name: str | None) -> str:
+def store_named(org: Org, name: str | None) -> str:
+    """Returns the name of a module that is there; raises Failure 400."""
     if not name:
         raise Failure(
             400, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing", {"param_name": "module"}
@@ -48,16 +48,23 @@ def _store_of(org: Org, name: str | None) -> str:
 
 def fields(org: Org, params: Mapping[str, str], version: str) -> Response:
     """Answers GET /settings/fields?module=."""
-    store = org.modules[_store_of(org, params.get("module"))]
-    if params.get("type") == "unused":
-        return empty(204)
+    store = org.modules[store_named(org, params.get("module"))]
+    unused = params.get("type") == "unused"
     # The old versions do not describe the record id; zcrmsdk would refuse its own ids if they did.
-    seen = [one for one in store.spec.fields.values() if store.visible(one.api_name)]
+    seen = [one for one in store.spec.fields.values() if _is_seen(store, one.api_name, unused)]
     shown = [one for one in seen if one.api_name != "id" or version not in _OLD]
-    described = [_field(org, one, version) for one in shown]
-    if "What_Id" in store.spec.fields and org.settings.se_module_described:
-        described.append(_field(org, _module_of_link(store.spec), version))
+    described = [_field(org, one, version, store) for one in shown]
+    if not described:
+        return empty(204)
+    if not unused and "What_Id" in store.spec.fields and org.settings.se_module_described:
+        described.append(_field(org, _module_of_link(store.spec), version, store))
     return answer({"fields": described})
+
+
+def _is_seen(store: ModuleStore, name: str, unused: bool) -> bool:
+    if name in store.unused_fields:
+        return unused and name not in store.hidden_fields
+    return not unused and store.visible(name) is not None
 
 
 def _module_of_link(spec: ModuleSpec) -> FieldSpec:
@@ -66,18 +73,35 @@ def _module_of_link(spec: ModuleSpec) -> FieldSpec:
 
 def field(org: Org, field_id: str, params: Mapping[str, str], version: str) -> Response:
     """Answers GET /settings/fields/{id}?module=."""
-    spec = org.modules[_store_of(org, params.get("module"))].spec
-    found = [_field(org, one, version) for one in spec.fields.values() if one.field_id == field_id]
+    store = org.modules[store_named(org, params.get("module"))]
+    every = store.spec.fields.values()
+    found = [_field(org, one, version, store) for one in every if one.field_id == field_id]
     if not found:
         raise invalid("the id given seems to be invalid", id=field_id)
     return answer({"fields": found})
 
 
+def pick_list_values(org: Org, field_id: str, params: Mapping[str, str]) -> Response:
+    """Answers GET /settings/fields/{id}/pick_list_values?module=; 204 for a field without options."""
+    store = org.modules[store_named(org, params.get("module"))]
+    spec = next((one for one in store.spec.fields.values() if one.field_id == field_id), None)
+    if spec is None:
+        raise invalid("the id given seems to be invalid", resource_path_index=2)
+    more = {"colour_code": None, "layout_associations": [_layout_name(store.spec)]}
+    values = [option | more for option in _pick_list(spec)]
+    return answer({"pick_list_values": values}) if values else empty(204)
+
+
+def _layout_name(spec: ModuleSpec) -> dict[str, str]:
+    return {"api_name": "Standard", "name": "Standard", "id": _derived(spec.module_id, 20_000)}
+
+
 def layouts(org: Org, params: Mapping[str, str], version: str) -> Response:
-    """Answers GET /settings/layouts?module=; one layout holds every field."""
-    name = _store_of(org, params.get("module"))
-    spec = org.modules[name].spec
-    shown = [{**_field(org, one, version), "required": one.required} for one in spec.fields.values()]
+    """Answers GET /settings/layouts?module=; one layout holds every field in use."""
+    name = store_named(org, params.get("module"))
+    store, spec = org.modules[name], org.modules[name].spec
+    used = [one for one in spec.fields.values() if one.api_name not in store.unused_fields]
+    shown = [{**_field(org, one, version, store), "required": one.required} for one in used]
     allowed = dict.fromkeys(("edit", "rename", "clone", "downgrade", "delete", "deactivate"), False)
     section = {
         "isSubformSection": False,
@@ -172,7 +196,7 @@ def _user(user: User) -> dict[str, Any]:
         "confirm": True,
         "locale": "zh_CN",
         "time_zone": "Asia/Shanghai",
-        "profile": {"name": "Administrator" if user.admin else "Standard", "id": "5843104000000026011"},
+        "profile": PROFILES[0 if user.admin else 1],
         "role": {"name": "CEO" if user.admin else "Manager", "id": "5843104000000026005"},
         "zuid": user.user_id[-9:],
     }
@@ -214,13 +238,13 @@ def _derived(base: str, step: int) -> str:
     return str(int(base) + step)
 
 
-def _field(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
+def _field(org: Org, spec: FieldSpec, version: str, store: ModuleStore) -> dict[str, Any]:
     writable = not spec.read_only
     described: dict[str, Any] = {
         "id": spec.field_id,
         "api_name": spec.api_name,
-        "field_label": spec.api_name.replace("_", " "),
-        "display_label": spec.api_name.replace("_", " "),
+        "field_label": spec.shown_label,
+        "display_label": spec.shown_label,
         "data_type": spec.data_type,
         "json_type": "jsonarray" if spec.api_name == "Tag" else _JSON_TYPES.get(spec.data_type, "string"),
         "length": spec.length,
@@ -239,12 +263,13 @@ def _field(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
         "created_time": None,
         "modified_time": None,
     }
-    return described if version in _OLD else described | _rest(spec)
+    return described if version in _OLD else described | _rest(spec, store)
 
 
-def _rest(spec: FieldSpec) -> dict[str, Any]:
+def _rest(spec: FieldSpec, store: ModuleStore) -> dict[str, Any]:
     """Returns the keys of a v8 field that say nothing a sync needs."""
     yes = ("filterable", "searchable", "sortable", "mass_update", "businesscard_supported")
+    limits = store.profiles.get(spec.api_name, {})
     no = ("colour_code_enabled_by_system", "separator", "history_tracking_enabled", "enable_colour_code", "public",
           "virtual_field", "display_field", "pick_list_values_sorted_lexically",
           "hipaa_compliance_enabled")  # fmt: skip
@@ -252,10 +277,10 @@ def _rest(spec: FieldSpec) -> dict[str, Any]:
         **dict.fromkeys(yes, True),
         **dict.fromkeys(no, False),
         "webhook": True,
-        "type": "used",
+        "type": "unused" if spec.api_name in store.unused_fields else "used",
         "association_details": None,
         "multi_module_lookup": {},
-        "profiles": _PROFILES,
+        "profiles": [{"permission_type": limits.get(one["id"], "read_write"), **one} for one in PROFILES],
         "view_type": {"view": True, "edit": True, "quick_create": False, "create": True},
         "range": None,
         "display_type": -1,
@@ -272,9 +297,10 @@ def _rest(spec: FieldSpec) -> dict[str, Any]:
 
 def _pick_list(spec: FieldSpec) -> list[dict[str, Any]]:
     values = ("-None-", *spec.picklist) if spec.picklist else ()
+    labels = dict(spec.shown)
     return [
         {
-            "display_value": value,
+            "display_value": labels.get(value, value),
             "actual_value": value,
             "reference_value": value,
             "sequence_number": order,

@@ -20,7 +20,7 @@ from connectors.zoho_crm.simulator.schema import API_USER, SECOND_USER, User
 REFRESH_TOKEN = "1000.simulated.refresh"  # noqa: S105
 SECOND_REFRESH_TOKEN = "1000.simulated.refresh.second"  # noqa: S105
 ORG_ID = "60001234567"
-_OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
+_OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 _CLIENT = "client_credentials"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -48,6 +48,8 @@ class ModuleStore:
         self.rows: dict[str, Row] = {}
         self.gone: dict[str, Row] = {}
         self.hidden_fields: set[str] = set()
+        self.unused_fields: set[str] = set()  # not on the layout
+        self.profiles: dict[str, dict[str, str]] = {}  # what a field lets a profile do, where not all it likes
         self.by_id: list[int] = []
         self.by_modified: list[tuple[int, int]] = []
         self.by_created: list[tuple[int, int]] = []
@@ -55,7 +57,25 @@ class ModuleStore:
 
     def visible(self, name: str) -> FieldSpec | None:
         """Returns a field that the token user may see."""
-        return None if name in self.hidden_fields else self.spec.fields.get(name)
+        hidden = name in self.hidden_fields or name in self.unused_fields
+        return None if hidden else self.spec.fields.get(name)
+
+    def put_field(self, field_spec: FieldSpec) -> None:
+        """Adds a field, or gives it a new description; every record has it, empty at first."""
+        name, spec = field_spec.api_name, self.spec
+        fresh = name not in spec.fields
+        self.spec = replace(spec, fields={**spec.fields, name: field_spec})
+        if field_spec.unique and name not in spec.indexed:
+            self.spec = replace(self.spec, indexed=(*spec.indexed, name))
+        if field_spec.lookup and fresh:
+            self.spec = replace(self.spec, links=(*spec.links, name))
+        for row in self.rows.values() if fresh else ():
+            row.fields = {**row.fields, name: None}
+        if name in (*self.spec.indexed, *self.spec.links) and name not in self.index:
+            self.index[name] = {}
+            for row in self.rows.values():
+                if not row.deleted and (value := row.fields.get(name)) is not None:
+                    self.index[name].setdefault(_key(value), set()).add(row.record_id)
 
     def live(self, record_id: str) -> Row | None:
         """Returns a record that is not deleted."""
@@ -134,7 +154,7 @@ class Org:
         self.users: dict[str, User] = org_users()
         self.modules = {
             name: ModuleStore(spec)
-            for name, spec in org_modules(settings.custom_fields, settings.hub_id_unique).items()
+            for name, spec in org_modules(settings.custom_fields, settings.hub_id_unique, settings.picklists).items()
         }
         self.tags: dict[str, dict[str, Any]] = {}
         self.triggers: Counter[str] = Counter()
@@ -143,6 +163,7 @@ class Org:
             {"module": "Contacts", "when_empty": "Lead_Source", "set": {"Lead_Source": "Other"}},
             {"module": "Accounts", "when_empty": "Customer_Source", "set": {"Customer_Source": "Other"}},
         ]
+        self.fields_to_come: list[tuple[float, str, FieldSpec]] = []  # when each is usable, in which module
         self.last_case = 0  # the highest Case_Number given
         self._ids = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from connectors.zoho_crm.simulator import activity_fields
+from connectors.zoho_crm.simulator.shipped import shipped
 
 _PICKLISTS = {
     "tier": ("私人银行", "贵宾", "金卡", "普通"),
@@ -101,6 +102,18 @@ class FieldSpec:
     picklist: tuple[str, ...] = ()
     lookup: str = ""
     field_id: str = ""
+    label: str = ""
+    shown: tuple[tuple[str, str], ...] = ()
+    """Labels of options that differ from their values."""
+
+    @property
+    def shown_label(self) -> str:
+        """Returns what people read over the field."""
+        return self.label or self.api_name.replace("_", " ")
+
+    def option_id(self, value: str) -> str:
+        """Returns the id of an option, which follows from its place: options are added, never moved."""
+        return str(int(self.field_id) + 100_000 * (self.picklist.index(value) + 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,11 @@ class User:
     admin: bool = False
     _lookup: dict[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def profile_id(self) -> str:
+        """Returns the id of the user's profile."""
+        return PROFILES[0 if self.admin else 1]["id"]
+
     def short(self) -> dict[str, str]:
         """Returns the user as write results name them."""
         return {"name": f"{self.last_name}{self.first_name}", "id": self.user_id}
@@ -139,6 +157,10 @@ class User:
         return self._lookup
 
 
+PROFILES = (
+    {"name": "Administrator", "id": "5843104000000026011"},
+    {"name": "Standard", "id": "5843104000000026014"},
+)
 API_USER = "5843104000000301000"
 SECOND_USER = "5843104000000301001"
 _STAFF = (
@@ -157,14 +179,17 @@ def org_users() -> dict[str, User]:
     return users
 
 
-def org_modules(custom_fields: bool = True, hub_id_unique: bool = True) -> dict[str, ModuleSpec]:
-    """Returns the org's modules, with or without the custom fields, with a hub id that is unique or not."""
+def org_modules(
+    custom_fields: bool = True, hub_id_unique: bool = True, picklists: str = "bank"
+) -> dict[str, ModuleSpec]:
+    """Returns the org's modules: with or without custom fields, a hub id unique or not, picklists as in `shipped`."""
     modules: dict[str, ModuleSpec] = {}
     for order, (name, text) in enumerate(_MODULES.items(), start=1):
         fields: dict[str, FieldSpec] = {}
         for part in (_SYSTEM + text).replace("\n", "|").split("|"):
             spec = _read_field(part.split()) if part.strip() else None
             if spec and (custom_fields or not spec.custom):
+                spec = replace(spec, picklist=shipped(picklists, name, spec.api_name) or spec.picklist)
                 field_id = f"58431040000000{order:02d}{len(fields) + 1:03d}"
                 unique = spec.unique and hub_id_unique
                 fields[spec.api_name] = replace(spec, field_id=field_id, unique=unique)

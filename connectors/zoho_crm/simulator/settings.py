@@ -78,10 +78,22 @@ class Settings:
     restore_cascades: bool = True  # unverified whether a restored parent brings its activities back
     restore_bumps_modified: bool = True
     merge_lists_loser: bool = True
+    # Setting up (Zoho create-custom-field, update-custom-fields). Fields per module: Standard 10, Professional 155,
+    # Enterprise 300, Ultimate 500.
+    field_creation: str = "allowed"  # or "no_permission" of the profile, "no_edition"
+    custom_fields_per_module: int = 300
+    unique_fields_per_module: int = 2
+    field_calls: str = "each"  # unverified; "whole": one refused field refuses its call
+    field_lag: float = 0.0  # unverified how long until a new field is usable
+    field_label_length: int = 25
+    standard_options: bool = True  # documented for v8 only; False refuses to change the vendor's own picklists
+    option_updates: str = "add"  # unverified; "replace" drops the options that a call leaves out
+    options_per_call: int = 0  # the published documents say 10; 0 = no limit
     error_style: str = "top"  # or "data": the published documents wrap request errors in data[]
     # How the administrator set the org up; read at start only.
-    custom_fields: bool = True
+    custom_fields: bool = True  # False: a new org, without the hub id
     hub_id_unique: bool = True
+    picklists: str = "bank"  # or "new_cases", "shipped": as the vendor ships them
 
     def for_limits(self, limits: str) -> Settings:
         """Returns itself with the vendor's numbers, or with raised limits and shorter lags for `fast`."""

@@ -43,9 +43,9 @@ def connect(base_url: str, context: LabContext | None = None, **settings: Any) -
 
 
 @contextmanager
-def simulator() -> Iterator[str]:
+def simulator(**settings: Any) -> Iterator[str]:
     """Serves a fresh empty org from a thread of this process, which starts in no time, and yields its base URL."""
-    app = make_app(SimulatorOptions(limits="fast"))
+    app = make_app(SimulatorOptions(limits="fast", settings=tuple(settings.items())))
     config = uvicorn.Config(
         app, port=0, http="httptools", ws="none", lifespan="off", log_level="warning", date_header=False
     )

@@ -1,0 +1,153 @@
+"""Says what the mappings need of a system's objects: fields with form, label and options, the hub id before all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from connectors.base import FieldNeed, Form
+from hub.canonical.schema import Field, Kind, Schema
+from hub.kernel.errors import Text
+from hub.mapping.check import native_values, written_natives
+from hub.mapping.lenses import LENSES
+from hub.mapping.model import MappingFile, PairSpec
+from hub.mapping.tables import Tables
+
+HUB_ID_LENGTH = 36
+HUB_ID_LABEL = Text("Hub id", "统一编号")
+_LONGEST_LINE = 255
+_USUAL_LINE = 100
+_MARK = "$"
+"""Begins the names of what is part of a payload and no field of the object."""
+
+_FORMS: Mapping[str, Form] = {
+    "phone_e164": Form.PHONE,
+    "email_lower": Form.EMAIL,
+    "number": Form.INTEGER,
+    "decimal": Form.DECIMAL,
+    "boolean": Form.FLAG,
+    "date": Form.DATE,
+    "datetime": Form.INSTANT,
+    "epoch_ms": Form.INSTANT,
+    "epoch_day": Form.DATE,
+    "event_span": Form.INSTANT,
+    "instant_else": Form.INSTANT,
+    "enum": Form.CHOICE,
+    "constant": Form.CHOICE,
+    "reference": Form.LINK,
+    "reference_either": Form.LINK,
+    "activity_links": Form.LINK,
+    "text": Form.TEXT,
+    "person_name": Form.TEXT,
+    "code_table": Form.TEXT,
+    "branch": Form.TEXT,
+    "number_text": Form.TEXT,
+}
+_BY_PLACE: Mapping[str, tuple[Form, ...]] = {
+    "consent_opt_out": (Form.CHOICE, Form.FLAG),
+    "call_outcome": (Form.CHOICE, Form.TEXT, Form.CHOICE),
+    "staff": (Form.OTHER, Form.TEXT),
+}
+"""Lenses whose native fields differ in form; those of any other lens are OTHER, which a person must make."""
+
+
+def needs_of(mappings: Iterable[MappingFile], schema: Schema, tables: Tables) -> dict[str, tuple[FieldNeed, ...]]:
+    """Returns what each object must have for the mappings: the hub id first, then the fields as the files name them."""
+    found: dict[str, dict[str, FieldNeed]] = {}
+    for mapping in mappings:
+        spec = mapping.spec
+        for route in spec.routes:
+            needs = found.setdefault(route.object, {})
+            key = route.hub_id_field or spec.hub_id_field
+            needs.setdefault(key, hub_id_need(key))
+            for pair in route.fields:
+                for name in pair.natives:
+                    if not name.startswith(_MARK):
+                        made = _need(pair, name, schema.entity(spec.entity).fields, tables, spec.system_kind)
+                        needs[name] = _joined(needs[name], made) if name in needs else made
+    return {name: tuple(needs.values()) for name, needs in found.items()}
+
+
+def hub_id_need(name: str) -> FieldNeed:
+    """Returns the need of a unique field for the hub id."""
+    return FieldNeed(
+        name, Form.TEXT, HUB_ID_LABEL.en, HUB_ID_LABEL.zh, HUB_ID_LENGTH, kinds=LENSES["text"].families, key=True
+    )
+
+
+def _joined(one: FieldNeed, other: FieldNeed) -> FieldNeed:
+    """Returns one need for a field that two pairs name: all options of both, written if either writes."""
+    options = (*one.options, *(value for value in other.options if value not in one.options))
+    return replace(one, options=options, written=one.written or other.written)
+
+
+def _need(pair: PairSpec, name: str, fields: Mapping[str, Field], tables: Tables, system_kind: str) -> FieldNeed:
+    place, lens = pair.natives.index(name), LENSES.get(pair.lens)
+    canonicals = [fields[each] for each in pair.canonicals if each in fields]
+    form = _form(pair, place, canonicals)
+    label = _label(name, canonicals, place, len(pair.natives))
+    options = native_values(pair, name, tables, system_kind)
+    if pair.lens == "constant" and "value" in pair.params:
+        options = {str(pair.params["value"])}
+    return FieldNeed(
+        name,
+        form,
+        label.en,
+        label.zh,
+        _length(form, pair, canonicals),
+        _in_order(pair, options),
+        _target(pair, place) if form is Form.LINK else None,
+        frozenset() if lens is None else lens.families,
+        name in written_natives(pair) and not pair.once,
+    )
+
+
+def _form(pair: PairSpec, place: int, canonicals: list[Field]) -> Form:
+    if pair.lens in _BY_PLACE:
+        forms = _BY_PLACE[pair.lens]
+        return forms[min(place, len(forms) - 1)]
+    form = _FORMS.get(pair.lens, Form.OTHER)
+    if pair.lens == "text" and canonicals and canonicals[0].kind is Kind.TEXT:
+        return Form.LONG_TEXT
+    if pair.lens == "text" and canonicals and (canonicals[0].length or 0) > _LONGEST_LINE:
+        return Form.LONG_TEXT
+    return form
+
+
+def _length(form: Form, pair: PairSpec, canonicals: list[Field]) -> int | None:
+    if form is Form.LONG_TEXT:
+        return canonicals[0].length if canonicals else None
+    if form is not Form.TEXT:
+        return None
+    length = canonicals[0].length if pair.lens in ("text", "staff") and canonicals else None
+    return length or _USUAL_LINE
+
+
+def _label(name: str, canonicals: list[Field], place: int, natives: int) -> Text:
+    """Returns what people should read over the field; of several native fields each has its own name in it."""
+    spoken = name.replace("_", " ")
+    if not canonicals:
+        return Text(spoken, spoken)
+    if len(canonicals) == natives:
+        return canonicals[place].label
+    nearest = canonicals[min(place, len(canonicals) - 1)].label
+    if len(canonicals) > 1 or natives == 1:
+        return nearest
+    return Text(f"{nearest.en} ({spoken})", f"{nearest.zh}（{spoken}）")
+
+
+def _in_order(pair: PairSpec, options: set[str]) -> tuple[str, ...]:
+    """Returns the options in the order of the mapping file, so that people find them in the order they know."""
+    listed = [str(value) for part in ("types", "values") for value in (pair.params.get(part) or {}).values()]
+    first = [value for value in dict.fromkeys(listed) if value in options]
+    return (*first, *sorted(options.difference(first)))
+
+
+def _target(pair: PairSpec, place: int) -> str | None:
+    """Returns the object that a link points at."""
+    params = pair.params
+    if pair.lens == "reference_either":
+        return str(params["objects"][place])
+    if pair.lens == "activity_links":
+        return str(params["persons"] if place == 0 else params["complaints"])
+    return str(params["object"]) if "object" in params else None

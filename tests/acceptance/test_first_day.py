@@ -1,0 +1,211 @@
+"""A newcomer's first day: init, connect --prepare, --apply, sync, on a Zoho organisation that nobody has prepared."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.simulation.server import start_simulator
+from tests.acceptance.cli_lab import HUB_YAML, Lab, one_message
+
+NEW = {"custom_fields": False, "picklists": "new_cases"}
+"""An organisation as its buyer has it: standard modules, the bank's own picklists but for the statuses of cases."""
+ENTITIES = """
+  complaint: {systems: [zoho, fxiaoke], prefer: [zoho, fxiaoke]}
+  contact_log: {systems: [zoho, fxiaoke], prefer: [zoho, fxiaoke]}
+"""
+STATUSES = ["已登记", "已受理", "不予受理", "调查处理", "待补充", "已处理", "已反馈", "已结案", "已撤回"]
+MODULES = ["Contacts", "Accounts", "Cases", "Calls", "Events", "Tasks"]
+ORDER = ("customer", "complaint", "contact_log")
+READY, MORE, PERSON = 0, 10, 11
+
+
+def make_day(home: Path, chosen: str = "core", records: int = 0, **switches: Any) -> Lab:
+    """Starts a new Zoho organisation and a Fxiaoke tenant that has everything, and writes the settings."""
+    shared: dict[str, Any] = {"records": records, "seed": 11, "limits": "fast"}
+    zoho = start_simulator("zoho_crm", settings={**NEW, **switches}, **shared)
+    fxiaoke = start_simulator("fxiaoke", logs=records, complaints=records // 3, **shared)
+    lab = Lab(home, zoho, fxiaoke)
+    made = lab.here("init", str(home))
+    assert made.code == 0, made
+    text = HUB_YAML.replace("mapping_set: full", f"mapping_set: {chosen}")
+    text = text.format(zoho=zoho.base_url, fxiaoke=fxiaoke.base_url)
+    drawn = next(line.strip() for line in lab.file.read_text("utf-8").splitlines() if "id: hub-" in line)
+    lab.write(text.replace("{id: lab, name: Lab}", f"{{{drawn}, name: Lab}}") + ENTITIES)
+    return lab
+
+
+def stop(lab: Lab) -> None:
+    lab.zoho.stop()
+    lab.fxiaoke.stop()
+
+
+@pytest.fixture
+def day(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Is a hub that was just set up; the test may name the mapping set and switches of the organisation."""
+    lab = make_day(tmp_path / "hub", **getattr(request, "param", {}))
+    yield lab
+    stop(lab)
+
+
+def listed(lab: Lab, *words: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """Returns exit code and, per module, what is not ready."""
+    ran = lab.here("connect", "zoho", "--prepare", *words, "--json")
+    objects = json.loads(ran.out)["objects"]
+    left = {item["object"]: [row for row in item["fields"] if row["state"] != "ready"] for item in objects}
+    return ran.code, {name: rows for name, rows in left.items() if rows}
+
+
+def test_the_core_set_needs_the_hub_id_and_the_statuses_of_complaints_and_nothing_else(day: Lab) -> None:
+    code, left = listed(day)
+    assert code == MORE
+    assert {name: [(row["field"], row["state"]) for row in rows] for name, rows in left.items()} == {
+        **{name: [("Hub_Id", "missing")] for name in MODULES},
+        "Cases": [("Hub_Id", "missing"), ("Status", "lacks_options")],
+    }
+    assert next(row["options"] for row in left["Cases"] if row["field"] == "Status") == STATUSES
+    assert all((row["unique"], row["length"]) == (True, 36) for rows in left.values() for row in rows[:1])
+
+
+@pytest.mark.parametrize("day", [{"picklists": "shipped"}], indirect=True)
+def test_where_all_picklists_are_as_shipped_the_core_set_needs_options_but_no_other_field(day: Lab) -> None:
+    _, left = listed(day)
+    assert {row["field"] for rows in left.values() for row in rows if row["state"] == "missing"} == {"Hub_Id"}
+    lacking = {f"{name}.{row['field']}" for name, rows in left.items() for row in rows if row["options"]}
+    assert lacking == {
+        "Contacts.Lead_Source", "Accounts.Rating", "Accounts.Account_Type", "Accounts.Industry", "Calls.Call_Purpose",
+        "Calls.Call_Result", "Cases.Status", "Cases.Case_Origin", "Cases.Priority",
+    }  # fmt: skip
+    assert listed(day, "--apply")[0] == READY
+    assert listed(day) == (READY, {})
+
+
+@pytest.mark.parametrize("day", [{"records": 30}], indirect=True)
+def test_a_newcomer_is_ready_to_sync_after_one_command(day: Lab) -> None:
+    # Without the preparation nobody could find again what was created; `check` says so.
+    assert "Hub_Id" in day.here("check", "zoho").out
+    dry = day.here("connect", "zoho", "--prepare")
+    assert dry.code == MORE, dry
+    assert "crmhub connect zoho --prepare --apply" in dry.out
+    assert "已登记 · 已受理" in dry.out
+
+    applied = day.run("connect", "zoho", "--prepare", "--apply")
+    assert applied.code == READY, applied
+    assert "nothing is left to do" in applied.out
+    again = day.here("connect", "zoho", "--prepare", "--apply", "--json")
+    assert (again.code, {row["state"] for item in again.json["objects"] for row in item["fields"]}) == (0, {"ready"})
+    assert day.here("check", "zoho").code == 0
+    problems = day.here("mapping", "check", "--describe", "--json").json["problems"]
+    assert [item for item in problems if item["severity"] == "error"] == []
+
+    audited = day.ask("audit", "list", "--act", "system.prepare")["entries"]
+    assert Counter((entry["stage"], entry["outcome"]) for entry in audited) == {
+        ("attempt", "success"): len(MODULES),
+        ("result", "success"): len(MODULES),
+    }
+    assert {entry["obj"]["id"] for entry in audited} == set(MODULES)
+    assert "Hub_Id, Status" in {entry["reason"] for entry in audited}
+
+    for entity in ORDER:
+        assert day.here("plan", entity).code in (0, MORE, PERSON)
+        released = day.here("guard", "release", "first_sync", "--entity", entity, "--reason", "plan read")
+        assert released.code == 0, released
+        synced = day.here("sync", entity, "--until-converged", "--json")
+        for question in day.ask("match", "list", "--entity", entity)["questions"]:
+            assert day.here("match", "decide", question["question_id"], "--new").code == 0
+            synced = day.here("sync", entity, "--until-converged", "--json")
+        assert synced.code == 0, synced
+    cases = day.zoho.admin.records("Cases")
+    assert len(cases) == len(day.fxiaoke.admin.records("complaint__c")) > 0
+    assert {case["Status"] for case in cases} <= set(STATUSES)
+    assert len({case["Hub_Id"] for case in cases if case["Hub_Id"]}) == len(cases)
+    hub_ids = [row["Hub_Id"] for row in day.zoho.admin.records("Contacts") if row["Hub_Id"]]
+    assert len(hub_ids) == len(set(hub_ids)) > 0
+    assert day.here("audit", "verify").code == 0
+
+
+@pytest.mark.parametrize("day", [{"chosen": "full"}], indirect=True)
+def test_the_full_set_is_made_whole(day: Lab) -> None:
+    code, left = listed(day)
+    assert code == MORE
+    missing = Counter(row["form"] for rows in left.values() for row in rows if row["state"] == "missing")
+    assert missing["link"] == 4  # Complaint_Id in three modules, Repeat_Of in Cases
+    assert missing["choice"] >= 20
+    assert listed(day, "--apply")[0] == READY
+    assert listed(day) == (READY, {})
+    problems = day.here("mapping", "check", "--describe", "--json").json["problems"]
+    assert [item for item in problems if item["severity"] == "error"] == []
+
+
+@pytest.mark.parametrize("day", [{"chosen": "full", "custom_fields_per_module": 10}], indirect=True)
+def test_a_small_edition_gets_what_has_room_and_says_the_rest(day: Lab) -> None:
+    code, left = listed(day, "--apply")
+    assert code == PERSON
+    assert "Hub_Id" not in {row["field"] for rows in left.values() for row in rows if row["state"] == "manual"}
+    refused = [row for rows in left.values() for row in rows if row["state"] == "manual"]
+    assert all("Enterprise 300" in row["reason"]["en"] and row["code"] == "HUB-PREP-002" for row in refused)
+    # A run after the edition was raised goes on with what is left.
+    day.zoho.admin.settings(custom_fields_per_module=300)
+    code, left = listed(day, "--apply")
+    assert (code, {row["state"] for rows in left.values() for row in rows}) == (READY, {"created"})
+
+
+@pytest.mark.parametrize("day", [{"field_creation": "no_permission"}], indirect=True)
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ["by hand", "NO_PERMISSION", "1. Setup (gear) > Customization > Modules and Fields > Contacts",
+                "Do not allow duplicate values", "API name must read Hub_Id", "next: an administrator"]),
+        ("zh", ["须手工", "NO_PERMISSION", "1. 设置（齿轮）> 自定义 > 模块和字段 > Contacts", "不允许重复值",
+                "API 名称须为 Hub_Id", "下一步：管理员"]),
+    ],
+)  # fmt: skip
+def test_where_the_api_may_not_the_administrators_clicks_are_printed(day: Lab, lang: str, words: list[str]) -> None:
+    ran = day.here("connect", "zoho", "--prepare", "--apply", "--lang", lang)
+    assert ran.code == PERSON, ran
+    for word in words:
+        assert word in ran.out, word
+    assert day.here("audit", "verify").code == 0
+
+
+@pytest.mark.parametrize("day", [{"custom_fields": True, "hub_id_unique": False}], indirect=True)
+def test_a_hub_id_that_may_repeat_is_an_error_and_stays_as_it_is(day: Lab) -> None:
+    for words in ((), ("--apply",)):
+        code, left = listed(day, *words)
+        assert code == PERSON
+        assert {(name, row["field"], row["code"]) for name, rows in left.items() for row in rows[:1]} == {
+            (name, "Hub_Id", "HUB-PREP-001") for name in MODULES
+        }
+    told = day.here("connect", "zoho", "--prepare", "--lang", "zh").out
+    assert "不符：Hub_Id（统一编号），单行文本(36)，唯一；未设唯一，可能产生重复记录 [HUB-PREP-001]" in told
+    assert "若已有重复值会被拒绝" in told
+    assert not [path for path in day.zoho.admin.calls()["paths"] if path.startswith("POST /crm/v8/settings")]
+    # What can be made without touching it is made: the statuses of complaints.
+    assert [row["field"] for row in left["Cases"]] == ["Hub_Id", "Status"]
+    assert left["Cases"][1]["state"] == "extended"
+
+
+def test_a_system_that_is_not_prepared_yet_says_what_to_do_instead(day: Lab) -> None:
+    one_message(day.here("connect", "fxiaoke", "--prepare"), "HUB-REQ-409", 3, "mapping check --describe")
+    one_message(day.here("connect", "zoho"), "HUB-REQ-409", 3, "--prepare")
+    one_message(day.here("connect", "nobody", "--prepare"), "HUB-REQ-404", 3, "zoho, fxiaoke")
+
+
+def test_a_preparation_that_was_cut_goes_on(day: Lab) -> None:
+    fault = {"match": {"method": "POST", "path_regex": "settings/fields"}, "action": "http_429", "nth": 3}
+    day.zoho.admin.faults([fault])
+    cut = day.here("connect", "zoho", "--prepare", "--apply")
+    assert cut.code == 7, cut
+    assert "HUB-NET-002" in cut.err
+    audited = day.ask("audit", "list", "--act", "system.prepare")["entries"]
+    assert [(entry["stage"], entry["outcome"], entry.get("code")) for entry in audited[-2:]] == [
+        ("attempt", "success", None),
+        ("result", "error", "HUB-NET-002"),
+    ]
+    assert listed(day, "--apply")[0] == READY
+    assert listed(day) == (READY, {})
