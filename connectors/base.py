@@ -44,11 +44,16 @@ class NativeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Is one page of a stream; `complete` says that nothing more was there when it was read."""
+    """Is one page of a stream; `complete` says that nothing more was there when it was read.
+
+    `counted` stands on the last page of a complete listing, and only where the system counts another number of records
+    than the listing delivered, by more than what changed meanwhile.
+    """
 
     records: tuple[NativeRecord, ...]
     next_cursor: Cursor
     complete: bool
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +385,24 @@ class Counting(Protocol):
 
     def count(self, object: str, bound: Bound | None) -> int | None:
         """Returns how many records a complete listing has before it, or None where the system cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Is the account of one person in a system; who left is not active and cannot be given a record."""
+
+    native_id: str
+    name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    active: bool = True
+
+
+@runtime_checkable
+class Directory(Protocol):
+    """Is an optional part of the contract: who may own records."""
+
+    def staff(self) -> Sequence[Staff]:
+        """Returns the account of every person, of those too who left."""
 
 
 ConnectorFactory = Callable[[Mapping[str, Any], ConnectorContext], Connector]
