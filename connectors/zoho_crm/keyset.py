@@ -14,7 +14,17 @@ from connectors.errors import TooLarge
 from connectors.zoho_crm.abreast import abreast
 from connectors.zoho_crm.answers import refusal
 from connectors.zoho_crm.modules import ONLY_LISTED
-from connectors.zoho_crm.reading import COLUMNS_PER_CALL, Reader, Row, Rows, column_chunks, columns_of, merge, quote
+from connectors.zoho_crm.reading import (
+    COLUMNS_PER_CALL,
+    SYSTEM_COLUMNS,
+    Reader,
+    Row,
+    Rows,
+    column_chunks,
+    columns_of,
+    merge,
+    quote,
+)
 
 _SELECTED = COLUMNS_PER_CALL - 1
 """Columns of one query; the id comes along unasked."""
@@ -101,7 +111,9 @@ class Keyset:
         known, refused = self._catalogue.known(object), self._catalogue.refused(object)
         columns = columns_of(fields)
         single = {*self._settings.single_read_fields, *(known.single if known else ())}
-        absent = {name for name in refused if known is not None and name not in known.names and name[0] != "$"}
+        fresh = self._catalogue.fresh(object)
+        absent = set(columns) - fresh.names - set(SYSTEM_COLUMNS) if fresh is not None else set()
+        absent = {name for name in absent if name[0] != "$"}
         out = {*self._settings.coql_unreadable, *refused}
         wanted = [name for name in columns if name not in single and name not in absent]
         aside = [name for name in wanted if name in out or name[0] == "$"]

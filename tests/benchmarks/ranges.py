@@ -1,8 +1,8 @@
 """How much sooner a module is listed in ranges of ids, read side by side, than page after page.
 
 Every answer of the vendor takes 40 ms; both ways ask for the same pages, one after the other or up to eight at once.
-The cuts are part of the time. With pages of 200 rows the work of both processes is small beside the waiting; with pages of
-2,000 rows, the default, it is not, and that ratio is only told.
+The cuts are part of the time. With pages of 200 rows the work of both processes is small beside the waiting; with
+pages of 2,000 rows, the default, it is not, and that ratio is only told.
 """
 
 from __future__ import annotations
