@@ -387,23 +387,5 @@ class Counting(Protocol):
         """Returns how many records a complete listing has before it, or None where the system cannot say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Staff:
-    """Is the account of one person in a system; who left is not active and cannot be given a record."""
-
-    native_id: str
-    name: str | None = field(default=None, repr=False)
-    email: str | None = field(default=None, repr=False)
-    active: bool = True
-
-
-@runtime_checkable
-class Directory(Protocol):
-    """Is an optional part of the contract: who may own records."""
-
-    def staff(self) -> Sequence[Staff]:
-        """Returns the account of every person, of those too who left."""
-
-
 ConnectorFactory = Callable[[Mapping[str, Any], ConnectorContext], Connector]
 """Makes a connector from its settings (without secrets) and its context. Raises SettingsInvalid."""

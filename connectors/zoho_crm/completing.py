@@ -48,7 +48,9 @@ class Completion:
         if not rows:
             return rows
         single = self._single(object, rows, fields)
-        needs = {str(need.row["id"]): need for row in rows if (need := self._need(object, row, fields, single))}
+        linked = LINK_MODULE in fields
+        found = (self._need(object, row, fields, single, linked) for row in rows)
+        needs = {str(need.row["id"]): need for need in found if need is not None}
         if not needs:
             return rows
         read = abreast(self._settings.workers, lambda need: self._completed(object, need), list(needs.values()))
@@ -63,12 +65,14 @@ class Completion:
         named = {*self._settings.single_read_fields, *(known.single if known else ())}
         return tuple(name for name in fields if name in named)
 
-    def _need(self, object: str, row: Row, fields: Sequence[str], single: tuple[str, ...]) -> _Need | None:
+    def _need(
+        self, object: str, row: Row, fields: Sequence[str], single: tuple[str, ...], linked: bool
+    ) -> _Need | None:
         long = [name for name, value in row.items() if value.__class__ is str and len(value) >= _SUSPECT]
         texts = tuple(
             name for name in long if name in fields and name not in single and self._is_cut(object, name, row)
         )
-        module = LINK_MODULE in fields and bool(row.get(LINK)) and LINK_MODULE not in row
+        module = linked and bool(row.get(LINK)) and LINK_MODULE not in row
         return _Need(row, single, texts, module) if single or texts or module else None
 
     def _is_cut(self, object: str, name: str, row: Row) -> bool:

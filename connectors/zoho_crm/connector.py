@@ -17,10 +17,10 @@ from connectors.base import (
     NativeRecord,
     ObjectDescription,
     Page,
-    Staff,
     WriteRequest,
     WriteResult,
 )
+from connectors.directory import Staff
 from connectors.errors import SchemaDrift, Unsupported
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.deletions import Deletions

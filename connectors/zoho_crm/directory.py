@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.base import Staff
+from connectors.directory import Staff
 from connectors.zoho_crm.answers import refusal, violation
 from connectors.zoho_crm.calls import Api
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors.base import CheckLine, Connector, Directory, Staff
+from connectors.base import CheckLine, Connector
+from connectors.directory import Directory, Staff
 from connectors.errors import ConnectorError
 from hub.kernel.settings import Settings
 from hub.mapping.tables import Table, load_tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.base import Staff
+from connectors.directory import Staff
 from hub.mapping.tables import Table
 from hub.operations.staffing import SHOWN, compare
 

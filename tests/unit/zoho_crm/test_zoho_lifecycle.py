@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from zoho_lab import CREDENTIALS, LabContext
 
-from connectors.base import Directory, Gone, NativeRecord, NotVisible, Op, WriteRequest
+from connectors.base import Gone, NativeRecord, NotVisible, Op, WriteRequest
+from connectors.directory import Directory
 from connectors.errors import AuthRejected, CursorExpired, Unsupported
 from connectors.zoho_crm.simulator.oauth import SECOND_REFRESH_TOKEN
 
@@ -226,3 +227,36 @@ def test_a_directory_without_its_scope_is_refused_by_name(org: Any) -> None:
     with pytest.raises(AuthRejected) as refused:
         zoho.staff()
     assert "users.READ" in refused.value.en
+
+
+LOST = (
+    "EXPIRED_VALUE",
+    "TOKEN_BOUND_DATA_MISMATCH",
+    "INVALID_DATA",
+    "AMBIGUITY_DURING_PROCESSING",
+    "PAGINATION_LIMIT_EXCEEDED",
+)
+
+
+@pytest.mark.parametrize("code", LOST)
+def test_a_refused_page_token_costs_one_call_and_no_record(org: Any, code: str) -> None:
+    def go_on(page: Any) -> set[str]:
+        found = {one.native_id for one in page.records}
+        body = {"code": code, "message": "refused", "status": "error", "details": {}}
+        org.admin.reset_calls()
+        org.fault("GET", "/Contacts$", "vendor_error", status=400, body=body)
+        while not page.complete:
+            page = org.zoho.changes("Contacts", ("Last_Name",), page.next_cursor, 2)
+            found |= {one.native_id for one in page.records}
+        cursors.append(page.next_cursor)
+        assert org.admin.calls()["statuses"]["400"] == 1
+        return found
+
+    ids = {org.create(f"王{n}") for n in range(6)}
+    org.advance(600)
+    cursors: list[Any] = []
+    assert go_on(org.zoho.changes("Contacts", ("Last_Name",), None, 2)) == ids
+    for native_id in ids:
+        org.edit(native_id, Mobile="+8613900000001")
+        org.advance(2)
+    assert go_on(org.zoho.changes("Contacts", ("Last_Name",), cursors[0], 2)) == ids
