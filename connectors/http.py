@@ -29,7 +29,7 @@ from urllib3.util.connection import create_connection
 from connectors.addresses import Egress
 from connectors.base import Budget, Clock, WriteUnclear
 from connectors.budget import Unlimited
-from connectors.errors import ProtocolViolation, RetryLater, SettingsInvalid
+from connectors.errors import ProtocolViolation, RetryLater, SettingsInvalid, TooLarge
 
 # urllib3 logs request lines with their query values, and URLs in warnings.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -158,7 +158,7 @@ class HttpClient:
         if outcome.sent and not read:
             raise WriteUnclear(f"{where}: {outcome.reason}")
         if outcome.final:
-            raise ProtocolViolation(
+            raise TooLarge(
                 f"{where}: {outcome.reason}; ask for smaller pages or see the vendor's status page",
                 f"{where}:{outcome.reason};请减小每页条数或查看厂商的服务状态",
                 system=self._system,

@@ -15,6 +15,7 @@ from connectors.zoho_crm import scopes
 from connectors.zoho_crm.answers import SCOPE_MISMATCH, refusal
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.describe import Describer
+from connectors.zoho_crm.modules import READ_ONLY
 from connectors.zoho_crm.reading import Reader
 
 _OPERATIONS = (("creatable", "CREATE", "新建"), ("editable", "UPDATE", "修改"), ("deletable", "DELETE", "删除"))
@@ -51,11 +52,15 @@ class Checker:
         lines = [
             self._prove(f"{fields} {object}", fields, lambda: self._describer.describe_fields(object)),
             self._prove(read, read, lambda: self._read(object)),
-            self._prove(f"{coql} {object}", coql, lambda: self._reader.query(object, ["id"], "id is not null", 1)),
         ]
+        if object not in READ_ONLY:
+            query = partial(self._reader.query, object, ["id"], "id is not null", 1)
+            lines.append(self._prove(f"{coql} {object}", coql, query))
         if self._settings.deleted_feed:
             feed = partial(self._reader.deleted_page, object, 1, 1, None)
             lines.append(self._prove(f"{module} deleted", read, feed))
+        if object in READ_ONLY:
+            return lines
         return [*lines, self._check_key(object), *self._check_writes(object, module, modules.get(object))]
 
     def _check_key(self, object: str) -> CheckLine:

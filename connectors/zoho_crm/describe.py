@@ -51,6 +51,7 @@ class Describer:
                 system=self._api.system,
                 object=object,
             )
+        self._reader.catalogue.remember(object, entries)
         fields = {field.api_name: field for field in map(_field, entries)}
         if LINK in fields:
             fields.setdefault(LINK_MODULE, _MODULE_OF_LINK)

@@ -1,6 +1,7 @@
 """The change stream: a complete listing by id, then walks by Modified_Time over what has changed since.
 
-A listing follows page tokens and goes on by COQL keyset past the vendor's wall. A walk starts at its lower bound:
+A listing follows page tokens and goes on by COQL keyset past the vendor's wall, or goes by COQL in one chain or in
+ranges of ids (`listing`). A walk starts at its lower bound:
 START what the last walk could not yet have seen by the declared visibility lag; every walk starts there at the latest.
 DEEP  the same, reaching back by `overlap`. A walk starts there once `overlap` seconds have passed since the last deep
       one: a row shown later than declared is still seen, and a burst of writes is re-read once, not at every poll.
@@ -11,13 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
 from connectors.base import Bound, Cursor, IdPage, NativeRecord, Page
 from connectors.errors import CursorExpired
 from connectors.zoho_crm.answers import WALK_LOST, Answer, violation
+from connectors.zoho_crm.completeness import Completeness
+from connectors.zoho_crm.keyset import Keyset, Window
+from connectors.zoho_crm.modules import LISTS, ONLY_LISTED
+from connectors.zoho_crm.ranges import Ranges
 from connectors.zoho_crm.reading import Reader, Rows, column_chunks
 
 LISTING, WALKING = "listing", "walking"
@@ -28,7 +33,8 @@ _RESTARTS = 3
 class Place:
     """Is where a list walk stands: `token` continues it under the same `shape`, `last_id` where it was sorted by id.
 
-    `begun` is the server's clock at the first page; `settled` the instant up to which no page can have missed a row.
+    `begun` is the server's clock at the first page; `parts` are the ranges of ids that a listing still has before it,
+    each after one id and until another; `settled` the instant up to which no page can have missed a row.
     """
 
     begun: float | None = None
@@ -37,6 +43,7 @@ class Place:
     rows: int = 0
     last_id: str | None = None
     keyset: bool = False
+    parts: list[list[str | None]] = field(default_factory=list)
     since: int = 0
     high: int = 0
     settled: float | None = None
@@ -60,7 +67,9 @@ class Streams:
     """Reads the change stream and the enumeration of one connection."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self._reader, self._keyset = reader, Keyset(reader)
+        self._ranges = Ranges(reader, self._keyset)
+        self._completeness = Completeness(reader)
         self._settings, self._context = reader.api.settings, reader.api.context
 
     def changes(
@@ -83,6 +92,10 @@ class Streams:
         records, after, more = self._listing_page(object, (), place, limit, bound)
         ids = tuple((record.native_id, record.version) for record in records)
         return IdPage(ids, self._cursor(object, LISTING, after if more else Place()), not more)
+
+    def close(self) -> None:
+        """Ends what is read ahead."""
+        self._ranges.close()
 
     def _open(self, object: str, cursor: Cursor | None) -> tuple[str, Place, Bounds | None]:
         if cursor is None:
@@ -110,29 +123,45 @@ class Streams:
         assert after.begun is not None
         settled = math.floor(after.begun - self._settings.visibility_lag)
         bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
-        return Page(records, self._cursor(object, WALKING, Place(), bounds), True)
+        # What one page holds is not worth a call, and nobody counts what lies behind a bound.
+        several = bound is None and place.begun is not None
+        counted = self._completeness.differs(object, place.rows + len(records), after.begun) if several else None
+        return Page(records, self._cursor(object, WALKING, Place(), bounds), True, counted)
 
     def _listing_page(
         self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None
     ) -> Listed:
         """Returns one page of the listing, the place after it and whether more follows."""
+        if place.parts or (place == Place() and self._settings.listing == "ranges" and object not in ONLY_LISTED):
+            return self._ranged(object, fields, place, limit, bound)
         shape = self._shape(fields, limit)
-        keyset = (
-            bound is not None
-            or place.keyset
-            or self._settings.listing == "coql"
-            or place.rows >= self._settings.token_window_rows
-        )
+        keyset = bound is not None or place.keyset or place.rows >= self._settings.token_window_rows
+        keyset = keyset or (place == Place() and self._queries(object, fields))
         # A token holds only for the call it was made for; by id the listing goes on without one.
         if not keyset and (place.token is None or place.shape == shape):
             answer = self._ask(object, fields, {"sort_by": "id"}, place.token, None, limit)
             if not self._lost(answer, place):
                 return self._listed(object, fields, answer, replace(place, shape=shape))
-        records, page = self._reader.keyset(object, fields, place.last_id, limit, bound)
+        records, page = self._keyset.page(object, fields, Window(place.last_id, None, bound), limit)
         return records, self._after(object, page, replace(place, keyset=True, token=None)), page.more
 
+    def _queries(self, object: str, fields: Sequence[str]) -> bool:
+        if self._settings.listing == "auto":
+            return self._keyset.suits(object, fields)
+        return self._settings.listing == "coql" and object not in ONLY_LISTED
+
+    def _ranged(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Listed:
+        alone = not place.parts
+        if alone:
+            parts, begun = self._ranges.cut(object, limit, bound)
+            place = replace(place, parts=parts, begun=begun)
+        records, page, left = self._ranges.page(object, fields, place.parts, place.begun, limit, bound, alone=alone)
+        begun = page.at if place.begun is None else place.begun
+        place = replace(place, parts=left, begun=begun, rows=place.rows + len(page.rows))
+        return records, place, bool(left)
+
     def _listed(self, object: str, fields: Sequence[str], answer: Answer, place: Place) -> Listed:
-        page = self._reader.rows_of(answer, object, "list records")
+        page = self._reader.rows_of(answer, object, LISTS.get(object, "list records"))
         self._check_token(object, page, place.token)
         rows = self._reader.widen(object, page.rows, fields)
         return self._reader.records(object, rows, fields), self._after(object, page, place), page.more
@@ -163,7 +192,7 @@ class Streams:
         if self._lost(answer, place):
             place = self._resume(object, place)
             answer = self._ask(object, fields, order, None, place.since, limit)
-        page = self._reader.rows_of(answer, object, "list changes")
+        page = self._reader.rows_of(answer, object, LISTS.get(object, "list changes"))
         self._check_token(object, page, place.token)
         records = self._reader.records(object, self._reader.widen(object, page.rows, fields), fields)
         place = self._walked(replace(place, shape=shape), page, records)
