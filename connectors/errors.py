@@ -76,6 +76,10 @@ class ProtocolViolation(ConnectorError):
     code = "HUB-PROTO-001"
 
 
+class TooLarge(ProtocolViolation):
+    """Is raised for an answer beyond the cap of its request; nothing of it was kept."""
+
+
 class SettingsInvalid(ConnectorError):
     """Is raised when the connection's settings cannot work."""
 

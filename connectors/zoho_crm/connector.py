@@ -21,6 +21,7 @@ from connectors.base import (
     WriteResult,
 )
 from connectors.errors import SchemaDrift
+from connectors.zoho_crm.bulk import BulkLoad
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
@@ -41,10 +42,11 @@ class ZohoCrmConnector:
         self._system = context.system
         api = Api(self._settings, context)
         self._reader = Reader(api)
-        self._streams = Streams(self._reader)
+        self._describer = Describer(api, self._reader)
+        self._bulk = BulkLoad(self._reader, self._describer.describe)
+        self._streams = Streams(self._reader, self._bulk)
         self._deletions = Deletions(self._reader)
         self._writer = Writer(self._reader)
-        self._describer = Describer(api, self._reader)
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; versions are Modified_Time, which resolves one second."""
@@ -123,7 +125,8 @@ class ZohoCrmConnector:
         return self._writer.write(requests)
 
     def close(self) -> None:
-        """Lets go of nothing: the HTTP session belongs to the context."""
+        """Lets go of the files of bulk loads; the HTTP session belongs to the context."""
+        self._bulk.close()
 
     def _admit(self, object: str) -> None:
         if object not in self._settings.objects:

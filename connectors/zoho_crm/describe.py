@@ -11,8 +11,8 @@ from typing import Any
 
 from connectors.base import CheckLine, FieldDescription, ObjectDescription
 from connectors.errors import AuthRejected, ConnectorError, SchemaDrift
-from connectors.zoho_crm.answers import refusal, violation
-from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.answers import PERMISSION, refusal, violation
+from connectors.zoho_crm.calls import BULK_API, Api
 from connectors.zoho_crm.reading import LINK, LINK_MODULE, Reader
 
 # Metadata calls Tag a text; records carry a list of objects.
@@ -88,7 +88,23 @@ class Describer:
         if not lines[0].ok:
             return lines
         lines.append(self._try("ZohoCRM.org.READ", "the organisation is readable", "组织信息可读", self._organisation))
+        if self._settings.bulk_read_above:
+            can, zh = "large modules are loaded by bulk read", "大模块可批量读取"
+            lines.append(self._try("ZohoCRM.bulk.READ", can, zh, self._bulk_read))
         return [*lines, *(line for name in self._settings.objects for line in self._check_object(name))]
+
+    def _bulk_read(self) -> None:
+        """Asks for a job that is none, which only who may read jobs is told."""
+        answer = self._api.call("GET", "/read/1", "check bulk read", read=True, base=BULK_API)
+        if answer.status != 404 and answer.code in PERMISSION:
+            raise AuthRejected(
+                f"{self._api.system}: bulk read is not permitted ({answer.code}); grant ZohoCRM.bulk.READ, without it "
+                "a first load of a large module goes by pages and takes more calls",
+                f"{self._api.system}：不允许批量读取（{answer.code}）；请授予 ZohoCRM.bulk.READ，"
+                "否则大模块首次加载改为逐页读取，占用更多调用",
+                missing="ZohoCRM.bulk.READ",
+                system=self._api.system,
+            )
 
     def _check_object(self, object: str) -> list[CheckLine]:
         module = f"ZohoCRM.modules.{object.lower()}"

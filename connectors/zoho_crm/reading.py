@@ -188,6 +188,25 @@ class Reader:
         kept = {name: value for name, value in row.items() if name not in cut}
         return {**kept, **{name: whole[name] for name in cut if name in whole}}
 
+    def complete(self, object: str, rows: Sequence[Row], names: Sequence[str]) -> Sequence[Row]:
+        """Adds by id, a hundred a call, what rows do not show of some columns; a text that may be cut is read whole.
+
+        The module of a link is asked for only where there is a link.
+        """
+        plain, linked = [name for name in names if name != LINK_MODULE], LINK_MODULE in names
+        if linked:
+            rows = [row if row.get(LINK) or LINK_MODULE in row else {**row, LINK_MODULE: None} for row in rows]
+        wanted = [*plain, LINK_MODULE] if linked else plain
+        if short := [row for row in rows if any(name not in row for name in wanted)]:
+            chunks = column_chunks([*wanted, LINK] if linked else wanted)
+            whole = {str(row["id"]): row for row in self._joined(object, short, chunks)}
+            rows = [whole.get(str(row["id"]), row) for row in rows]
+        if linked:
+            rows = [self._with_module(object, row) for row in rows]
+        for name in self.api.settings.rich_text_fields:
+            rows = [self._with_texts(object, row, [name]) if _may_be_cut(row.get(name)) else row for row in rows]
+        return rows
+
     def by_ids(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, NativeRecord]:
         """Reads the visible ones among records by id, a hundred a call."""
         rows: list[Row] = []
@@ -291,6 +310,10 @@ class Reader:
 def columns_of(fields: Sequence[str]) -> list[str]:
     """Returns the columns to ask for: the fields and what makes a record out of them."""
     return [name for name in dict.fromkeys([*SYSTEM_COLUMNS, *fields]) if name != "id"]
+
+
+def _may_be_cut(value: object) -> bool:
+    return isinstance(value, str) and len(value) == LISTED_CHARACTERS
 
 
 def column_chunks(fields: Sequence[str]) -> list[list[str]]:

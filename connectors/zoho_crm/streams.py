@@ -1,6 +1,7 @@
 """The change stream: a complete listing by id, then walks by Modified_Time over what has changed since.
 
-A listing follows page tokens and goes on by COQL keyset past the vendor's wall. A walk starts at its lower bound:
+A listing follows page tokens and goes on by COQL keyset past the vendor's wall; a large module is loaded in bulk.
+A walk starts at its lower bound:
 START what the last walk could not yet have seen by the declared visibility lag; every walk starts there at the latest.
 DEEP  the same, reaching back by `overlap`. A walk starts there once `overlap` seconds have passed since the last deep
       one: a row shown later than declared is still seen, and a burst of writes is re-read once, not at every poll.
@@ -9,6 +10,7 @@ Both are the last Modified_Time seen plus one second, never past the server's cl
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +20,11 @@ from zlib import crc32
 from connectors.base import Bound, Cursor, IdPage, NativeRecord, Page
 from connectors.errors import CursorExpired
 from connectors.zoho_crm.answers import WALK_LOST, Answer, violation
+from connectors.zoho_crm.bulk import Asked, BulkLoad, BulkPlace, NotOffered
 from connectors.zoho_crm.reading import Reader, Rows, column_chunks
 
 LISTING, WALKING = "listing", "walking"
+_log = logging.getLogger(__name__)
 _RESTARTS = 3
 
 
@@ -59,8 +63,8 @@ Listed = tuple[tuple[NativeRecord, ...], Place, bool]
 class Streams:
     """Reads the change stream and the enumeration of one connection."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, reader: Reader, bulk: BulkLoad) -> None:
+        self._reader, self._bulk = reader, bulk
         self._settings, self._context = reader.api.settings, reader.api.context
 
     def changes(
@@ -71,9 +75,11 @@ class Streams:
         A listing with a bound goes by COQL from its first page, since a list takes no condition.
         """
         self._reader.remember(object, fields)
+        if (loading := self._bulk.place_of(object, cursor)) is not None:
+            return self._load(object, fields, loading, limit, bound)
         mode, place, bounds = self._open(object, cursor)
         if mode == LISTING:
-            return self._list(object, fields, place, limit, bound)
+            return self._list(object, fields, place, limit, bound, fresh=cursor is None)
         assert bounds is not None
         return self._walk(object, fields, place, bounds, limit)
 
@@ -103,12 +109,42 @@ class Streams:
 
     # --- the complete listing -------------------------------------------------------------------------------------
 
-    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Page:
+    def _list(
+        self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None, *, fresh: bool = False
+    ) -> Page:
         records, after, more = self._listing_page(object, fields, place, limit, bound)
+        if more and fresh and (loading := self._begin_bulk(object, fields, bound)) is not None:
+            # What the first page held comes again with the file.
+            return Page((), self._bulk.cursor_of(object, loading), False)
         if more:
             return Page(records, self._cursor(object, LISTING, after), False)
         assert after.begun is not None
-        settled = math.floor(after.begun - self._settings.visibility_lag)
+        return self._listed_all(object, records, after.begun)
+
+    def _begin_bulk(self, object: str, fields: Sequence[str], bound: Bound | None) -> BulkPlace | None:
+        try:
+            return self._bulk.begin(Asked(object, tuple(fields), bound))
+        except NotOffered as refused:
+            self._tell(object, refused)
+            return None
+
+    def _load(self, object: str, fields: Sequence[str], place: BulkPlace, limit: int, bound: Bound | None) -> Page:
+        """Goes on with a bulk load; where it cannot, the listing starts over by pages."""
+        try:
+            loaded = self._bulk.go_on(Asked(object, tuple(fields), bound), place, limit)
+        except NotOffered as refused:
+            self._tell(object, refused)
+            return self._list(object, fields, Place(), limit, bound)
+        if loaded.more:
+            return Page(loaded.records, self._bulk.cursor_of(object, loaded.place), False)
+        return self._listed_all(object, loaded.records, loaded.place.begun)
+
+    def _tell(self, object: str, refused: NotOffered) -> None:
+        _log.warning("%s %s is listed by pages, not by bulk read: %s", self._context.system, object, refused.reason)
+
+    def _listed_all(self, object: str, records: tuple[NativeRecord, ...], begun: float) -> Page:
+        """Returns the last page of a listing that began at a time of the server's clock."""
+        settled = math.floor(begun - self._settings.visibility_lag)
         bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
         return Page(records, self._cursor(object, WALKING, Place(), bounds), True)
 

@@ -15,6 +15,7 @@ from connectors.zoho_crm.simulator.oauth import Accounts
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.recycling import merge_into, restore
 from connectors.zoho_crm.simulator.schema import User
+from connectors.zoho_crm.simulator.seeding import grow
 from connectors.zoho_crm.simulator.writing import WriteCall, insert_row, recycle, update_row
 
 
@@ -41,6 +42,7 @@ class ZohoAdmin:
             "lag": self._lag,
             "tokens": self._tokens,
             "user": self._user,
+            "grow": self._grow,
         }
 
     @property
@@ -175,3 +177,8 @@ class ZohoAdmin:
             raise AdminRefused(f"unknown user {request.get('id')}")
         user.active = bool(request.get("active", True))
         return {"id": user.user_id, "active": user.active}
+
+    def _grow(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Fills a module with copies of its records until it holds `to`."""
+        store = self._store(request.get("object"))
+        return {"made": grow(self._org, store.spec.api_name, int(request["to"]))}

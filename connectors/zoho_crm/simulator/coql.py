@@ -382,3 +382,9 @@ def _show(org: Org, store: ModuleStore, columns: tuple[str, ...], row: Row) -> d
             value = value["id"] if column.endswith(".id") else {"id": value["id"]}
         shown[column] = value
     return {**shown, "id": row.record_id}
+
+
+def condition_test(org: Org, store: ModuleStore, where: Condition | Both) -> Callable[[Row], bool]:
+    """Returns what tells whether a record matches; raises Failure for a value that its column cannot hold."""
+    test: Callable[[Row], bool] = _test(org, store, where)
+    return test
