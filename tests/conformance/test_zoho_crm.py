@@ -290,4 +290,4 @@ class TestZohoCrmInBulk(TestZohoCrm):
             yield world
             jobs = running.admin.calls()["calls"].get(f"bulk create {request.param}", 0)
             world.client.close()
-        assert jobs > 50, "the listings of this run did not go by bulk read"
+        assert jobs > 0, "no listing of this run went by bulk read"

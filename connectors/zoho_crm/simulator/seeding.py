@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -163,6 +164,7 @@ def grow(org: Org, module: str, number: int) -> int:
     if not models:
         raise ValueError(f"{module} has no record to copy")
     made = []
+    gc.disable()  # what is made is kept; collecting among it only takes time
     for place in range(len(models), number):
         model, record_id = models[place % len(models)], org.next_id()
         fields = {**model.fields, "id": record_id}
@@ -178,4 +180,6 @@ def grow(org: Org, module: str, number: int) -> int:
             fields["Full_Name"] = org.full_name(fields)
         made.append(Row(record_id, fields, model.created, model.modified))
     store.load(made)
+    gc.freeze()
+    gc.enable()
     return len(made)
