@@ -251,7 +251,8 @@ class Http(Protocol):
     """Sends one request inside the connection's allow-list, TLS rules, caps and budget.
 
     A read (`read=True`) is retried on network errors and 5xx with jitter and ends in RetryLater. A write is sent once;
-    an unclear outcome raises WriteUnclear. Statuses below 500 are returned, never raised.
+    an unclear outcome raises WriteUnclear. Statuses below 500 are returned, never raised. `max_body` (bytes) and
+    `deadline` (seconds an attempt) replace the connection's own caps; an answer beyond the cap raises TooLarge.
     """
 
     def send(
@@ -266,6 +267,8 @@ class Http(Protocol):
         json: Any = None,
         form: Mapping[str, str] | None = None,
         cost: int = 1,
+        max_body: int | None = None,
+        deadline: float | None = None,
     ) -> Response: ...
 
 
@@ -347,6 +350,8 @@ class Connector(Protocol):
 
         Delivers every record visible since the cursor at least once; duplicates are expected. The cursor never passes
         the server's time less the visibility lag. Raises CursorExpired.
+        A page without records that is not complete says that the system still prepares them: its cursor moved, and the
+        call slept on the clock for a few seconds at most.
         """
 
     def deletions(self, object: str, cursor: Cursor | None, limit: int) -> Page:

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from threading import Lock
@@ -139,19 +139,24 @@ class HttpClient:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         cost: int = 1,
+        max_body: int | None = None,
+        deadline: float | None = None,
     ) -> HttpResponse:
         """Sends a request, a read up to four times and a write once.
 
-        Raises RetryLater (a read that failed, or a write that never left), WriteUnclear, ProtocolViolation (an answer
-        beyond the caps, a certificate that does not hold), SettingsInvalid (a forbidden address), QuotaExhausted.
+        `max_body` (bytes) and `deadline` (seconds) replace those of the policy, for a download. Raises RetryLater (a
+        read that failed, or a write that never left), WriteUnclear, TooLarge (an answer beyond the cap),
+        ProtocolViolation (a certificate that does not hold), SettingsInvalid (a forbidden address), QuotaExhausted.
         """
         parts = self._policy.egress.admit(url)
         where = f"{method} {parts.hostname}{_IDENTIFIER.sub('{id}', parts.path)}"
         prepared = self._prepare(method, url, where, headers, params, json, form)
+        own = self._policy
+        caps = replace(own, max_body=max_body or own.max_body, deadline=deadline or own.deadline)
         try:
             if read:
-                return self._retrying(self._attempt, prepared, where, operation, cost)
-            return self._attempt(prepared, where, operation, cost)
+                return self._retrying(self._attempt, prepared, where, operation, cost, caps)
+            return self._attempt(prepared, where, operation, cost, caps)
         except _Failed as failed:
             outcome = failed
         # Raised outside the handler, so that no library exception with a full URL hangs on it as context.
@@ -195,18 +200,20 @@ class HttpClient:
             system=self._system,
         )
 
-    def _attempt(self, prepared: requests.PreparedRequest, where: str, operation: str, cost: int) -> HttpResponse:
+    def _attempt(
+        self, prepared: requests.PreparedRequest, where: str, operation: str, cost: int, caps: HttpPolicy
+    ) -> HttpResponse:
         self._budget.take(cost, operation)
         with self._lock:
             self._calls[operation] += 1
-        give_up_at = self._clock.now() + self._policy.deadline
-        timeout = (self._policy.connect_timeout, self._policy.read_timeout)
+        give_up_at = self._clock.now() + caps.deadline
+        timeout = (caps.connect_timeout, caps.read_timeout)
         try:
             answer = self._session.send(prepared, stream=True, timeout=timeout, allow_redirects=False)
         except requests.RequestException as error:
             failure = _classify(error)
         else:
-            return self._receive(answer, where, give_up_at)
+            return self._receive(answer, where, give_up_at, caps)
         if failure is None:
             raise ProtocolViolation(
                 f"{where}: the server's certificate does not hold; check ca_bundle and the address",
@@ -215,10 +222,10 @@ class HttpClient:
             )
         raise failure
 
-    def _receive(self, answer: requests.Response, where: str, give_up_at: float) -> HttpResponse:
+    def _receive(self, answer: requests.Response, where: str, give_up_at: float, caps: HttpPolicy) -> HttpResponse:
         problem, body = "", b""
         try:
-            body = self._read_body(answer, give_up_at)
+            body = self._read_body(answer, give_up_at, caps)
         except (TransportError, OSError) as error:
             problem = f"the answer broke off ({type(error).__name__})"
         except _Failed:
@@ -229,8 +236,8 @@ class HttpClient:
             raise _Failed(problem or f"status {answer.status_code}", sent=True)
         return HttpResponse(answer.status_code, answer.headers, body, where)
 
-    def _read_body(self, answer: requests.Response, give_up_at: float) -> bytes:
-        limit = self._policy.max_body
+    def _read_body(self, answer: requests.Response, give_up_at: float, caps: HttpPolicy) -> bytes:
+        limit = caps.max_body
         chunks: list[bytes] = []
         size = 0
         # read1 returns what has come, so that a server that drips bytes cannot outlast the deadline.
@@ -240,7 +247,7 @@ class HttpClient:
             if size > limit:
                 raise _Failed(f"the answer is larger than {limit} bytes", sent=True, final=True)
             if self._clock.now() > give_up_at:
-                raise _Failed(f"no complete answer within {self._policy.deadline:g} s", sent=True)
+                raise _Failed(f"no complete answer within {caps.deadline:g} s", sent=True)
         return b"".join(chunks)
 
     def _backoff(self, state: RetryCallState) -> float:

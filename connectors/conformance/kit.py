@@ -18,6 +18,7 @@ from connectors.base import (
     Fetched,
     NativeRecord,
     Op,
+    Page,
     WriteRequest,
     WriteResult,
     Written,
@@ -159,6 +160,17 @@ class Kit:
             if page.complete:
                 return records, cursor
         raise ClauseBroken(f"the change stream was not complete after {MOST_PAGES} pages")
+
+    def first_page(self, limit: int) -> Page:
+        """Returns the first page of a listing; while the system still prepares it, its cursor must move."""
+        page = self.connector.changes(self.object, self.fields, None, limit)
+        for _ in range(MOST_PAGES):
+            if page.records or page.complete:
+                break
+            cursor = page.next_cursor
+            page = self.connector.changes(self.object, self.fields, cursor, limit)
+            demand(page.records or page.next_cursor != cursor, "the cursor does not move")
+        return page
 
     def caught_up(self) -> Cursor:
         """Returns a cursor that has seen everything."""

@@ -199,7 +199,7 @@ def shows_the_actor(kit: Kit) -> None:
 def survives_edits_between_pages(kit: Kit) -> None:
     kit.people_create_many(4)
     kit.settle()
-    first = kit.connector.changes(kit.object, kit.fields, None, 2)
+    first = kit.first_page(2)
     demand(first.records and not first.complete, "a first page of a longer listing is empty or complete")
     passed = first.records[0].native_id
     kit.world.edit(passed, {kit.subject.text: "页间修改"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.base import ConnectorContext, Response, WriteUnclear
@@ -13,7 +14,16 @@ from connectors.zoho_crm.settings import ZohoSettings
 from connectors.zoho_crm.times import server_time
 
 API = "/crm/v8"
+BULK_API = "/crm/bulk/v8"
 _LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileCaps:
+    """Bounds a download: bytes, and seconds for one attempt."""
+
+    size: int
+    seconds: float
 
 
 class Api:
@@ -55,10 +65,13 @@ class Api:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         cost: int = 1,
+        base: str = API,
+        file: FileCaps | None = None,
     ) -> Answer:
         """Sends one request and returns its answer, refusals of the request itself included.
 
         A write is sent again only after an answer that proves it was not looked at (401). Raises WriteUnclear.
+        With `file` an accepted answer is a file, whose bytes become the content. Raises TooLarge.
         """
         self._check_quota()
         rejected: str | None = None
@@ -70,15 +83,17 @@ class Api:
             with self._place():
                 response = self.context.http.send(
                     method,
-                    f"{self.settings.api_origin}{API}{path}",
+                    f"{self.settings.api_origin}{base}{path}",
                     operation=operation,
                     read=read,
                     headers=signed,
                     params=params,
                     json=body,
                     cost=cost,
+                    max_body=file.size if file else None,
+                    deadline=file.seconds if file else None,
                 )
-            answer = _parse(response, read)
+            answer = _file(response) if file and response.status == 200 else _parse(response, read)
             if response.status != 401 or answer.code == "OAUTH_SCOPE_MISMATCH":
                 break
             if rejected is not None or answer.code not in TOKEN_REFUSED | {""}:
@@ -139,6 +154,10 @@ class Api:
             missing="access token",
             system=self.system,
         )
+
+
+def _file(response: Response) -> Answer:
+    return Answer(response.status, response.body, server_time(header(response, "Date")))
 
 
 def _parse(response: Response, read: bool) -> Answer:

@@ -12,8 +12,8 @@ from typing import Any
 from connectors.base import CheckLine
 from connectors.errors import AuthRejected, ConnectorError
 from connectors.zoho_crm import scopes
-from connectors.zoho_crm.answers import SCOPE_MISMATCH, refusal
-from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.answers import PERMISSION, SCOPE_MISMATCH, refusal
+from connectors.zoho_crm.calls import BULK_API, Api
 from connectors.zoho_crm.describe import Describer
 from connectors.zoho_crm.modules import READ_ONLY
 from connectors.zoho_crm.reading import Reader
@@ -41,10 +41,19 @@ class Checker:
         for scope, path, params in _ORGANISATION:
             if scopes.allows(self._settings.scopes, scope):
                 lines.append(self._prove(scope, scope, partial(self._get, path, params, scope)))
+        bulk = "ZohoCRM.bulk.READ"
+        if self._settings.bulk_read_above and scopes.allows(self._settings.scopes, bulk):
+            lines.append(self._prove(bulk, bulk, self._bulk_read))
         modules: dict[str, Mapping[str, Any]] = {}
         scope = "ZohoCRM.settings.modules.READ"
         lines.append(self._prove(scope, scope, lambda: modules.update(self._describer.modules())))
         return [*lines, *(line for name in self._settings.objects for line in self._check_object(name, modules))]
+
+    def _bulk_read(self) -> None:
+        """Asks for a job that is none, which only who may read jobs is told."""
+        answer = self._api.call("GET", "/read/1", "check bulk read", read=True, base=BULK_API)
+        if answer.status != 404 and answer.code in PERMISSION:
+            raise refusal(answer, self._api.system, "bulk read", "read it")
 
     def _check_object(self, object: str, modules: Mapping[str, Mapping[str, Any]]) -> list[CheckLine]:
         module = f"ZohoCRM.modules.{object.lower()}"

@@ -25,6 +25,7 @@ from connectors.base import (
 )
 from connectors.directory import Staff
 from connectors.errors import SchemaDrift, Unsupported
+from connectors.zoho_crm.bulk import BulkLoad
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.checking import Checker
 from connectors.zoho_crm.deletions import Deletions
@@ -51,10 +52,11 @@ class ZohoCrmConnector:
         self._system = context.system
         api = Api(self._settings, context)
         self._reader = Reader(api)
-        self._streams = Streams(self._reader)
+        self._describer = Describer(api, self._reader)
+        self._bulk = BulkLoad(self._reader, self._describer.describe)
+        self._streams = Streams(self._reader, self._bulk)
         self._deletions = Deletions(self._reader)
         self._writer = Writer(self._reader)
-        self._describer = Describer(api, self._reader)
         self._checker = Checker(api, self._reader, self._describer)
         self._signing_in = SigningIn(self._settings, context)
         self._preparer = Preparer(api)
@@ -169,8 +171,9 @@ class ZohoCrmConnector:
         return self._writer.write(requests)
 
     def close(self) -> None:
-        """Ends what is read ahead; the HTTP session belongs to the context."""
+        """Ends what is read ahead and lets go of the files of bulk loads; the HTTP session belongs to the context."""
         self._streams.close()
+        self._bulk.close()
 
     def _admit(self, object: str) -> None:
         if object not in self._settings.objects:

@@ -46,6 +46,7 @@ SCOPES = (
     "ZohoCRM.users.READ",
     "ZohoCRM.org.READ",
     "ZohoCRM.coql.READ",
+    "ZohoCRM.bulk.READ",
 )
 
 
@@ -79,6 +80,14 @@ class ZohoSettings(BaseModel):
     single_read_fields: tuple[str, ...] = ()
     token_window_rows: int = Field(100_000, ge=200, le=100_000)
     deleted_window_rows: int = Field(2000, ge=200)
+
+    bulk_read_above: int | None = Field(50_000, ge=0)
+    bulk_job_credits: int = Field(50, ge=1)
+    bulk_columns: int = Field(200, ge=10, le=1000)
+    bulk_unreadable: tuple[str, ...] = ("Tag", "$se_module")
+    bulk_look_seconds: float = Field(30.0, gt=0)
+    bulk_patience: float = Field(3600.0, gt=0)
+    bulk_file_bytes: int = Field(128 * 1024 * 1024, ge=64 * 1024, le=1024 * 1024 * 1024)
 
     overlap: float = Field(120.0, ge=0)
     visibility_lag: float = Field(2.0, ge=0)

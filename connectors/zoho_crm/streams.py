@@ -1,7 +1,7 @@
 """The change stream: a complete listing by id, then walks by Modified_Time over what has changed since.
 
-A listing follows page tokens and goes on by COQL keyset past the vendor's wall, or goes by COQL in one chain or in
-ranges of ids (`listing`). A walk starts at its lower bound:
+A listing follows page tokens and goes on by COQL keyset past the vendor's wall, goes by COQL in one chain or in ranges
+of ids (`listing`), or is loaded in bulk. A walk starts at its lower bound:
 START what the last walk could not yet have seen by the declared visibility lag; every walk starts there at the latest.
 DEEP  the same, reaching back by `overlap`. A walk starts there once `overlap` seconds have passed since the last deep
       one: a row shown later than declared is still seen, and a burst of writes is re-read once, not at every poll.
@@ -10,6 +10,7 @@ Both are the last Modified_Time seen plus one second, never past the server's cl
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +20,7 @@ from zlib import crc32
 from connectors.base import Bound, Cursor, IdPage, NativeRecord, Page
 from connectors.errors import CursorExpired
 from connectors.zoho_crm.answers import WALK_LOST, Answer, violation
+from connectors.zoho_crm.bulk import Asked, BulkLoad, BulkPlace, NotOffered
 from connectors.zoho_crm.completeness import Completeness
 from connectors.zoho_crm.keyset import Keyset, Window
 from connectors.zoho_crm.modules import LISTS, ONLY_LISTED
@@ -26,6 +28,7 @@ from connectors.zoho_crm.ranges import Ranges
 from connectors.zoho_crm.reading import Reader, Rows, column_chunks
 
 LISTING, WALKING = "listing", "walking"
+_log = logging.getLogger(__name__)
 _RESTARTS = 3
 
 
@@ -66,8 +69,8 @@ Listed = tuple[tuple[NativeRecord, ...], Place, bool]
 class Streams:
     """Reads the change stream and the enumeration of one connection."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._keyset = reader, Keyset(reader)
+    def __init__(self, reader: Reader, bulk: BulkLoad) -> None:
+        self._reader, self._keyset, self._bulk = reader, Keyset(reader), bulk
         self._ranges = Ranges(reader, self._keyset)
         self._completeness = Completeness(reader)
         self._settings, self._context = reader.api.settings, reader.api.context
@@ -80,9 +83,11 @@ class Streams:
         A listing with a bound goes by COQL from its first page, since a list takes no condition.
         """
         self._reader.remember(object, fields)
+        if (loading := self._bulk.place_of(object, cursor)) is not None:
+            return self._load(object, fields, loading, limit, bound)
         mode, place, bounds = self._open(object, cursor)
         if mode == LISTING:
-            return self._list(object, fields, place, limit, bound)
+            return self._list(object, fields, place, limit, bound, fresh=cursor is None)
         assert bounds is not None
         return self._walk(object, fields, place, bounds, limit)
 
@@ -116,16 +121,48 @@ class Streams:
 
     # --- the complete listing -------------------------------------------------------------------------------------
 
-    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Page:
+    def _list(
+        self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None, *, fresh: bool = False
+    ) -> Page:
         records, after, more = self._listing_page(object, fields, place, limit, bound)
+        if more and fresh and (loading := self._begin_bulk(object, fields, bound)) is not None:
+            # What the first page held comes again with the file.
+            return Page((), self._bulk.cursor_of(object, loading), False)
         if more:
             return Page(records, self._cursor(object, LISTING, after), False)
         assert after.begun is not None
-        settled = math.floor(after.begun - self._settings.visibility_lag)
-        bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
         # What one page holds is not worth a call, and nobody counts what lies behind a bound.
         several = bound is None and place.begun is not None
         counted = self._completeness.differs(object, place.rows + len(records), after.begun) if several else None
+        return self._listed_all(object, records, after.begun, counted)
+
+    def _begin_bulk(self, object: str, fields: Sequence[str], bound: Bound | None) -> BulkPlace | None:
+        try:
+            return self._bulk.begin(Asked(object, tuple(fields), bound))
+        except NotOffered as refused:
+            self._tell(object, refused)
+            return None
+
+    def _load(self, object: str, fields: Sequence[str], place: BulkPlace, limit: int, bound: Bound | None) -> Page:
+        """Goes on with a bulk load; where it cannot, the listing starts over by pages."""
+        try:
+            loaded = self._bulk.go_on(Asked(object, tuple(fields), bound), place, limit)
+        except NotOffered as refused:
+            self._tell(object, refused)
+            return self._list(object, fields, Place(), limit, bound)
+        if loaded.more:
+            return Page(loaded.records, self._bulk.cursor_of(object, loaded.place), False)
+        return self._listed_all(object, loaded.records, loaded.place.begun)
+
+    def _tell(self, object: str, refused: NotOffered) -> None:
+        _log.warning("%s %s is listed by pages, not by bulk read: %s", self._context.system, object, refused.reason)
+
+    def _listed_all(
+        self, object: str, records: tuple[NativeRecord, ...], begun: float, counted: int | None = None
+    ) -> Page:
+        """Returns the last page of a listing that began at a time of the server's clock."""
+        settled = math.floor(begun - self._settings.visibility_lag)
+        bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
         return Page(records, self._cursor(object, WALKING, Place(), bounds), True, counted)
 
     def _listing_page(

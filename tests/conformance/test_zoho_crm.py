@@ -76,6 +76,11 @@ RANGED: tuple[Way, ...] = (
         {"visibility_lag": 0.0, "listing": "ranges", "coql_page_size": 5, "workers": 10, "coql_unreadable": []},
     ),
 )
+# Pages so small that every listing is a bulk load, in jobs of a few rows each.
+BULK: Way = (
+    {"bulk_seconds": 0.0, "bulk_rows": 40, "bulk_id_header": "Id", "se_module_in_lists": False},
+    {"visibility_lag": 0.0, "page_size": 3, "bulk_read_above": 3},
+)
 
 
 INSTANTS = ("2026-03-29T02:30:00+08:00", "2026-03-29T00:59:59+00:00", "2026-10-25T01:30:00+01:00")
@@ -240,7 +245,7 @@ class ZohoWorld:
             self.admin.faults([SIGN_IN_REFUSED])
             return
         path = f"/{self.object}"
-        reading = (("GET", path), ("POST", "/coql$"))
+        reading = (("GET", path), ("POST", "/coql$"), ("GET", "/bulk/"), ("POST", "/bulk/"))
         calls = reading if reads else tuple((method, path) for method in ("POST", "PUT", "DELETE"))
         matches = [{"method": method, "path_regex": path} for method, path in calls]
         self.admin.faults([{"match": match, "times": times, **FAULTS[fault]} for match in matches])
@@ -292,3 +297,24 @@ class TestZohoCrmByRanges(TestZohoCrm):
     @classmethod
     def world(cls, request: pytest.FixtureRequest, way: Way) -> Iterator[ZohoWorld]:
         yield from serve(request.param, way)
+
+
+class TestZohoCrmInBulk(TestZohoCrm):
+    """Lists every module by bulk read as soon as it has more than a page, in several jobs."""
+
+    @pytest.fixture(scope="class", params=[BULK], ids=["bulk"])
+    @classmethod
+    def way(cls, request: pytest.FixtureRequest) -> Way:
+        chosen: Way = request.param
+        return chosen
+
+    @pytest.fixture(scope="class", params=["Contacts", "Calls"])
+    @classmethod
+    def world(cls, request: pytest.FixtureRequest, way: Way) -> Iterator[ZohoWorld]:
+        switches, choices = way
+        with start_simulator("zoho_crm", limits="fast", settings=switches) as running:
+            world = ZohoWorld(running, request.param, overlap=10.0, objects=[request.param], **choices)
+            yield world
+            jobs = running.admin.calls()["calls"].get(f"bulk create {request.param}", 0)
+            world.client.close()
+        assert jobs > 0, "no listing of this run went by bulk read"

@@ -18,6 +18,7 @@ from connectors.zoho_crm.simulator.oauth import Accounts
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.recycling import merge_into, restore
 from connectors.zoho_crm.simulator.schema import User
+from connectors.zoho_crm.simulator.seeding import grow
 from connectors.zoho_crm.simulator.writing import WriteCall, insert_row, recycle, update_row
 
 
@@ -48,6 +49,7 @@ class ZohoAdmin:
             "fields": self._fields,
             "fill": self._fill,
             "convert": self._convert,
+            "grow": self._grow,
         }
 
     @property
@@ -205,3 +207,8 @@ class ZohoAdmin:
     def _convert(self, request: Mapping[str, Any]) -> dict[str, Any]:
         store, row = self._live({"object": "Leads", **request})
         return convert_lead(self._org, store, row, self._by(request))
+
+    def _grow(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Fills a module with copies of its records until it holds `to`."""
+        store = self._store(request.get("object"))
+        return {"made": grow(self._org, store.spec.api_name, int(request["to"]))}

@@ -40,6 +40,7 @@ from connectors.zoho_crm.simulator import (
 )
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
 from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
+from connectors.zoho_crm.simulator.bulk import BulkReads
 from connectors.zoho_crm.simulator.gate import Gate
 from connectors.zoho_crm.simulator.oauth import Accounts, require_scope
 from connectors.zoho_crm.simulator.records import ModuleStore, Org
@@ -85,6 +86,7 @@ class Simulator:
         self.ledger = ledger
         self.gate = Gate(org)
         self.page_tokens = listing.PageTokens()
+        self.bulk_reads = BulkReads(org)
 
     async def token(self, request: Request) -> Response:
         """Answers the token endpoint; parameters stand in the body or in the query."""
@@ -102,6 +104,13 @@ class Simulator:
 
     async def crm(self, request: Request) -> Response:
         """Answers /crm/{version}/…"""
+        return await self._serve(request, self._route)
+
+    async def bulk(self, request: Request) -> Response:
+        """Answers /crm/bulk/{version}/…"""
+        return await self._serve(request, self._route_bulk)
+
+    async def _serve(self, request: Request, route: Callable[[Call], Response]) -> Response:
         try:
             version = request.path_params["version"]
             parts = [part for part in request.path_params["rest"].split("/") if part]
@@ -114,7 +123,7 @@ class Simulator:
             with self.gate.call(_is_heavy(call)):
                 if self.org.settings.latency_ms:
                     await asyncio.sleep(self.org.settings.latency_ms / 1000)
-                response = self._route(call)
+                response = route(call)
         except Failure as failure:
             response = answer(failure.body(self.org.settings.error_style), failure.status)
         response.headers.update(self.gate.headers())
@@ -163,6 +172,30 @@ class Simulator:
                 raise Failure(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
             case _:
                 raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+
+    def _route_bulk(self, call: Call) -> Response:
+        require_scope(call.scopes, "bulk", "GET")
+        match (call.request.method, call.parts):
+            case ("POST", ["read"]):
+                if "application/json" not in call.request.headers.get("content-type", ""):
+                    raise Failure(415, "MEDIA_TYPE_NOT_SUPPORTED", "The media type of the request is not supported")
+                name = self.bulk_reads.module_of(call.body)
+                require_scope(call.scopes, f"modules.{name.lower()}", "GET")
+                self._note(call, "bulk create", name)
+                self.gate.spend(self.org.settings.bulk_credits)
+                return self.bulk_reads.make(call.body, call.user)
+            case ("GET", ["read", job_id]):
+                self.gate.spend(1)
+                response, name = self.bulk_reads.look(job_id)
+                self._note(call, "bulk look", name)
+                return response
+            case ("GET", ["read", job_id, "result"]):
+                self.gate.spend(1)
+                response, name, rows = self.bulk_reads.result(job_id)
+                self._note(call, "bulk download", name)
+                notes_of(call.request).rows = rows
+                return response
+        raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
 
     def _reserved(self, call: Call) -> Response:
         self.gate.spend(1)
@@ -350,6 +383,7 @@ def make_app(options: SimulatorOptions) -> ASGIApp:
         Route("/oauth/v2/auth", simulator.consent, methods=["GET"]),
         Route("/oauth/v2/token", simulator.token, methods=["POST"]),
         Route("/oauth/v2/token/revoke", simulator.token, methods=["POST"]),
+        Route("/crm/bulk/{version}/{rest:path}", simulator.bulk, methods=methods),
         Route("/crm/{version}/{rest:path}", simulator.crm, methods=methods),
     ]
     return CallLayer(Starlette(routes=routes), faults, ledger, vendor_error, clock=clock)

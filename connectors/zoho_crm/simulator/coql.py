@@ -233,3 +233,9 @@ def _shower(org: Org, store: ModuleStore, columns: tuple[str, ...]) -> Callable[
         return shown
 
     return show
+
+
+def condition_test(org: Org, store: ModuleStore, where: Condition | Both) -> Callable[[Row], bool]:
+    """Returns what tells whether a record matches; raises Failure for a value that its column cannot hold."""
+    test: Callable[[Row], bool] = _test(org, store, where)
+    return test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -151,3 +152,34 @@ def _as_typed(person: Person, mobile: str | None) -> str | None:
     if turn in (7, 8):
         return bare
     return f"{bare[:3]} {bare[3:7]} {bare[7:]}" if turn == 9 else mobile
+
+
+def grow(org: Org, module: str, number: int) -> int:
+    """Fills a module with copies of its records until it holds a number, and returns how many were made.
+
+    Each copy has an id, a name and numbers of its own; times are those of its model. Raises ValueError without models.
+    """
+    store = org.modules[module]
+    models = [store.rows[str(key)] for key in store.by_id]
+    if not models:
+        raise ValueError(f"{module} has no record to copy")
+    made = []
+    gc.disable()  # what is made is kept; collecting among it only takes time
+    for place in range(len(models), number):
+        model, record_id = models[place % len(models)], org.next_id()
+        fields = {**model.fields, "id": record_id}
+        if "Hub_Id" in fields:
+            fields["Hub_Id"] = None
+        for name in ("Account_Name", "Last_Name", "Subject", "Event_Title"):
+            if isinstance(text := fields.get(name), str):
+                fields[name] = f"{text}{place}"
+        for name in ("Phone", "Mobile", "Mobile_Phone", "Account_Number", "Customer_No"):
+            if isinstance(text := fields.get(name), str):
+                fields[name] = f"{text[:-7]}{place % 10_000_000:07d}"
+        if "Full_Name" in fields:
+            fields["Full_Name"] = org.full_name(fields)
+        made.append(Row(record_id, fields, model.created, model.modified))
+    store.load(made)
+    gc.freeze()
+    gc.enable()
+    return len(made)

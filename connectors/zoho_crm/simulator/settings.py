@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
-    "ZohoSearch.securesearch.READ"
+    "ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL"
 )
 
 
@@ -68,6 +68,21 @@ class Settings:
     permanent_days: int = 120
     coql_rows: int = 2_000
     coql_window: int = 100_000
+    # Bulk Read (Zoho bulk-read limitations); the numbers of columns and credits are not documented.
+    bulk_seconds: float = 30.0  # until a job is done
+    bulk_rows: int = 200_000
+    bulk_columns: int = 200
+    bulk_downloads: int = 10  # in a minute
+    bulk_credits: int = 50
+    bulk_token_lifetime: int = 86_400
+    bulk_result_lifetime: int = 86_400
+    bulk_modules: str = "Contacts,Accounts,Leads,Calls,Events,Tasks,Cases"
+    bulk_outcome: str = "completed"  # or "failure", or "stuck"
+    bulk_page_tokens: bool = True  # False names no token: the next page goes by its number
+    bulk_id_header: str = "id"  # or "Id": unverified how the header row names it
+    bulk_tags: str = "refused"  # or "names": unverified whether a file shows tags, and how
+    bulk_se_module: bool = False  # unverified whether a file shows $se_module
+    bulk_cuts_rich_text: bool = False  # unverified whether a file cuts rich text as lists do
     # Writing
     all_failed_status: int = 400  # older versions answered 202
     upsert_inserted_status: int = 200  # 201 has been seen when every row was inserted
@@ -110,4 +125,6 @@ class Settings:
             self.sub_concurrency = 100
             self.tokens_per_window = self.grants_per_window = self.refresh_per_window = 1_000
             self.search_lag = 1.0
+            self.bulk_seconds = 0.05
+            self.bulk_downloads = 10_000
         return self
