@@ -79,9 +79,10 @@ class Api:
                     cost=cost,
                 )
             answer = _parse(response, read)
-            if response.status != 401 or answer.code == "OAUTH_SCOPE_MISMATCH":
+            unauthorised = response.status == 401 or answer.gateway == "401"
+            if not unauthorised or answer.code not in TOKEN_REFUSED | {""}:
                 break
-            if rejected is not None or answer.code not in TOKEN_REFUSED | {""}:
+            if rejected is not None:
                 raise self._unauthorised(answer)
             rejected = token.value
         self._watch_limits(response, answer)

@@ -16,12 +16,15 @@ from connectors.base import (
     IdPage,
     NativeRecord,
     ObjectDescription,
+    Op,
     Page,
     WriteRequest,
     WriteResult,
 )
 from connectors.errors import SchemaDrift
+from connectors.pricing import Price
 from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.conditions import price
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
 from connectors.zoho_crm.reading import Reader
@@ -43,12 +46,14 @@ class ZohoCrmConnector:
         self._reader = Reader(api)
         self._streams = Streams(self._reader)
         self._deletions = Deletions(self._reader)
-        self._writer = Writer(self._reader)
         self._describer = Describer(api, self._reader)
+        self._writer = Writer(self._reader, self._describer.unique_fields)
+        self._clock = context.clock
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; versions are Modified_Time, which resolves one second."""
         self._admit(object)
+        unique = self._describer.external_key_unique(object)
         return Capabilities(
             incremental=True,
             sorted_by_cursor=True,
@@ -57,8 +62,9 @@ class ZohoCrmConnector:
             deletes=Deletes.FEED if self._settings.deleted_feed else Deletes.NONE,
             conditional_write=True,
             external_key_field=True,
-            external_key_unique=self._describer.external_key_unique(object),
+            external_key_unique=unique,
             strong_read_by_key=True,
+            upsert=unique and self._writer.upserts(object),
             can_restore=False,
             returns_nulls=True,
             shows_actor=True,
@@ -121,6 +127,11 @@ class ZohoCrmConnector:
         for request in requests[:1]:
             self._admit(request.object)
         return self._writer.write(requests)
+
+    def price(self, object: str, op: Op, versions: Sequence[str | None]) -> Price:
+        """Returns what writes cost in calls and API credits; it calls nobody."""
+        self._admit(object)
+        return price(op, versions, self._clock.now(), self._settings)
 
     def close(self) -> None:
         """Lets go of nothing: the HTTP session belongs to the context."""

@@ -27,7 +27,7 @@ from connectors.simulation.ledger import Ledger
 from connectors.simulation.people import World, generate
 from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
-from connectors.zoho_crm.simulator import coql, listing, metadata, recycling, searching, writing
+from connectors.zoho_crm.simulator import coql, listing, metadata, recycling, searching, states, writing
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
 from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
 from connectors.zoho_crm.simulator.gate import Gate
@@ -126,6 +126,10 @@ class Simulator:
                 self._note(call, "full", head)
                 self.gate.spend(1)
                 return listing.get_record(self.org, store, record_id, call.reading())[0]
+            case (("GET" | "POST"), [record_id, states.LOCKS]):
+                return self._lock(call, store, record_id, "")
+            case (("PUT" | "DELETE"), [record_id, states.LOCKS, lock_id]):
+                return self._lock(call, store, record_id, lock_id)
             case ("POST", [record_id, "actions", "merge"]):
                 self._note(call, "merge", head)
                 self.gate.spend(50)
@@ -192,6 +196,11 @@ class Simulator:
             response, rows = listing.list_records(org, store, self.page_tokens, call.reading())
         notes_of(call.request).rows = rows
         return response
+
+    def _lock(self, call: Call, store: ModuleStore, record_id: str, lock_id: str) -> Response:
+        self._note(call, "lock", store.spec.api_name)
+        self.gate.spend(1)
+        return states.locking(self.org, store, call.request.method, record_id, lock_id, call.body)
 
     def _write(self, call: Call, store: ModuleStore) -> Response:
         name, method = store.spec.api_name, call.request.method
@@ -272,6 +281,8 @@ def vendor_error(fault: dict[str, Any]) -> Response:
         "auth_expired": (401, "INVALID_TOKEN", "invalid oauth token"),
     }
     status, code, message = known.get(fault["action"], (400, "INVALID_DATA", "invalid data"))
+    if isinstance(fault.get("body"), str):
+        return Response(fault["body"], int(fault.get("status", status)), media_type="text/html")
     if "body" in fault:
         return answer(fault["body"], int(fault.get("status", status)))
     failure = Failure(int(fault.get("status", status)), fault.get("code", code), fault.get("message", message))
