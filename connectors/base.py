@@ -103,7 +103,8 @@ class WriteRequest:
     """Is one remote write. `fields` are native fields and values, only those that change.
 
     `expected_version` is what the hub last saw; None on an update says that it knows no version and accepts any.
-    `hub_id` goes into the external key field on every create and update (already part of `fields`).
+    `hub_id` goes into the external key field on every create and update (already part of `fields`). `may_exist` on a
+    create says that an earlier one of this hub id was looked for in vain and may still take effect late.
     """
 
     op: Op
@@ -113,6 +114,7 @@ class WriteRequest:
     hub_id: str
     idempotency_key: str
     expected_version: str | None = None
+    may_exist: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class Capabilities:
     Times in seconds. `conditional_write`: `expected_version` is honoured, by the vendor or by a read just before.
     `external_key_unique`: the vendor refuses a second record with the same hub id.
     `strong_read_by_key`: `find` by hub id sees every committed record at once.
+    `upsert`: a create that may exist already never makes a second record: it is written to the one that holds the hub
+    id, or refused with its id.
     """
 
     incremental: bool = True
@@ -184,6 +188,7 @@ class Capabilities:
     external_key_field: bool = True
     external_key_unique: bool = False
     strong_read_by_key: bool = False
+    upsert: bool = False
     partial_update: bool = True
     own_call_fields: tuple[str, ...] = ()
     can_clear: bool = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connectors.base import Refused, Written
 from connectors.conformance.kit import Kit, demand, refusal
 from connectors.conformance.registration import clause
@@ -75,3 +77,24 @@ def refuses_without_key(kit: Kit) -> None:
         return
     with refusal(Unsupported):
         kit.find(kit.new_hub_id())
+
+
+@clause("ID-06")
+def repeats_creates(kit: Kit) -> None:
+    _keyed(kit)
+    if not kit.can.upsert:
+        raise NotOffered("upsert is not declared; ID-02 asserts what a second create does")
+    hub_id = kit.new_hub_id()
+    first = kit.created(hub_id=hub_id)
+    kit.settle()
+    again = kit.write(replace(kit.create_request(hub_id=hub_id), may_exist=True))
+    kit.settle()
+    demand(isinstance(again, Written | Refused), f"a repeated create ended in {type(again).__name__}")
+    named = again.native_id if isinstance(again, Written) else again.existing_id if isinstance(again, Refused) else None
+    demand(named == first.native_id, "a repeated create does not name the record that holds the hub id")
+    demand({each.native_id for each in kit.find(hub_id)} == {first.native_id}, "a repeated create made a twin")
+    fresh = kit.new_hub_id()
+    made = kit.write(replace(kit.create_request(hub_id=fresh), may_exist=True))
+    kit.settle()
+    demand(isinstance(made, Written), f"a repeated create of nobody ended in {type(made).__name__}")
+    demand(len(kit.find(fresh)) == 1, "a repeated create of nobody made no record, or several")

@@ -80,6 +80,7 @@ class Table:
     rows: dict[str, list[Row]] = field(default_factory=dict, repr=False)
     hidden_fields: set[str] = field(default_factory=set)
     hidden_records: set[str] = field(default_factory=set)
+    locked_records: set[str] = field(default_factory=set)
     rewrites: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
@@ -169,6 +170,10 @@ class MemorySystem:
     def show_record(self, object: str, native_id: str) -> None:
         """Gives the permission back; the record's modified time does not move, as with most vendors."""
         self.table(object).hidden_records.discard(native_id)
+
+    def lock_record(self, object: str, native_id: str, locked: bool = True) -> None:
+        """Lets nobody write a record through the connector for now, or again."""
+        (self.table(object).locked_records.add if locked else self.table(object).locked_records.discard)(native_id)
 
     def refuse(self, object: str, name: str, test: Callable[[Any], bool], code: str = "validation") -> None:
         """Adds a validation rule for remote writes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.base import (
@@ -34,6 +35,7 @@ _ZH = {
     "required": "必填字段缺失",
     "duplicate": "值须唯一,已被其他记录占用",
     "own_call": "字段须单独提交",
+    "locked": "已被锁定",
 }
 
 
@@ -124,6 +126,8 @@ def _write_row(system: MemorySystem, request: WriteRequest) -> WriteResult:
     if versions is None or request.native_id in table.hidden_records:
         return Stale(now)
     row = versions[-1]
+    if request.native_id in table.locked_records:
+        return replace(_refused("locked", None), retry_later=True)
     if row.deleted != (request.op == Op.RESTORE):
         return Stale(now)
     expected = request.expected_version
@@ -210,6 +214,8 @@ def _uniqueness_fault(
     return None
 
 
-def _refused(code: str, field: str, existing_id: str | None = None) -> Refused:
+def _refused(code: str, field: str | None, existing_id: str | None = None) -> Refused:
     said = code.replace("_", " ")
-    return Refused(code, field, f"{field}: {said}", f"{field}:{_ZH.get(code, '校验规则拒绝')}", existing_id)
+    return Refused(
+        code, field, f"{field or 'record'}: {said}", f"{field or '记录'}:{_ZH.get(code, '校验规则拒绝')}", existing_id
+    )

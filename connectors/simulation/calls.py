@@ -20,7 +20,12 @@ HTML_502 = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
     b"<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
 )
-_REPLACING = {"http_500", "http_502_html", "http_503", "http_429", "auth_expired", "vendor_error"}
+LOGIN_PAGE = (
+    b"<!DOCTYPE html>\r\n<html><head><title>Sign in</title></head>\r\n"
+    b"<body>Please sign in to the proxy.</body></html>\r\n"
+)
+_PAGES = {"http_502_html": (HTML_502, 502), "html_200": (LOGIN_PAGE, 200)}
+_REPLACING = {"http_500", "http_502_html", "http_503", "http_429", "auth_expired", "vendor_error", "html_200"}
 _SILENT = {"timeout_before_commit": False, "timeout_after_commit": True,
            "reset_before_commit": False, "reset_after_commit": True}  # fmt: skip
 
@@ -47,6 +52,12 @@ class _Captured:
         else:
             self.body += message.get("body", b"")
 
+    async def send(self, send: Send, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """Sends the answer on; `headers` replace its own of the same name."""
+        assert self.start is not None
+        await send({**self.start, "headers": _replaced(self.start["headers"], headers or [])})
+        await send({"type": "http.response.body", "body": self.body})
+
 
 class CallLayer:
     """Wraps a simulator's application; paths under /__admin/ pass through untouched.
@@ -69,6 +80,7 @@ class CallLayer:
         self.vendor_error = vendor_error
         self.latency_ms = latency_ms
         self.clock = clock
+        self._shown: dict[bytes, _Captured] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one call and notes it in the ledger."""
@@ -92,13 +104,38 @@ class CallLayer:
             if self.latency_ms:
                 await asyncio.sleep(self.latency_ms / 1000)
             fault = self.faults.strike(scope["method"], scope["path"])
-            if fault is None:
+            if self.faults.replays(scope["method"], scope["path"]):
+                await self._show(fault, notes, scope, receive, watch, send)
+            elif fault is None:
                 await self.app(scope, receive, watch)
             else:
                 await self._spoil(fault, notes, scope, receive, watch, send)
         finally:
             if notes.counted:
                 self.ledger.note(scope["method"], scope["path"], status, notes)
+
+    async def _show(
+        self,
+        fault: dict[str, Any] | None,
+        notes: CallNotes,
+        scope: Scope,
+        receive: Receive,
+        watch: Send,
+        send: Send,
+    ) -> None:
+        """Answers a call that a stale replica may answer too: with what the same call was told the last time."""
+        body, again = await _buffered(receive)
+        key = b"\0".join([scope["method"].encode(), scope["path"].encode(), scope["query_string"], body])
+        kept = self._shown.get(key)
+        if fault is not None and fault["action"] == "stale_read" and kept is not None:
+            notes.fault = fault
+            await kept.send(watch)
+        elif fault is not None and fault["action"] != "stale_read":
+            await self._spoil(fault, notes, scope, again, watch, send)
+        else:
+            captured = self._shown[key] = _Captured()
+            await self.app(scope, again, captured.take)
+            await captured.send(watch)
 
     async def _spoil(
         self, fault: dict[str, Any], notes: CallNotes, scope: Scope, receive: Receive, watch: Send, send: Send
@@ -117,13 +154,14 @@ class CallLayer:
         elif action in _REPLACING:
             if fault.get("after_commit"):
                 await self.app(scope, receive, _Captured().take)
-            answer = Response(HTML_502, 502, media_type="text/html") if action == "http_502_html" else None
-            await (answer or self.vendor_error(fault))(scope, receive, watch)
-        elif action == "truncated_json":
+            page = _PAGES.get(action)
+            answer = Response(*page, media_type="text/html") if page else self.vendor_error(fault)
+            await answer(scope, receive, watch)
+        elif action in _CHANGING:
             captured = _Captured()
             await self.app(scope, receive, captured.take)
-            await _send_half(captured, watch)
-        else:  # row_error: the handler reads it from its notes
+            await _CHANGING[action](captured, watch, fault)
+        else:  # row_error: the handler reads it from its notes; stale_read: nothing was shown before
             await self.app(scope, receive, watch)
 
 
@@ -150,7 +188,7 @@ def _cut(send: Send) -> None:
     transport.abort()
 
 
-async def _send_half(captured: _Captured, send: Send) -> None:
+async def _send_half(captured: _Captured, send: Send, fault: dict[str, Any]) -> None:
     """Sends the first half of a body as a complete answer, so that only parsing can notice."""
     assert captured.start is not None
     half = captured.body[: len(captured.body) // 2]
@@ -158,3 +196,45 @@ async def _send_half(captured: _Captured, send: Send) -> None:
     headers = [*kept, (b"content-length", str(len(half)).encode())]
     await send({"type": "http.response.start", "status": captured.start["status"], "headers": headers})
     await send({"type": "http.response.body", "body": half})
+
+
+async def _drip(captured: _Captured, send: Send, fault: dict[str, Any]) -> None:
+    """Sends the head and the first half of a body at once, and the rest after a while."""
+    assert captured.start is not None
+    await send(captured.start)
+    middle = len(captured.body) // 2
+    await send({"type": "http.response.body", "body": captured.body[:middle], "more_body": True})
+    await asyncio.sleep(float(fault.get("ms", 1000)) / 1000)
+    await send({"type": "http.response.body", "body": captured.body[middle:]})
+
+
+async def _mislabel(captured: _Captured, send: Send, fault: dict[str, Any]) -> None:
+    """Sends an answer under the type of a web page, as some proxies do."""
+    await captured.send(send, [(b"content-type", b"text/html;charset=UTF-8")])
+
+
+_CHANGING = {"truncated_json": _send_half, "slow_body": _drip, "wrong_content_type": _mislabel}
+
+
+async def _buffered(receive: Receive) -> tuple[bytes, Receive]:
+    """Reads a request's body and returns it with a `receive` that gives it once more."""
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    first = [True]
+
+    async def again() -> Message:
+        if first:
+            first.clear()
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return body, again
+
+
+def _replaced(headers: Any, others: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    names = {name.lower() for name, _ in others}
+    return [*((name, value) for name, value in headers if name.lower() not in names), *others]

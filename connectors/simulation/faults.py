@@ -22,6 +22,10 @@ ACTIONS = frozenset(
         "http_429",
         "truncated_json",
         "slow",
+        "slow_body",
+        "stale_read",
+        "html_200",
+        "wrong_content_type",
         "auth_expired",
         "row_error",
         "vendor_error",
@@ -98,6 +102,11 @@ class FaultPlan:
             if rule.strikes(method, path):
                 return {"action": rule.action, **rule.details}
         return None
+
+    def replays(self, method: str, path: str) -> bool:
+        """Tells whether answers to such a call must be kept, because a `stale_read` may show one of them again."""
+        rules = (rule for rule in self.rules if rule.action == "stale_read")
+        return any(rule.method in ("", method) and rule.path.search(path) for rule in rules)
 
     def report(self) -> list[dict[str, Any]]:
         """Returns each rule's action with how many calls it saw and hit."""

@@ -5,12 +5,22 @@ Source: Zoho API v8 status-codes, get-records, update-records, api-limits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.base import Response
-from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, QuotaExhausted, RetryLater, SchemaDrift
+from connectors.errors import (
+    AuthRejected,
+    ConnectorError,
+    CursorExpired,
+    ProtocolViolation,
+    QuotaExhausted,
+    RateLimited,
+    RetryLater,
+    SchemaDrift,
+)
 
 
 def _codes(names: str) -> frozenset[str]:
@@ -22,11 +32,14 @@ PERMISSION = _codes(
     "OAUTH_SCOPE_MISMATCH NO_PERMISSION AUTHORIZATION_FAILED NOT_SUPPORTED FEATURE_NOT_SUPPORTED NOT_ALLOWED "
     "LICENSE_LIMIT_EXCEEDED"
 )
-WALK_LOST = _codes(
+WALLS = _codes(
     "EXPIRED_VALUE TOKEN_BOUND_DATA_MISMATCH AMBIGUITY_DURING_PROCESSING PAGINATION_LIMIT_EXCEEDED "
-    "DISCRETE_PAGINATION_LIMIT_EXCEEDED INVALID_DATA"
+    "DISCRETE_PAGINATION_LIMIT_EXCEEDED"
 )
-ABSENT = frozenset({"INVALID_DATA", "NO_RECORDS_FOUND", "RESOURCE_NOT_FOUND", "NOT_FOUND", "NO_PERMISSION"})
+WALK_LOST = WALLS | {"INVALID_DATA"}
+NOTHING_FOUND = "NO_RECORDS_FOUND"
+NOT_THERE = frozenset({NOTHING_FOUND, "RESOURCE_NOT_FOUND", "NOT_FOUND"})
+ABSENT = NOT_THERE | {"INVALID_DATA", "NO_PERMISSION"}
 THROTTLED = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMIT_EXCEEDED"})
 SERVER_FAILED = _codes(
     "DEPENDENT_SERVICE_ERROR INTERNAL_ERROR INTERNAL_SERVER_ERROR BAD_GATEWAY SERVICE_UNAVAILABLE ALREADY_SCHEDULED"
@@ -40,6 +53,28 @@ RECORD = _codes(
 )
 SCOPE_MISMATCH = "OAUTH_SCOPE_MISMATCH"
 LOCKED = frozenset({"RECORD_LOCKED", "CANNOT_PROCESS"})
+TOO_LARGE = frozenset({"REQUEST_ENTITY_TOO_LARGE", "FILE_TOO_LARGE"})
+STOPPING = (
+    (PERMISSION - {"NO_PERMISSION", "AUTHORIZATION_FAILED"})
+    | TOKEN_REFUSED
+    | THROTTLED
+    | DRIFTED
+    | _codes(
+        "STORAGE_SPACE_EXCEEDED RECORD_LIMIT_EXCEEDED LIMIT_REACHED CRITERIA_LIMIT_EXCEEDED INVALID_URL_PATTERN "
+        "INVALID_REQUEST_METHOD METHOD_NOT_ALLOWED REQUIRED_PARAM_MISSING EXPECTED_PARAM_MISSING "
+        "MEDIA_TYPE_NOT_SUPPORTED UNSUPPORTED_MEDIA_TYPE"
+    )
+)
+"""Codes that speak of the connection or the organisation even where a row carries them: the other rows meet them too.
+
+A missing permission may be one record's, by its sharing; it stays that row's.
+"""
+ROWS_UNDER = frozenset({200, 201, 202, 207, 400, 412})
+"""The statuses under which `data` holds one result per row of a write."""
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
+_NAME = re.compile(r"[$A-Za-z]\w{0,99}", re.ASCII)
+_GATEWAY = {"401": "AUTHENTICATION_FAILURE", "403": "NO_PERMISSION", "429": "TOO_MANY_REQUESTS"}
+_THROTTLED_ROW = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +87,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        return self.status < 400
+        return self.status < 400 and self.gateway is None
 
     @property
     def rows(self) -> Sequence[Any] | None:
@@ -61,10 +96,19 @@ class Answer:
         return rows if isinstance(rows, list) else None
 
     @property
+    def gateway(self) -> str | None:
+        """Returns the ERROR_CODE with which a gateway or an upload answers, under whatever status."""
+        told = self.content.get("ERROR_CODE") if isinstance(self.content, Mapping) else None
+        return str(told) if isinstance(told, int | str) else None
+
+    @property
     def error(self) -> Mapping[str, Any]:
         """Returns the request-level error, top-level or wrapped in a one-row `data`; empty where there is none."""
         if not isinstance(self.content, Mapping):
             return {}
+        if self.gateway is not None:
+            named = "INTERNAL_ERROR" if self.gateway.startswith("5") else f"ERROR_CODE_{self.gateway}"
+            return {"code": _GATEWAY.get(self.gateway, named)}
         if isinstance(self.content.get("code"), str):
             return self.content
         rows = self.rows
@@ -72,12 +116,18 @@ class Answer:
 
     @property
     def code(self) -> str:
-        return str(self.error.get("code", ""))
+        return code_of(self.error)
 
     @property
     def details(self) -> Mapping[str, Any]:
         found = self.error.get("details")
         return found if isinstance(found, Mapping) else {}
+
+
+def code_of(error: Mapping[str, Any]) -> str:
+    """Returns an error's code; what has not the form of one is nothing that a message may show."""
+    code = error.get("code")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
 def header(response: Response, name: str) -> str:
@@ -88,17 +138,18 @@ def header(response: Response, name: str) -> str:
 def field_of(details: Mapping[str, Any]) -> str | None:
     """Returns the API name of the field an error speaks of: `api_name`, else the end of `json_path`."""
     name = details.get("api_name")
-    if isinstance(name, str) and name:
+    if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     path = details.get("json_path")
     tail = path.rpartition(".")[2] if isinstance(path, str) and path.startswith("$.data[") else ""
-    return tail.partition("[")[0] or None
+    found = tail.partition("[")[0]
+    return found if _NAME.fullmatch(found) else None
 
 
 def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorError:
     """Returns the error that a refused request means, named by what the engine does next."""
     code, where = answer.code, f"{system} {object}: {doing}"
-    if answer.status >= 500 or code in SERVER_FAILED:
+    if answer.status >= 500 or answer.status == 408 or code in SERVER_FAILED:
         return RetryLater(
             f"{where} failed at Zoho ({code or answer.status}); it is tried again later",
             f"{where}：Zoho 服务端出错（{code or answer.status}），稍后重试",
@@ -115,7 +166,7 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
             system=system,
             object=object,
         )
-    if code in PERMISSION or answer.status in (401, 403):
+    if code in PERMISSION | TOKEN_REFUSED or answer.status in (401, 403):
         return AuthRejected(
             f"{where} is not permitted ({code or answer.status}); grant the scope or the profile permission in Zoho "
             "and authorise again",
@@ -124,7 +175,22 @@ def refusal(answer: Answer, system: str, object: str, doing: str) -> ConnectorEr
             system=system,
             object=object,
         )
-    if code in DRIFTED or (code == "INVALID_QUERY" and "column_name" in answer.details):
+    if code in THROTTLED:
+        return RateLimited(
+            f"{where} met the limit of calls; it goes on after a pause",
+            f"{where}：触及调用限制，暂停后继续",
+            after=_THROTTLED_ROW,
+            system=system,
+            object=object,
+        )
+    if code in WALLS:
+        return CursorExpired(
+            f"{where} cannot go on from where it stood ({code}); a full listing follows",
+            f"{where}：无法从原位置继续（{code}），将重新完整读取",
+            system=system,
+            object=object,
+        )
+    if code in DRIFTED | NOT_THERE or (code == "INVALID_QUERY" and "column_name" in answer.details):
         return SchemaDrift(
             f"{where}: the module or a field is not available ({code}); compare the mapping with Zoho's fields",
             f"{where}：模块或字段不可用（{code}），请核对映射与 Zoho 字段设置",

@@ -94,9 +94,10 @@ class Api:
                     deadline=file.seconds if file else None,
                 )
             answer = _file(response) if file and response.status == 200 else _parse(response, read)
-            if response.status != 401 or answer.code == "OAUTH_SCOPE_MISMATCH":
+            unauthorised = response.status == 401 or answer.gateway == "401"
+            if not unauthorised or answer.code not in TOKEN_REFUSED | {""}:
                 break
-            if rejected is not None or answer.code not in TOKEN_REFUSED | {""}:
+            if rejected is not None:
                 raise self._unauthorised(answer)
             rejected = token.value
         self._watch_limits(response, answer)

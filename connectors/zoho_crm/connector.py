@@ -19,15 +19,18 @@ from connectors.base import (
     IdPage,
     NativeRecord,
     ObjectDescription,
+    Op,
     Page,
     WriteRequest,
     WriteResult,
 )
 from connectors.directory import Staff
 from connectors.errors import SchemaDrift, Unsupported
+from connectors.pricing import Price
 from connectors.zoho_crm.bulk import BulkLoad
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.checking import Checker
+from connectors.zoho_crm.conditions import price
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
 from connectors.zoho_crm.directory import UserDirectory
@@ -56,27 +59,31 @@ class ZohoCrmConnector:
         self._bulk = BulkLoad(self._reader, self._describer.describe)
         self._streams = Streams(self._reader, self._bulk)
         self._deletions = Deletions(self._reader)
-        self._writer = Writer(self._reader)
+        self._writer = Writer(self._reader, self._describer.unique_fields)
         self._checker = Checker(api, self._reader, self._describer)
         self._signing_in = SigningIn(self._settings, context)
         self._preparer = Preparer(api)
         self._directory = UserDirectory(api)
+        self._clock = context.clock
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; versions are Modified_Time, which resolves one second."""
         self._admit(object)
+        writable = object not in READ_ONLY
+        unique = writable and self._describer.external_key_unique(object)
         return Capabilities(
             incremental=True,
             sorted_by_cursor=True,
             cursor_resolution=1.0,
             visibility_lag=self._settings.visibility_lag,
             deletes=Deletes.FEED if self._settings.deleted_feed else Deletes.NONE,
-            conditional_write=object not in READ_ONLY,
-            external_key_field=object not in READ_ONLY,
-            external_key_unique=object not in READ_ONLY and self._describer.external_key_unique(object),
-            strong_read_by_key=object not in READ_ONLY,
-            can_create=object not in READ_ONLY,
-            can_delete=object not in READ_ONLY,
+            conditional_write=writable,
+            external_key_field=writable,
+            external_key_unique=unique,
+            strong_read_by_key=writable,
+            upsert=unique and self._writer.upserts(object),
+            can_create=writable,
+            can_delete=writable,
             can_restore=False,
             returns_nulls=True,
             shows_actor=True,
@@ -169,6 +176,11 @@ class ZohoCrmConnector:
             self._admit(request.object)
             self._refuse_read_only(request.object)
         return self._writer.write(requests)
+
+    def price(self, object: str, op: Op, versions: Sequence[str | None]) -> Price:
+        """Returns what writes cost in calls and API credits; it calls nobody."""
+        self._admit(object)
+        return price(op, versions, self._clock.now(), self._settings)
 
     def close(self) -> None:
         """Ends what is read ahead and lets go of the files of bulk loads; the HTTP session belongs to the context."""

@@ -35,6 +35,11 @@ class Describer:
         """Tells whether Zoho refuses a second record with one hub id, as last described, else as configured."""
         return self._settings.external_key_unique and self._unique.get(object, True)
 
+    def unique_fields(self, object: str) -> frozenset[str]:
+        """Asks which fields of a module admit no duplicates now."""
+        entries = self._list("/settings/fields", "fields", object, {"module": object})
+        return frozenset(field.api_name for field in map(_field, entries) if field.unique)
+
     def describe(self, object: str) -> ObjectDescription:
         """Describes a module by its field metadata. Raises SchemaDrift where the module is not there."""
         module = self._module(object)

@@ -13,7 +13,7 @@ from typing import Any
 from connectors.base import Fetched, Gone, NativeRecord, NotVisible
 from connectors.errors import ProtocolViolation
 from connectors.zoho_crm.abreast import abreast
-from connectors.zoho_crm.answers import ABSENT, Answer, field_of, refusal, violation
+from connectors.zoho_crm.answers import ABSENT, NOTHING_FOUND, Answer, field_of, refusal, violation
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.catalogue import Catalogue
 from connectors.zoho_crm.completing import LINK, LINK_MODULE, Completion
@@ -64,13 +64,14 @@ class Reader:
 
     def rows_of(self, answer: Answer, object: str, doing: str) -> Rows:
         """Returns the rows of a listing answer. Raises what a refusal means, ProtocolViolation for a broken page."""
-        if not answer.ok:
+        nothing = answer.content is None or answer.code == NOTHING_FOUND
+        if not answer.ok and not (answer.status < 500 and answer.code == NOTHING_FOUND):
             raise refusal(answer, self.api.system, object, doing)
         if answer.at is None:
             raise self._broken(
                 object, "the answer has no Date, so no cursor can be kept", "返回缺少 Date，无法记录位点"
             )
-        if answer.content is None:
+        if nothing:
             return Rows((), False, None, answer.at)
         rows, details = answer.rows, answer.content.get("info") if answer.rows is not None else None
         if rows is None or not all(isinstance(row, Mapping) and isinstance(row.get("id"), str) for row in rows):

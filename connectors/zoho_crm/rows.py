@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from connectors.base import Op, Refused, Unknown, WriteRequest, WriteResult, Written
 from connectors.errors import ConnectorError, ProtocolViolation
-from connectors.zoho_crm.answers import LOCKED, SERVER_FAILED, field_of
+from connectors.zoho_crm.answers import LOCKED, NOT_THERE, SERVER_FAILED, code_of, field_of
 from connectors.zoho_crm.times import version
 
 _MESSAGES: Mapping[str, tuple[str, str]] = {
@@ -20,6 +20,12 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
     "CANNOT_PROCESS": ("the record is busy in Zoho; it is tried again later", "记录在 Zoho 中正被处理，稍后重试"),
     "NOT_APPROVED": ("the record waits for approval in Zoho; approve it there", "记录在 Zoho 中待审批，请先审批"),
     "RECORD_IN_BLUEPRINT": ("a blueprint controls the record; move it on in Zoho", "记录受蓝图控制，请在 Zoho 中推进"),
+    "REQUEST_ENTITY_TOO_LARGE": (
+        "the record is larger than Zoho takes in one request; shorten its texts",
+        "记录超过 Zoho 单次请求的大小上限，请缩短文本",
+    ),
+    "ID_ALREADY_CONVERTED": ("the lead was converted in Zoho", "该线索已在 Zoho 中转换"),
+    "CONVERTED_RECORD": ("the lead was converted in Zoho", "该线索已在 Zoho 中转换"),
     "NO_PERMISSION": (
         "the connection's user may not write it; grant the permission in Zoho",
         "连接用户无写权限，请在 Zoho 中授权",
@@ -34,16 +40,21 @@ _NOT_ACCEPTED = ("was not accepted; correct the value or the mapping", "未被�
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Says that a row was not written and its record must be looked at: it changed, or it may be gone."""
+    """Says that a row was not written and its record must be looked at: it changed, or it may be gone.
+
+    `answered` is False where a read found it before anything was sent; `version` is what an answer says of the record.
+    """
 
     refused: Refused
+    answered: bool = False
+    version: str | None = None
 
 
 def outcome(row: object, request: WriteRequest, system: str) -> WriteResult | Moved:
     """Returns what became of one row; anything unclear is Unknown."""
     if not isinstance(row, Mapping):
         return Unknown("Zoho's result for this row is not readable")
-    code = str(row.get("code", ""))
+    code = code_of(row)
     details = row.get("details")
     details = details if isinstance(details, Mapping) else {}
     if row.get("status") == "success" or code == "SUCCESS":
@@ -51,9 +62,9 @@ def outcome(row: object, request: WriteRequest, system: str) -> WriteResult | Mo
     if not code or code in SERVER_FAILED:
         return Unknown(f"Zoho answered {code or 'without a code'} for this row")
     refused = refusal_of(code, details, request, system)
-    gone = code == "INVALID_DATA" and (request.op is Op.DELETE or refused.field in (None, "id"))
+    gone = code in NOT_THERE or (code == "INVALID_DATA" and (request.op is Op.DELETE or refused.field in (None, "id")))
     if code == "ALREADY_MODIFIED" or (gone and request.op is not Op.CREATE):
-        return Moved(refused)
+        return Moved(refused, True, version_of(details))
     return refused
 
 
@@ -61,12 +72,15 @@ def _written(details: Mapping[str, object], request: WriteRequest) -> WriteResul
     native_id = details.get("id")
     if not isinstance(native_id, str) or (request.native_id is not None and native_id != request.native_id):
         return Unknown("Zoho reported success for another record than the one of this row")
-    if request.op is Op.DELETE:
-        return Written(native_id, None)
+    return Written(native_id, None if request.op is Op.DELETE else version_of(details))
+
+
+def version_of(details: Mapping[str, object]) -> str | None:
+    """Returns the version that an answer tells of a record, None where it tells none."""
     try:
-        return Written(native_id, version(details.get("Modified_Time")))
+        return version(details.get("Modified_Time"))
     except ProtocolViolation:
-        return Written(native_id, None)
+        return None
 
 
 def refusal_of(code: str, details: Mapping[str, object], request: WriteRequest, system: str) -> Refused:

@@ -92,9 +92,11 @@ class ZohoSettings(BaseModel):
     overlap: float = Field(120.0, ge=0)
     visibility_lag: float = Field(2.0, ge=0)
     if_modified_since_inclusive: bool = True
-    conditional_updates: Literal["batch_read_before_write", "single_row_if_unmodified_since"] = (
-        "batch_read_before_write"
-    )
+    conditional_updates: Literal["automatic", "batch_read_before_write", "single_row_if_unmodified_since"] = "automatic"
+    condition_batches: bool = True
+    contested_within: float = Field(900.0, ge=0)
+    repeat_creates: Literal["upsert", "insert"] = "upsert"
+    upsert_activities: bool = False
     deleted_feed: bool = True
     hide_hub_id: bool = True
     field_wait: float = Field(30.0, ge=0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
+from connectors.pricing import Price
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
@@ -74,9 +75,22 @@ def _show_plan(desk: Desk, found: Preview) -> None:
                 f"{system}: first {len(actions)} actions; at least {calls or '?'} write calls in all",
                 f"{system}：前 {len(actions)} 项操作；写入至少需 {calls or '?'} 次调用",
             )
+            _show_price(desk, found.prices.get(system))
             columns = ("action", "hub id", "fields")
             desk.table(columns, [(act.act, act.hub_id, ", ".join(act.fields)) for act in actions])
     show_advice(desk, found.advice)
+
+
+def _show_price(desk: Desk, price: Price | None) -> None:
+    """Says what the vendor charges, and how many records go alone so that nobody's edit is overwritten."""
+    if price is None:
+        return
+    en, zh = price.unit
+    desk.say(
+        f"cost: about {price.calls} calls, reads before writes included, {price.units} {en}; "
+        f"{price.alone} records go one by one",
+        f"成本：含写前读取约 {price.calls} 次调用，{price.units} 个{zh}；其中 {price.alone} 条逐条写入",
+    )
 
 
 def _show_stood_in(desk: Desk, counts: Mapping[str, int]) -> None:

@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 from connectors.errors import ConnectorError
+from connectors.pricing import Price
 from hub.audit.event import Event
 from hub.core.plan import Act
 from hub.kernel.errors import Text
@@ -22,7 +23,7 @@ from hub.store import inbox, records
 from hub.sync.cycle import Outcome, Report, run_cycle
 from hub.sync.engine import CUT_SHORT as CUT_SHORT
 from hub.sync.engine import RunContext, Turn
-from hub.sync.preview import owed_actions, owed_stand_ins
+from hub.sync.preview import owed_actions, owed_stand_ins, price_owed
 from hub.sync.push import learn_versions
 from hub.sync.reconcile import Difference, reconcile
 from hub.telemetry import bound, logger
@@ -42,7 +43,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Is what a sync would write now. `calls` are the write calls it needs at least, without reads.
+    """Is what a sync would write now. `calls` are the write calls it needs at least, without reads. `prices` says,
+    where a connector knows its vendor's price, what the writes cost with the reads before them.
 
     `counts` says what became of what was read: passed over because it belongs to nobody (`unlinked`) or to no mapping
     (`filtered`), redacted, quarantined; and in how many writes somebody stands in for an owner who left
@@ -54,6 +56,7 @@ class Preview:
     owed: Mapping[str, Mapping[str, int]]
     actions: Mapping[str, tuple[Planned, ...]]
     calls: Mapping[str, int]
+    prices: Mapping[str, Price]
     advice: tuple[Advice, ...]
     blocked: tuple[str, ...]
     counts: Mapping[str, int]
@@ -108,15 +111,19 @@ def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event 
         advice = _advice(report, run.tally.blocked)
         actions: dict[str, tuple[Planned, ...]] = {}
         calls: dict[str, int] = {}
+        prices: dict[str, Price] = {}
         for system in run.systems():
             with hub.store.read() as conn:
                 found = owed_actions(conn, run, system, limit)
             actions[system] = tuple(Planned(hub_id, action.act.value, action.fields) for hub_id, action in found)
             if not run.blocked(system):
-                calls[system] = _calls(run, system, report.standing.owed.get(system, {}))
+                owed = report.standing.owed.get(system, {})
+                calls[system] = _calls(run, system, owed)
+                if (price := price_owed(run, system, owed)) is not None:
+                    prices[system] = price
         stand_ins = sum(owed_stand_ins(run, system) for system in run.systems())
     counts = report.counts | ({"fallback_owner": stand_ins} if stand_ins else {})
-    return Preview(run.run_id, entity, report.standing.owed, actions, calls, advice, _blocked(report), counts)
+    return Preview(run.run_id, entity, report.standing.owed, actions, calls, prices, advice, _blocked(report), counts)
 
 
 def _calls(run: RunContext, system: str, owed: Mapping[str, int]) -> int:

@@ -208,6 +208,35 @@ def open_bindings(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
     return set(_OPEN_AT.run(conn, {"ids": list(binding_ids)}).scalars())
 
 
+_LOOKED_FOR = (
+    sa.select(intent.c.binding_id)
+    .where(intent.c.binding_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(intent.c.op == "create", intent.c.outcome == ABSENT)
+)
+
+
+def looked_for(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
+    """Returns the bindings of which a create was looked for in vain: it may still take effect late."""
+    return set(conn.execute(_LOOKED_FOR, {"ids": list(binding_ids)}).scalars()) if binding_ids else set()
+
+
+DEFERRED = "deferred"
+"""Is what is said of a write that the system put off, because the record is locked or busy there."""
+
+
+def deferred_since(conn: sa.Connection, binding_ids: Sequence[str]) -> dict[str, float]:
+    """Returns since when every write of a binding was put off, in epoch seconds; by binding, those that were."""
+    since: dict[str, float] = {}
+    columns = (intent.c.binding_id, intent.c.outcome, intent.c.sent_at)
+    here = sa.and_(intent.c.binding_id.in_(list(binding_ids)), intent.c.settled_at.is_not(None))
+    for row in conn.execute(sa.select(*columns).where(here).order_by(intent.c.intent_id)):
+        if row.outcome == DEFERRED:
+            since.setdefault(row.binding_id, row.sent_at)
+        else:
+            since.pop(row.binding_id, None)
+    return since
+
+
 def asked(conn: sa.Connection, entity: str) -> list[Any]:
     """Returns the writes that wait for a person, without their payload."""
     columns = (intent.c.intent_id, intent.c.hub_id, intent.c.binding_id, intent.c.system, intent.c.op, intent.c.sent_at)

@@ -22,6 +22,9 @@ from hub.sync.references import resolve
 from hub.sync.stage import Stream, proven, stage
 from hub.sync.trail import written_event
 
+PATIENCE = 86_400.0
+"""How long, in seconds, a record may be locked or busy in a system before a person is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -59,6 +62,7 @@ def settle(
         writes: list[Write] = []
         faults: list[Fault] = []
         frozen = questions.frozen_fields(work.conn, [item.intent.hub_id for item in batch])
+        results = _out_of_patience(work, batch, results)
         shown = _seen(run, link, work.conn, batch, results)
         for item, result in zip(batch, results, strict=True):
             outcomes[item.intent.intent_id] = _judge(run, link, item, result, writes, faults, frozen, shown)
@@ -101,10 +105,32 @@ def _judge(
     if op is Op.CREATE and result.existing_id is not None and result.field in (None, _stamp(link, item)):
         return IntentState.UNCERTAIN, KEY_TAKEN
     if result.retry_later:
-        run.tally.add("deferred")
-        return IntentState.SETTLED, "deferred"
+        run.tally.add(intents.DEFERRED)
+        return IntentState.SETTLED, intents.DEFERRED if _is_put_off(result) else "postponed"
     faults.append(_fault(run, link, item, result))
     return IntentState.SETTLED, "refused"
+
+
+def _out_of_patience(work: UnitOfWork, batch: Sequence[Sent], results: Sequence[WriteResult]) -> Sequence[WriteResult]:
+    """Leaves to a person what a system has put off for a day: a lock that nobody opens is reported."""
+    ids = [item.binding.binding_id for item in batch]
+    pairs = zip(ids, results, strict=True)
+    put_off = {key: result for key, result in pairs if isinstance(result, Refused) and _is_put_off(result)}
+    if not put_off:
+        return results
+    since = intents.deferred_since(work.conn, list(put_off))
+    late = {key: _handed_over(put_off[key]) for key, at in since.items() if work.now - at >= PATIENCE}
+    return [late.get(key, result) for key, result in zip(ids, results, strict=True)]
+
+
+def _is_put_off(refused: Refused) -> bool:
+    # What stopped the rest of a batch, told by a code of ours, says nothing of this record.
+    return refused.retry_later and not refused.code.startswith("HUB-")
+
+
+def _handed_over(refused: Refused) -> Refused:
+    en, zh = f"{refused.en}; for a day now: see to it there, then retry", f"{refused.zh}；已持续一天，请处理后重试"
+    return replace(refused, retry_later=False, en=en, zh=zh)
 
 
 def _seen(

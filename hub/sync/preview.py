@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from connectors.base import Op
+from connectors.pricing import Price, Pricing
 from hub.core.merge import debts
 from hub.core.plan import Act, Action
 from hub.core.state import Binding, BindingState
@@ -18,6 +21,40 @@ _ACTS = (
     (BindingState.ACTIVE, Act.UPDATE),
     (BindingState.DOOMED, Act.DELETE),
 )
+
+_PRICED = 5000
+
+
+def price_owed(run: RunContext, system: str, owed: Mapping[str, int]) -> Price | None:
+    """Returns what the owed writes cost, None where the system's connector does not know its vendor's price."""
+    link = run.links[system]
+    pricing = link.connector
+    if not isinstance(pricing, Pricing) or not link.objects:
+        return None
+    # Where a new record goes is decided when it is made; every object of a system costs the same.
+    first = link.objects[0]
+    total = pricing.price(first, Op.CREATE, [None] * owed.get("creates", 0))
+    total += pricing.price(first, Op.DELETE, [None] * owed.get("deletes", 0))
+    for object_, versions in _owed_versions(run, system):
+        total += pricing.price(object_, Op.UPDATE, versions)
+    return total
+
+
+def _owed_versions(run: RunContext, system: str) -> Iterator[tuple[str, list[str | None]]]:
+    """Yields the versions of the records that are owed an update, by object, some thousands at a time."""
+    waiting: dict[str, list[str | None]] = {}
+    after = ""
+    while True:
+        with run.store.read() as conn:
+            page = records.dirty_page(conn, run.entity, system, after, _PRICED, BindingState.ACTIVE)
+        if not page:
+            break
+        after = page[-1].binding_id
+        for item in page:
+            waiting.setdefault(str(item.object), []).append(item.version)
+        for object_ in [name for name, versions in waiting.items() if len(versions) >= _PRICED]:
+            yield object_, waiting.pop(object_)
+    yield from waiting.items()
 
 
 def owed_stand_ins(run: RunContext, system: str) -> int:

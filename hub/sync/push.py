@@ -41,6 +41,7 @@ class _Known:
     frozen: dict[str, frozenset[str]]
     refused: dict[str, dict[str, bytes]]
     open_intents: set[str]
+    looked_for: set[str]
     asked_about: set[str]
     unread: set[str]
     outward: Outward
@@ -108,6 +109,7 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
             frozen,
             quarantine.of_records(conn, link.system, hub_ids),
             intents.open_bindings(conn, [item.binding_id for item in bindings]),
+            intents.looked_for(conn, [item.binding_id for item in bindings if item.native_id is None]),
             matches.asked_about(conn, hub_ids, link.system),
             {hub for hub, rows in queued.items() if any(r.state is Wait.NEW for r in rows)},
             outside,
@@ -242,7 +244,10 @@ def _request(
         run.tally.orphans.discard(binding.binding_id)
         if names and not run.adopts:
             run.tally.placed.add(binding.binding_id)
-    page.ready.append(_sent(run, link, binding, stored, op, native, sent, digest))
+    made = _sent(run, link, binding, stored, op, native, sent, digest)
+    if whole and binding.binding_id in known.looked_for:
+        made = replace(made, request=replace(made.request, may_exist=True))
+    page.ready.append(made)
 
 
 def _shown(link: Link, object_: str, made: Mapping[str, Any]) -> dict[str, Value]:

@@ -10,6 +10,7 @@ from memory_world import TOKEN
 
 from connectors.base import (
     Bound,
+    Capabilities,
     Cursor,
     Fetched,
     Gone,
@@ -25,6 +26,13 @@ from connectors.base import (
 )
 from connectors.errors import CursorExpired, ProtocolViolation, RateLimited, RetryLater
 from connectors.memory import MemoryConnector
+
+
+class ClaimsUpsert(MemoryConnector):
+    """Declares that it repeats creates safely, and makes a second record."""
+
+    def capabilities(self, object: str) -> Capabilities:
+        return replace(super().capabilities(object), upsert=True)
 
 
 class SkipsTies(MemoryConnector):

@@ -32,6 +32,7 @@ CASES: list[tuple[type[MemoryConnector], set[str], Capabilities]] = [
     (broken.CutsBatches, {"WRITE-10"}, LAGGING),
     (broken.FindsTheFirst, {"ID-02"}, NOT_UNIQUE),
     (broken.ClaimsStrongFind, {"ID-03"}, LAGGING),
+    (broken.ClaimsUpsert, {"ID-06"}, NOT_UNIQUE),
     (broken.HiddenAsGone, {"DEL-04"}, LAGGING),
     (broken.LosesTheUndated, {"READ-18"}, LAGGING),
     (broken.CountsTheHidden, {"READ-19"}, LAGGING),

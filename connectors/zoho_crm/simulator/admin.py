@@ -42,6 +42,8 @@ class ZohoAdmin:
             "hide_field": self._hide_field,
             "use_field": self._use_field,
             "lock": self._lock,
+            "state": self._state,
+            "unique": self._unique,
             "rules": self._rules,
             "lag": self._lag,
             "tokens": self._tokens,
@@ -160,6 +162,21 @@ class ZohoAdmin:
         _, row = self._live(request)
         row.locked = bool(request.get("locked", True))
         return {"id": row.record_id, "locked": row.locked}
+
+    def _state(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Sets whether a record awaits an approval, and which of its fields a blueprint owns."""
+        _, row = self._live(request)
+        row.awaits_approval = bool(request.get("awaits_approval", False))
+        row.blueprint = frozenset(str(name) for name in request.get("blueprint", []))
+        return {"id": row.record_id, "awaits_approval": row.awaits_approval, "blueprint": sorted(row.blueprint)}
+
+    def _unique(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Makes a field admit no duplicates, or admit them with `unique` false."""
+        store, name = self._store(request.get("object")), str(request.get("field"))
+        if name not in store.spec.fields:
+            raise AdminRefused(f"unknown field {name}")
+        store.set_unique(name, bool(request.get("unique", True)))
+        return {"unique": sorted(one for one, spec in store.spec.fields.items() if spec.unique)}
 
     def _rules(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Replaces refusals [{module, field, value}] and automations [{module, when|when_empty, set}]."""

@@ -36,6 +36,7 @@ from connectors.zoho_crm.simulator import (
     recycling,
     related,
     searching,
+    states,
     writing,
 )
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
@@ -164,6 +165,10 @@ class Simulator:
                 self._note(call, "convert", head)
                 self.gate.spend(5)
                 return leads.convert(self.org, store, record_id, call.user)
+            case (("GET" | "POST"), [record_id, states.LOCKS]):
+                return self._lock(call, store, record_id, "")
+            case (("PUT" | "DELETE"), [record_id, states.LOCKS, lock_id]):
+                return self._lock(call, store, record_id, lock_id)
             case ("POST", [record_id, "actions", "merge"]):
                 self._note(call, "merge", head)
                 self.gate.spend(50)
@@ -261,6 +266,11 @@ class Simulator:
         notes_of(call.request).rows = rows
         return response
 
+    def _lock(self, call: Call, store: ModuleStore, record_id: str, lock_id: str) -> Response:
+        self._note(call, "lock", store.spec.api_name)
+        self.gate.spend(1)
+        return states.locking(self.org, store, call.request.method, record_id, lock_id, call.body)
+
     def _write(self, call: Call, store: ModuleStore) -> Response:
         name, method = store.spec.api_name, call.request.method
         kind = "update" if method == "PUT" else ("upsert" if call.parts[-1] == "upsert" else "insert")
@@ -344,6 +354,8 @@ def vendor_error(fault: dict[str, Any]) -> Response:
         "auth_expired": (401, "INVALID_TOKEN", "invalid oauth token"),
     }
     status, code, message = known.get(fault["action"], (400, "INVALID_DATA", "invalid data"))
+    if isinstance(fault.get("body"), str):
+        return Response(fault["body"], int(fault.get("status", status)), media_type="text/html")
     if "body" in fault:
         return answer(fault["body"], int(fault.get("status", status)))
     failure = Failure(int(fault.get("status", status)), fault.get("code", code), fault.get("message", message))

@@ -26,6 +26,10 @@ class Row:
     modified: int
     hidden: bool = False
     locked: bool = False
+    lock_id: str = ""
+    locked_reason: str = ""
+    awaits_approval: bool = False
+    blueprint: frozenset[str] = frozenset()
     deleted: int = 0
     deleted_by: str = ""
     permanent: bool = False
@@ -55,6 +59,15 @@ class ModuleStore:
         self.by_modified: list[tuple[int, int]] = []
         self.by_created: list[tuple[int, int]] = []
         self.index: dict[str, dict[str, set[str]]] = {name: {} for name in (*spec.indexed, *spec.links)}
+
+    def set_unique(self, name: str, unique: bool) -> None:
+        """Lets a field admit duplicates or none, as an administrator does in the module's layout."""
+        self.spec.fields[name] = replace(self.spec.fields[name], unique=unique)
+        if unique and name not in self.index:
+            self.index[name] = {}
+            for row in self.rows.values():
+                if not row.deleted and (value := row.fields.get(name)) is not None:
+                    self.index[name].setdefault(_key(value), set()).add(row.record_id)
 
     def visible(self, name: str) -> FieldSpec | None:
         """Returns a field that the token user may see."""

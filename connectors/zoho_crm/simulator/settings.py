@@ -89,7 +89,8 @@ class Settings:
     unlisted_picklist: str = "reject"  # or "accept"
     unknown_field: str = "ignore"  # or "reject"
     duplicate_details: str = "id"  # or "duplicate_record"
-    conditional_batch: str = "whole"  # or "per_row": If-Unmodified-Since on several rows is not documented
+    # If-Unmodified-Since on several rows is not documented: "whole", "per_row", "ignored" or "refused"
+    conditional_batch: str = "whole"
     conditional_equal_passes: bool = True
     conditional_v2: bool = False
     trim_text: bool = True

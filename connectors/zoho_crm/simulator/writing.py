@@ -14,6 +14,7 @@ from connectors.zoho_crm.simulator.activity_fields import ACTIVITIES, SE_MODULE
 from connectors.zoho_crm.simulator.answers import Failure, RowRefused, answer, invalid
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.schema import User
+from connectors.zoho_crm.simulator.states import refuse_change
 from connectors.zoho_crm.simulator.values import store_value
 
 _TRIGGERS = {"approval", "workflow", "blueprint", "pathfinder", "orchestration"}
@@ -207,6 +208,7 @@ def _delete(org: Org, store: ModuleStore, record_id: str, call: WriteCall) -> di
         raise RowRefused("INVALID_DATA", "the id given seems to be invalid", {"id": record_id})
     if row.hidden:
         raise RowRefused("NO_PERMISSION", "permission denied", {"id": record_id, "permissions": []})
+    refuse_change(row, None)
     recycle(org, store, row, call.user)
     return {"code": "SUCCESS", "details": {"id": record_id}, "message": "record deleted", "status": "success"}
 
@@ -223,8 +225,7 @@ def _target(org: Org, store: ModuleStore, payload: Any, place: int) -> Row:
         raise RowRefused("INVALID_DATA", "the id given seems to be invalid", {"id": record_id, "api_name": "id"})
     if row.hidden:
         raise RowRefused("NO_PERMISSION", "permission denied", {"id": record_id, "permissions": []})
-    if row.locked:
-        raise RowRefused("RECORD_LOCKED", "record is locked", {"id": record_id})
+    refuse_change(row, payload)
     if row.converted:
         raise RowRefused("ID_ALREADY_CONVERTED", "id already converted", {"id": record_id})
     return row
@@ -327,8 +328,11 @@ def _is_changed(org: Org, row: Row, call: WriteCall) -> bool:
 
 def _refuse_changed(org: Org, store: ModuleStore, rows: list[Any], call: WriteCall) -> None:
     """Refuses the whole request with 412 when one of its records has changed since."""
-    if org.settings.conditional_batch == "per_row" and len(rows) > 1:
-        return
+    if call.unmodified_since is not None and len(rows) > 1:
+        if org.settings.conditional_batch == "refused":
+            raise invalid("invalid data", header="If-Unmodified-Since")
+        if org.settings.conditional_batch != "whole":
+            return
     for payload in rows:
         row = store.live(str(payload.get("id"))) if isinstance(payload, dict) else None
         if row is not None and not row.hidden and _is_changed(org, row, call):
@@ -350,5 +354,5 @@ def _versions(org: Org, row: Row) -> dict[str, Any]:
 
 def _success(org: Org, row: Row, call: WriteCall, message: str) -> dict[str, Any]:
     call.written.append(row)
-    details = {**_versions(org, row), "$approval_state": "approved"}
+    details = {**_versions(org, row), "$approval_state": "approval_pending" if row.awaits_approval else "approved"}
     return {"code": "SUCCESS", "details": details, "message": message, "status": "success"}

@@ -9,6 +9,7 @@ import pytest
 from zoho_lab import LabContext, connect, simulator
 
 from connectors.base import Cursor, NativeRecord, Op, WriteRequest, WriteResult
+from connectors.conformance.context import MemoryTokens
 from connectors.simulation.server import Admin
 from connectors.zoho_crm.connector import ZohoCrmConnector
 
@@ -22,6 +23,14 @@ class Org:
         self.url, self.admin = url, Admin(url)
         self.context = LabContext()
         self.zoho = connect(self.url, self.context)
+
+    def emptied(self) -> Org:
+        """Returns itself as it was at the start, connected anew; only the transport is kept, which is slow to make."""
+        self.admin.reset()
+        self.context.tokens = MemoryTokens()
+        self.context.clock.offset = 0.0
+        self.zoho = self.connect()
+        return self
 
     def connect(self, context: LabContext | None = None, **settings: Any) -> ZohoCrmConnector:
         return connect(self.url, context or self.context, **settings)
@@ -97,6 +106,15 @@ class Drained:
 
 @pytest.fixture
 def org() -> Iterator[Org]:
+    with simulator() as url:
+        made = Org(url)
+        yield made
+        made.context.http.close()
+
+
+@pytest.fixture(scope="module")
+def served_org() -> Iterator[Org]:
+    """Is one organisation for a module of many small cases; `org` overridden there empties it for each."""
     with simulator() as url:
         made = Org(url)
         yield made

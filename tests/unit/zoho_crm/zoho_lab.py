@@ -12,6 +12,7 @@ import uvicorn
 from connectors.addresses import Egress
 from connectors.conformance.context import KitContext, MemoryTokens, PatientClock
 from connectors.http import HttpClient, HttpPolicy
+from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions
 from connectors.zoho_crm.connector import ZohoCrmConnector
 from connectors.zoho_crm.simulator.app import make_app
@@ -45,7 +46,7 @@ def connect(base_url: str, context: LabContext | None = None, **settings: Any) -
 @contextmanager
 def simulator(**settings: Any) -> Iterator[str]:
     """Serves a fresh empty org from a thread of this process, which starts in no time, and yields its base URL."""
-    app = make_app(SimulatorOptions(limits="fast", settings=tuple(settings.items())))
+    app = Resettable(lambda: make_app(SimulatorOptions(limits="fast", settings=tuple(settings.items()))))
     config = uvicorn.Config(
         app, port=0, http="httptools", ws="none", lifespan="off", log_level="warning", date_header=False
     )
