@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from connectors.allowance import Allowance, Terms
+
 Cursor = Mapping[str, Any]
 
 
@@ -239,7 +241,8 @@ class Http(Protocol):
     """Sends one request inside the connection's allow-list, TLS rules, caps and budget.
 
     A read (`read=True`) is retried on network errors and 5xx with jitter and ends in RetryLater. A write is sent once;
-    an unclear outcome raises WriteUnclear. Statuses below 500 are returned, never raised.
+    an unclear outcome raises WriteUnclear. Statuses below 500 are returned, never raised. `budget` is asked for `cost`
+    before each attempt; what it raises comes through.
     """
 
     def send(
@@ -254,6 +257,7 @@ class Http(Protocol):
         json: Any = None,
         form: Mapping[str, str] | None = None,
         cost: int = 1,
+        budget: Budget | None = None,
     ) -> Response: ...
 
 
@@ -308,6 +312,12 @@ class ConnectorContext(Protocol):
         """Returns the token bucket of this name: `rate` units a second on average, at most `burst` at once.
 
         Where several hosts act for the installation they share it.
+        """
+
+    def allowance(self, name: str, terms: Terms) -> Allowance:
+        """Returns what is left of a rolling window that all who act for the installation use up together.
+
+        Work that no person asked for stops at its reserve.
         """
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:

@@ -139,6 +139,7 @@ class HttpClient:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         cost: int = 1,
+        budget: Budget | None = None,
     ) -> HttpResponse:
         """Sends a request, a read up to four times and a write once.
 
@@ -148,10 +149,11 @@ class HttpClient:
         parts = self._policy.egress.admit(url)
         where = f"{method} {parts.hostname}{_IDENTIFIER.sub('{id}', parts.path)}"
         prepared = self._prepare(method, url, where, headers, params, json, form)
+        spent = budget or self._budget
         try:
             if read:
-                return self._retrying(self._attempt, prepared, where, operation, cost)
-            return self._attempt(prepared, where, operation, cost)
+                return self._retrying(self._attempt, prepared, where, operation, cost, spent)
+            return self._attempt(prepared, where, operation, cost, spent)
         except _Failed as failed:
             outcome = failed
         # Raised outside the handler, so that no library exception with a full URL hangs on it as context.
@@ -195,8 +197,10 @@ class HttpClient:
             system=self._system,
         )
 
-    def _attempt(self, prepared: requests.PreparedRequest, where: str, operation: str, cost: int) -> HttpResponse:
-        self._budget.take(cost, operation)
+    def _attempt(
+        self, prepared: requests.PreparedRequest, where: str, operation: str, cost: int, budget: Budget
+    ) -> HttpResponse:
+        budget.take(cost, operation)
         with self._lock:
             self._calls[operation] += 1
         give_up_at = self._clock.now() + self._policy.deadline

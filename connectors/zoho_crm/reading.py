@@ -208,7 +208,9 @@ class Reader:
         return [row for row in self.rows_of(answer, object, "read by id").rows if str(row["id"]) in set(wanted)]
 
     def _row(self, object: str, native_id: str, columns: Sequence[str], part: str = "") -> Row | None:
-        answer = self.api.get(f"/{object}/{native_id}{part}", f"get {object}", {"fields": ",".join(columns)})
+        # One record comes whole: only its parts are asked for by field (Zoho API v8 get-records).
+        params = {"fields": ",".join(columns)} if part else None
+        answer = self.api.get(f"/{object}/{native_id}{part}", f"get {object}", params)
         if answer.status == 204 or (400 <= answer.status < 500 and answer.code in ABSENT):
             return None
         if not answer.ok:

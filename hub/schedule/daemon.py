@@ -18,6 +18,7 @@ from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
+from hub.operations.standing import allowances
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.due import WorkingDay
@@ -70,6 +71,7 @@ class Daemon:
         self._sliced_at: dict[str, float] = {}
         self._unfinished = Unfinished()
         self._held_until: dict[str, float] = {}
+        self._short: frozenset[str] = frozenset()
         self._ticked_at: float | None = None
         self._probed_at = self._rechecked_at = 0.0
         self._reanchor, self._reload_wanted = True, False
@@ -271,7 +273,8 @@ class Daemon:
         settings = self._hub().settings
         systems = {name: settings.entities[name].systems for name in self._order()}
         grace = settings.schedule.misfire_grace_seconds
-        return View(self._board, systems, now, grace, self._working_day, self._sliced_at, self._unfinished.since)
+        since = self._unfinished.since
+        return View(self._board, systems, now, grace, self._working_day, self._sliced_at, since, self._short)
 
     def _order(self) -> tuple[str, ...]:
         return order_entities(self._references())
@@ -366,6 +369,8 @@ class Daemon:
     def _note(self, done: Done) -> None:
         hub, job, now = self._hub(), done.job, self.clock.now()
         self.meters.calls(hub.calls())
+        self.meters.allowances(windows := allowances(hub))
+        self._short = frozenset(item.system for item in windows if item.is_short)
         self._unfinished.note(done, now)
         if isinstance(done.error, Busy):
             self._held_until[job.entity] = now + BUSY
