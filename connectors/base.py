@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from connectors.allowance import Allowance, Terms
 from connectors.preparing import FieldNeed as FieldNeed
 from connectors.preparing import Finding as Finding
 from connectors.preparing import Form as Form
@@ -258,6 +259,7 @@ class Http(Protocol):
     A read (`read=True`) is retried on network errors and 5xx with jitter and ends in RetryLater. A write is sent once;
     an unclear outcome raises WriteUnclear. Statuses below 500 are returned, never raised. `max_body` (bytes) and
     `deadline` (seconds an attempt) replace the connection's own caps; an answer beyond the cap raises TooLarge.
+    `budget` is asked for `cost` before each attempt; what it raises comes through.
     """
 
     def send(
@@ -274,6 +276,7 @@ class Http(Protocol):
         cost: int = 1,
         max_body: int | None = None,
         deadline: float | None = None,
+        budget: Budget | None = None,
     ) -> Response: ...
 
 
@@ -328,6 +331,12 @@ class ConnectorContext(Protocol):
         """Returns the token bucket of this name: `rate` units a second on average, at most `burst` at once.
 
         Where several hosts act for the installation they share it.
+        """
+
+    def allowance(self, name: str, terms: Terms) -> Allowance:
+        """Returns what is left of a rolling window that all who act for the installation use up together.
+
+        Work that no person asked for stops at its reserve.
         """
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:

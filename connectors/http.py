@@ -141,6 +141,7 @@ class HttpClient:
         cost: int = 1,
         max_body: int | None = None,
         deadline: float | None = None,
+        budget: Budget | None = None,
     ) -> HttpResponse:
         """Sends a request, a read up to four times and a write once.
 
@@ -151,12 +152,12 @@ class HttpClient:
         parts = self._policy.egress.admit(url)
         where = f"{method} {parts.hostname}{_IDENTIFIER.sub('{id}', parts.path)}"
         prepared = self._prepare(method, url, where, headers, params, json, form)
-        own = self._policy
+        own, spent = self._policy, budget or self._budget
         caps = replace(own, max_body=max_body or own.max_body, deadline=deadline or own.deadline)
         try:
             if read:
-                return self._retrying(self._attempt, prepared, where, operation, cost, caps)
-            return self._attempt(prepared, where, operation, cost, caps)
+                return self._retrying(self._attempt, prepared, where, operation, cost, caps, spent)
+            return self._attempt(prepared, where, operation, cost, caps, spent)
         except _Failed as failed:
             outcome = failed
         # Raised outside the handler, so that no library exception with a full URL hangs on it as context.
@@ -201,9 +202,15 @@ class HttpClient:
         )
 
     def _attempt(
-        self, prepared: requests.PreparedRequest, where: str, operation: str, cost: int, caps: HttpPolicy
+        self,
+        prepared: requests.PreparedRequest,
+        where: str,
+        operation: str,
+        cost: int,
+        caps: HttpPolicy,
+        budget: Budget,
     ) -> HttpResponse:
-        self._budget.take(cost, operation)
+        budget.take(cost, operation)
         with self._lock:
             self._calls[operation] += 1
         give_up_at = self._clock.now() + caps.deadline

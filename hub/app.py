@@ -36,8 +36,9 @@ from hub.mapping.loader import load_mapping, mapping_path
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
-from hub.outbound import Outbound
+from hub.outbound import Outbound, Windows
 from hub.schedule.dispatch import prepare as prepare_queue
+from hub.store.allowances import StoredBooks
 from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
 from hub.store.lease import many_machines
@@ -47,6 +48,8 @@ from hub.store.vault import SealedTokens, load_keys, read_meta, save_keys, write
 from hub.sync.engine import EntityRules, Link
 from hub.telemetry import logger
 
+DAEMON = "daemon"
+"""Is the channel of work that no person asked for."""
 COMPUTED = (
     Derivation("lifecycle_changed_at", "lifecycle_stage"),
     Derivation("consent_changed_at", "contact_consent"),
@@ -114,7 +117,8 @@ def open_installation(
         actor = f"local:{getpass.getuser()}"
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, actor, channel)))
         common = ManyMachines(engine, clock) if many_machines(engine) else None
-        outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store), common=common)
+        windows = Windows(StoredBooks(engine), clock, asked=channel != DAEMON)
+        outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store), common=common, windows=windows)
         entities = _entities(settings, schema)
         deadlines = load_deadlines(settings, schema)
         rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}

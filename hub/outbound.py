@@ -11,19 +11,20 @@ import runpy
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
 from connectors.addresses import Egress
+from connectors.allowance import Allowance, Books, MemoryBooks, Terms
 from connectors.base import Budget, Connector, Http, TokenStore
 from connectors.budget import RateBudget
 from connectors.errors import SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy
 from connectors.registry import allowed_hosts, find
 from hub.kernel.clock import Clock
-from hub.kernel.errors import NotFound
+from hub.kernel.errors import NotFound, StoreUnavailable
 from hub.kernel.ids import NewId
 from hub.kernel.secrets import STORED, SecretMissing, not_stored, resolve_secret, stored_as
 from hub.kernel.settings import Settings, SystemSettings
@@ -99,6 +100,34 @@ class OneMachine:
         return lambda: admitted
 
 
+class Windows:
+    """Opens the allowances of this process: each once, whatever asks for it.
+
+    `asked` says that a person asked for the work, so that the reserve is theirs too.
+    """
+
+    def __init__(self, books: Books, clock: Clock, *, asked: bool = True) -> None:
+        self._books, self._clock, self._asked = books, clock, asked
+        self._guard = threading.Lock()
+        self._opened: dict[tuple[str, Terms], Allowance] = {}
+
+    def allowance(self, name: str, terms: Terms) -> Allowance:
+        """Returns the allowance of a name."""
+        with self._guard:
+            if (name, terms) not in self._opened:
+                kept = 0 if self._asked else terms.reserve
+                self._opened[name, terms] = Allowance(terms, self._books(name, terms), kept, self._clock)
+            return self._opened[name, terms]
+
+    def close(self) -> None:
+        """Gives back what was drawn and not used."""
+        with self._guard:
+            for opened in self._opened.values():
+                # What cannot be given back counts as used; a lost store must not keep the rest from closing.
+                with suppress(StoreUnavailable):
+                    opened.close()
+
+
 @dataclass(frozen=True, slots=True)
 class _Tokens:
     """Narrows the tokens of all systems to those of one."""
@@ -125,6 +154,7 @@ class Context:
     credentials: Mapping[str, str] = field(repr=False)
     ids: NewId = field(repr=False)
     common: Common = field(repr=False)
+    windows: Windows = field(repr=False)
 
     def new_id(self) -> str:
         """Returns a fresh identifier, 32 hex digits."""
@@ -159,6 +189,10 @@ class Context:
         """Returns the token bucket of a name of this system."""
         return self.common.budget(f"{self.system}:{name}", rate, burst)
 
+    def allowance(self, name: str, terms: Terms) -> Allowance:
+        """Returns what is left of a rolling window of a name of this system."""
+        return self.windows.allowance(f"{self.system}:{name}", terms)
+
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
         """Returns what admits a number of holders of a name of this system at once."""
         return self.common.places(f"{self.system}:{name}", number)
@@ -168,10 +202,18 @@ class Outbound:
     """Opens the connectors of an installation and counts the calls that leave; close it to drop all connections."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock, new_id: NewId, tokens: TokenRepo, common: Common | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        tokens: TokenRepo,
+        common: Common | None = None,
+        windows: Windows | None = None,
     ) -> None:
         self._settings, self._clock, self._new_id, self._repo = settings, clock, new_id, tokens
         self._common: Common = common or OneMachine(settings.var / "locks", clock)
+        self._windows = windows or Windows(MemoryBooks(), clock)
         self._clients: dict[str, list[HttpClient]] = {}
         self._connectors: list[Connector] = []
 
@@ -196,6 +238,7 @@ class Outbound:
             credentials=configured.credentials,
             ids=self._new_id,
             common=self._common,
+            windows=self._windows,
         )
         connector = factory(configured.settings, context)
         self._connectors.append(connector)
@@ -214,6 +257,7 @@ class Outbound:
     def close(self) -> None:
         """Closes every connector and connection, the others too when one of them fails to."""
         with ExitStack() as open_ends:
+            open_ends.callback(self._windows.close)
             for client in (client for clients in self._clients.values() for client in clients):
                 open_ends.callback(client.close)
             for connector in self._connectors:

@@ -52,7 +52,13 @@ HOMES = {
     "time": RANDOM,
 }
 # The hub reaches a system through the contract; only outbound.py knows how a connector is made and sends.
-CONTRACT = ("connectors.base", "connectors.errors", "connectors.admission", "connectors.pricing")
+CONTRACT = (
+    "connectors.base",
+    "connectors.errors",
+    "connectors.admission",
+    "connectors.allowance",
+    "connectors.pricing",
+)
 DOORS = {
     "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
     "hub/cli/demo_lab.py": ("connectors.simulation",),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
+from connectors.allowance import Allowance, MemoryBooks, Terms
 from connectors.base import Budget, Clock, Http, TokenStore
 from connectors.budget import RateBudget
 from connectors.errors import SettingsInvalid
@@ -61,6 +62,7 @@ class KitContext:
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._places: dict[str, threading.BoundedSemaphore] = {}
         self._ids = count(1)
+        self._books = MemoryBooks()
 
     def __repr__(self) -> str:
         return f"KitContext({self.system})"
@@ -84,6 +86,10 @@ class KitContext:
     def budget(self, name: str, rate: float, burst: float) -> Budget:
         """Returns a token bucket; each connector of the kit has its own, as one that is opened alone."""
         return RateBudget(rate, burst, self.clock)
+
+    def allowance(self, name: str, terms: Terms) -> Allowance:
+        """Returns an allowance that connectors of this context share, for people: nothing of it is kept back."""
+        return Allowance(terms, self._books(name, terms), 0, self.clock)
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
         """Returns what admits a number of holders at once in this context."""

@@ -73,6 +73,13 @@ def admin_routes(backend: AdminBackend, actions: tuple[str, ...]) -> list[Route]
         backend.ledger.reset()
         return json_answer({"ok": True})
 
+    async def record(request: Request) -> Response:
+        backend.ledger.tape.on = bool((await _body(request)).get("on", True))
+        return json_answer({"on": backend.ledger.tape.on})
+
+    async def exchanges(request: Request) -> Response:
+        return json_answer(backend.ledger.tape.take())
+
     async def records(request: Request) -> Response:
         return json_answer(backend.records(request.query_params.get("object", "")))
 
@@ -99,6 +106,8 @@ def admin_routes(backend: AdminBackend, actions: tuple[str, ...]) -> list[Route]
     routes = [
         Route("/__admin/calls", _guarded(calls), methods=["GET"]),
         Route("/__admin/calls/reset", _guarded(reset), methods=["POST"]),
+        Route("/__admin/record", _guarded(record), methods=["POST"]),
+        Route("/__admin/exchanges", _guarded(exchanges), methods=["POST"]),
         Route("/__admin/records", _guarded(records), methods=["GET"]),
         Route("/__admin/truth", _guarded(truth), methods=["GET"]),
         Route("/__admin/clock", _guarded(clock), methods=["POST"]),

@@ -90,6 +90,8 @@ class CallLayer:
         notes = CallNotes()
         scope["simulation"] = notes
         status = 0
+        tape = self.ledger.tape
+        hear, say, end = tape.follow(scope, receive, send) if tape.on else (receive, send, None)
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -98,19 +100,21 @@ class CallLayer:
                 if self.clock is not None:
                     date = formatdate(self.clock.now(), usegmt=True).encode()
                     message = {**message, "headers": [*message["headers"], (b"date", date)]}
-            await send(message)
+            await say(message)
 
         try:
             if self.latency_ms:
                 await asyncio.sleep(self.latency_ms / 1000)
             fault = self.faults.strike(scope["method"], scope["path"])
             if self.faults.replays(scope["method"], scope["path"]):
-                await self._show(fault, notes, scope, receive, watch, send)
+                await self._show(fault, notes, scope, hear, watch, send)
             elif fault is None:
-                await self.app(scope, receive, watch)
+                await self.app(scope, hear, watch)
             else:
-                await self._spoil(fault, notes, scope, receive, watch, send)
+                await self._spoil(fault, notes, scope, hear, watch, send)
         finally:
+            if end is not None:
+                end(notes.fault["action"] if notes.fault else None)
             if notes.counted:
                 self.ledger.note(scope["method"], scope["path"], status, notes)
 

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.simulation.recording import Tape
+
 
 @dataclass(slots=True)
 class CallNotes:
@@ -15,6 +17,8 @@ class CallNotes:
     rows: int = 0
     fault: dict[str, Any] | None = None
     counted: bool = True
+    cost: int = 0
+    """Units that the vendor counts for the call, where it counts any."""
 
 
 @dataclass(slots=True)
@@ -25,19 +29,22 @@ class Ledger:
     rows: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     paths: Counter[str] = field(default_factory=Counter)
+    costs: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
+    tape: Tape = field(default_factory=Tape)
 
     def note(self, method: str, path: str, status: int, notes: CallNotes) -> None:
         """Counts one answered call; status 0 means that the connection was cut without an answer."""
         operation = notes.operation or f"{method} {path}"
         self.calls[operation] += 1
         self.rows[operation] += notes.rows
+        self.costs[operation] += notes.cost
         self.statuses[str(status)] += 1
         self.paths[f"{method} {path}"] += 1
 
     def reset(self) -> None:
         """Forgets everything counted so far."""
-        for counter in (self.calls, self.rows, self.statuses, self.paths, self.remarks):
+        for counter in (self.calls, self.rows, self.statuses, self.paths, self.costs, self.remarks):
             counter.clear()
 
     def report(self) -> dict[str, Any]:
@@ -48,5 +55,6 @@ class Ledger:
             "rows": dict(self.rows),
             "statuses": dict(self.statuses),
             "paths": dict(self.paths),
+            "costs": dict(self.costs),
             "remarks": dict(self.remarks),
         }

@@ -165,6 +165,15 @@ class Admin:
         """Moves the vendor's clock forward and returns its new instant."""
         return float(self.post("clock", {"advance": seconds})["now"])
 
+    def record(self, on: bool = True) -> None:
+        """Has every call and its answer kept from now on, or no longer."""
+        self.post("record", {"on": on})
+
+    def exchanges(self) -> list[dict[str, Any]]:
+        """Takes what was recorded since the last time."""
+        taken: list[dict[str, Any]] = self.post("exchanges")
+        return taken
+
     def faults(self, rules: list[dict[str, Any]]) -> None:
         """Replaces the fault rules."""
         self.post("faults", rules)

@@ -1,21 +1,21 @@
-"""One signed call to the API: the token renewed once, throttling told apart from a spent quota."""
+"""One signed call to the API: the token renewed once, credits taken before it leaves, throttling waited for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.base import ConnectorContext, Response, WriteUnclear
-from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, QuotaExhausted, RateLimited
-from connectors.zoho_crm.answers import THROTTLED, TOKEN_REFUSED, Answer, header
+from connectors.errors import AuthRejected, ProtocolViolation
+from connectors.zoho_crm.answers import TOKEN_REFUSED, Answer, header
 from connectors.zoho_crm.auth import Tokens
+from connectors.zoho_crm.limits import Limits
 from connectors.zoho_crm.settings import ZohoSettings
 from connectors.zoho_crm.times import server_time
 
 API = "/crm/v8"
 BULK_API = "/crm/bulk/v8"
-_LONGEST_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,31 @@ class FileCaps:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Is one call as it is sent, but for its token."""
+
+    method: str
+    path: str
+    operation: str
+    read: bool
+    params: Mapping[str, str] | None = field(repr=False)
+    headers: Mapping[str, str] | None
+    body: Any = field(repr=False)
+    cost: int
+    base: str
+    file: FileCaps | None
+
+
 class Api:
     """Calls the API of one connection; threads may share it."""
 
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self.settings, self.context = settings, context
         self.tokens = Tokens(settings, context)
+        self.limits = Limits(settings, context)
         self._pace = context.budget("api", settings.rate, settings.rate) if settings.rate else None
         self._place = context.places("api", settings.workers)
-        self._throttled_since: float | None = None
-        self._throttled = 0
-        self._spent_until = 0.0
 
     @property
     def system(self) -> str:
@@ -68,80 +82,55 @@ class Api:
         base: str = API,
         file: FileCaps | None = None,
     ) -> Answer:
-        """Sends one request and returns its answer, refusals of the request itself included.
+        """Sends one request of `cost` credits and returns its answer, refusals of the request itself included.
 
-        A write is sent again only after an answer that proves it was not looked at (401). Raises WriteUnclear.
+        A write is sent again only after an answer that proves it was not looked at (401, 429). Raises WriteUnclear.
         With `file` an accepted answer is a file, whose bytes become the content. Raises TooLarge.
         """
-        self._check_quota()
+        request = _Request(method, path, operation, read, params, headers, body, cost, base, file)
+        waited = 0.0
+        while True:
+            answer, after = self._signed(request)
+            if after is None:
+                return answer
+            if waited + after > self.settings.throttle_patience:
+                raise self.limits.limited(after)
+            self.context.clock.sleep(after)
+            waited += after
+
+    def _signed(self, request: _Request) -> tuple[Answer, float | None]:
+        """Sends a request, once more where its token is refused; returns how long to wait where it was throttled."""
         rejected: str | None = None
         while True:
             token = self.tokens.current(rejected)
-            signed = {**(headers or {}), "Authorization": f"Zoho-oauthtoken {token.value}"}
-            if self._pace:
-                self._pace.take(1, operation)
-            with self._place():
-                response = self.context.http.send(
-                    method,
-                    f"{self.settings.api_origin}{base}{path}",
-                    operation=operation,
-                    read=read,
-                    headers=signed,
-                    params=params,
-                    json=body,
-                    cost=cost,
-                    max_body=file.size if file else None,
-                    deadline=file.seconds if file else None,
-                )
-            answer = _file(response) if file and response.status == 200 else _parse(response, read)
+            response, entered = self._send(request, token.value)
+            accepted = request.file is not None and response.status == 200
+            answer = _file(response) if accepted else _parse(response, request.read)
             unauthorised = response.status == 401 or answer.gateway == "401"
             if not unauthorised or answer.code not in TOKEN_REFUSED | {""}:
-                break
+                return answer, self.limits.judge(response, answer, entered)
             if rejected is not None:
                 raise self._unauthorised(answer)
             rejected = token.value
-        self._watch_limits(response, answer)
-        return answer
 
-    def _check_quota(self) -> None:
-        if self.context.clock.now() < self._spent_until:
-            raise self._exhausted()
-
-    def _watch_limits(self, response: Response, answer: Answer) -> None:
-        now = self.context.clock.now()
-        if header(response, "X-API-CREDITS-REMAINING").strip() == "0":
-            # This answer stands; the next call would be refused, so it is not made.
-            self._spent_until = now + self.settings.quota_pause
-        if response.status != 429 and answer.code not in THROTTLED:
-            self._throttled_since, self._throttled = None, 0
-            return
-        raise self._slow_down(response, answer, now)
-
-    def _slow_down(self, response: Response, answer: Answer, now: float) -> ConnectorError:
-        since = self._throttled_since if self._throttled_since is not None else now
-        self._throttled_since = since
-        self._throttled += 1
-        message = str(answer.error.get("message", "")).lower()
-        spent = now < self._spent_until or "24 hour" in message or "credit" in message
-        if spent or now - since >= self.settings.quota_pause:
-            self._spent_until = now + self.settings.quota_pause
-            return self._exhausted()
-        told = header(response, "Retry-After").strip()
-        after = float(told) if told.isdigit() else min(_LONGEST_WAIT, 2.0**self._throttled)
-        return RateLimited(
-            f"{self.system}: Zoho admits no more calls at once; waiting {after:.0f} s. Lower workers if it recurs",
-            f"{self.system}：Zoho 并发调用受限，等待 {after:.0f} 秒；如反复出现请调低 workers",
-            after=after,
-            system=self.system,
-        )
-
-    def _exhausted(self) -> QuotaExhausted:
-        return QuotaExhausted(
-            f"{self.system}: the organisation's API credits of the last 24 hours are used up; work resumes by itself",
-            f"{self.system}：最近 24 小时的 API 额度已用完，恢复后自动继续",
-            resets_at=self._spent_until,
-            system=self.system,
-        )
+    def _send(self, request: _Request, token: str) -> tuple[Response, int]:
+        if self._pace:
+            self._pace.take(1, request.operation)
+        with self.limits.crowd.place() as entered, self._place():
+            response = self.context.http.send(
+                request.method,
+                f"{self.settings.api_origin}{request.base}{request.path}",
+                operation=request.operation,
+                read=request.read,
+                headers={**(request.headers or {}), "Authorization": f"Zoho-oauthtoken {token}"},
+                params=request.params,
+                json=request.body,
+                cost=request.cost,
+                budget=self.limits.credits,
+                max_body=request.file.size if request.file else None,
+                deadline=request.file.seconds if request.file else None,
+            )
+        return response, entered
 
     def _unauthorised(self, answer: Answer) -> AuthRejected:
         named, settings = answer.code or "401", self.settings

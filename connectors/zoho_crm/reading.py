@@ -193,8 +193,11 @@ class Reader:
         return [row for row in self.rows_of(answer, object, "read by id").rows if str(row["id"]) in set(wanted)]
 
     def row(self, object: str, native_id: str, columns: Sequence[str] = (), part: str = "") -> Row | None:
-        """Reads one record, or a part of it, with every field where none is named; None where it is not shown."""
-        params = {"fields": ",".join(columns)} if columns else {}
+        """Reads one record whole, or of a part of it the named fields; None where it is not shown.
+
+        Source: Zoho API v8 get-records: a single read takes no `fields`.
+        """
+        params = {"fields": ",".join(columns)} if part else {}
         answer = self.api.get(f"/{object}/{native_id}{part}", f"get {object}", params)
         unread = answer.status in (204, 304) or (part and answer.status == 400)
         if unread or (400 <= answer.status < 500 and answer.code in ABSENT):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from connectors.errors import SettingsInvalid
+from connectors.zoho_crm.editions import EDITIONS, SUB_CONCURRENCY, EditionName
 
 # Source: Zoho CRM multi-DC table, SDK v8 DataCenter classes.
 DATA_CENTERS: Mapping[str, tuple[str, str]] = {
@@ -50,11 +51,18 @@ SCOPES = (
 )
 
 
+_RESERVED = 10
+"""Percent of the credits that are kept for people, where nothing else is set."""
+
+
 class ZohoSettings(BaseModel):
     """Holds the settings of one connection; times in seconds, secrets stay with the context.
 
     Credentials are asked for as `client_id`, `client_secret` and, for the refresh grant, `refresh_token`.
     `rate` (calls a second, None for no limit) and `workers` (calls at once) stay below what the organisation bought.
+    `edition` and `users` say how many API credits a day the organisation has, unless `daily_credits` does; the last
+    `credit_reserve` of them (a tenth where it is None) are kept for people. A call that Zoho refuses because too many
+    go at once is made again for `throttle_patience` at most.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,11 +111,16 @@ class ZohoSettings(BaseModel):
     deleted_retention_days: float = Field(60.0, gt=0, le=120)
     triggers: tuple[Literal["approval", "workflow", "blueprint", "pathfinder", "orchestration"], ...] = ()
 
-    workers: int = Field(4, ge=1, le=10)
+    edition: EditionName = "enterprise"
+    users: int = Field(0, ge=0)
+    daily_credits: int | None = Field(None, ge=1)
+    credit_reserve: int | None = Field(None, ge=0)
+    workers: int = Field(4, ge=1, le=SUB_CONCURRENCY)
     rate: float | None = Field(None, gt=0)
     refresh_ahead: float = Field(300.0, ge=0)
     token_pause: float = Field(600.0, ge=600)
     quota_pause: float = Field(300.0, gt=0)
+    throttle_patience: float = Field(60.0, ge=0)
 
     @field_validator("accounts_url", "api_url")
     @classmethod
@@ -145,6 +158,16 @@ class ZohoSettings(BaseModel):
             host = host.replace("https://www.", f"https://{self.environment}.")
         return self.api_url or host
 
+    @property
+    def credits(self) -> int:
+        """Returns how many API credits the organisation has in 24 hours."""
+        return self.daily_credits or EDITIONS[self.edition].credits_of(self.users)
+
+    @property
+    def reserve(self) -> int:
+        """Returns how many of them are kept for people."""
+        return self.credits * _RESERVED // 100 if self.credit_reserve is None else self.credit_reserve
+
     def accepts_api_domain(self, domain: str) -> bool:
         """Tells whether the `api_domain` of a token answer belongs to the configured data centre."""
         return domain.rstrip("/") in {self.api_origin, self.api_url or EVERY_DATA_CENTER[self.data_center][1]}
@@ -179,6 +202,11 @@ def read_settings(raw: Mapping[str, Any], system: str) -> ZohoSettings:
 
 
 def _missing(settings: ZohoSettings) -> list[tuple[str, str]]:
+    wrong = []
     if settings.grant == "client_credentials" and not settings.org_id:
-        return [("org_id", "is required for grant: client_credentials (GET /org shows it as zgid)")]
-    return []
+        wrong.append(("org_id", "is required for grant: client_credentials (GET /org shows it as zgid)"))
+    if settings.reserve >= settings.credits:
+        wrong.append(("credit_reserve", "leaves nothing of the day's credits; keep less for people"))
+    if settings.workers > EDITIONS[settings.edition].at_once:
+        wrong.append(("workers", "is more than the edition admits at once; correct edition or workers"))
+    return wrong

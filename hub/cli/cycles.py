@@ -17,7 +17,7 @@ from hub.operations.cycles import Preview, Synced
 from hub.operations.progress import Progress
 from hub.operations.reasons import Advice
 from hub.operations.rounds import sync_all
-from hub.operations.standing import EntityStanding, overview, steering
+from hub.operations.standing import Allowed, EntityStanding, allowances, overview, steering
 
 Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "ENTITY")]
 OUTCOMES = {
@@ -180,6 +180,7 @@ def status(desk: Desk) -> Answer:
         process = complaints.counts(hub)
         name, profile = hub.settings.installation.name, hub.settings.profile
         steers = steering(hub)
+        allowed = allowances(hub)
 
     def show() -> None:
         lab = desk.word("  [lab: training, not production]", "  【lab：培训环境，非生产】") if profile == "lab" else ""
@@ -193,6 +194,8 @@ def status(desk: Desk) -> Answer:
                     f"未运行；上次为 {steers.name}，自 {since}：crmhub run",
                 )
             desk.say(f"daemon: {en}", f"守护进程：{zh}")
+        for window in allowed:
+            _show_allowed(desk, window)
         for item in found:
             _show_standing(desk, item)
         if process:
@@ -205,8 +208,29 @@ def status(desk: Desk) -> Answer:
             if late or silent:
                 desk.say("    crmhub complaint list", "    crmhub complaint list")
 
-    body = {"installation": name, "profile": profile, "entities": found, "complaints": process, "daemon": steers}
+    body = {
+        "installation": name,
+        "profile": profile,
+        "entities": found,
+        "complaints": process,
+        "daemon": steers,
+        "allowances": allowed,
+    }
     return Answer(body, show)
+
+
+def _show_allowed(desk: Desk, item: Allowed) -> None:
+    """Says how much of what a vendor grants is used up, and when the daemon may go on where it is too much."""
+    stopped = ("", "")
+    if item.frees_at is not None:
+        at = local(item.frees_at)
+        stopped = (f"; the daemon goes on at {at}", f"；守护进程将于 {at} 继续")
+    desk.say(
+        f"{item.system}, {item.unit}: used {item.used:,} of {item.size:,}, left {item.left:,}, "
+        f"of them {item.reserve:,} for people{stopped[0]}",
+        f"{item.system}，{item.unit}：已用 {item.used:,} / {item.size:,}，剩余 {item.left:,}，"
+        f"其中预留给人工 {item.reserve:,}{stopped[1]}",
+    )
 
 
 def _show_standing(desk: Desk, item: EntityStanding) -> None:

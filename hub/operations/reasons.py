@@ -39,8 +39,12 @@ _WAITING = {
     ),
 }
 
-_INSTEAD = {"HUB-PAUSE-002": "crmhub resume SYSTEM", "HUB-PAUSE-003": "crmhub schedule list"}
-"""Is what helps where a system stopped a run by our own doing: nothing is wrong with it."""
+_INSTEAD = {
+    "HUB-PAUSE-002": "crmhub resume SYSTEM",
+    "HUB-PAUSE-003": "crmhub schedule list",
+    "HUB-QUOTA-001": "crmhub status",
+}
+"""Is what helps where nothing is wrong with a system, and asking it would prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)

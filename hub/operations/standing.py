@@ -10,9 +10,13 @@ from hub.operations.installation import Installation
 from hub.operations.progress import Progress, progress_of
 from hub.operations.reasons import Advice, explain
 from hub.store import records, runs
+from hub.store.allowances import load
 from hub.store.lease import Holder, leader
 from hub.store.runs import Run
 from hub.sync.cycle import FIRST_SYNC, Standing, read_standing
+
+SHORT = 0.1
+"""Part of what the daemon may use of a window, below which backfill and reconciliation wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,42 @@ class EntityStanding:
     backfills: tuple[Progress, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Is how a rolling window of a system stands, in its units; the last `reserve` of `size` are kept for people.
+
+    `frees_at` is when the daemon may go on, in epoch seconds, where it has stopped.
+    """
+
+    system: str
+    unit: str
+    size: int
+    reserve: int
+    used: int
+    left: int
+    frees_at: float | None
+
+    @property
+    def is_short(self) -> bool:
+        """Tells whether so little is left that only what is due should use it."""
+        return self.left - self.reserve < SHORT * (self.size - self.reserve)
+
+
 def steering(hub: Installation) -> Holder | None:
     """Returns which process steers by the schedules, or did so last; None where no daemon ever ran."""
     return leader(hub.store)
+
+
+def allowances(hub: Installation) -> list[Allowed]:
+    """Returns how much of what their vendors grant the systems have used up, where anything was used."""
+    with hub.store.read() as conn:
+        rows = load(conn, hub.clock.now())
+    named = [(row.name.partition(":"), row) for row in rows]
+    return [
+        Allowed(system, unit, row.size, row.reserve, row.used, max(0, row.left), row.frees_at)
+        for (system, _, unit), row in named
+        if system in hub.settings.systems
+    ]
 
 
 def overview(hub: Installation) -> list[EntityStanding]:

@@ -44,6 +44,8 @@ class View:
     synced: Mapping[str, float] = attribute(default_factory=dict)
     """entity -> when its last sync ended"""
     pass_seconds: float = float("inf")
+    short: frozenset[str] = frozenset()
+    """Systems with little left of what their vendors grant: what can wait leaves it to what is due."""
 
     def rows(self, act: str, entity: str) -> list[Schedule]:
         return [row for row in self.board.schedules if (row.act, row.entity) == (act, entity)]
@@ -54,6 +56,10 @@ class View:
             return []
         stopped = stopped_systems(self.board.pauses)
         return [system for system in self.systems.get(entity, ()) if system not in stopped]
+
+    def spares(self, entity: str) -> bool:
+        """Tells whether what can wait does, because a system of the entity is short."""
+        return not self.short.isdisjoint(self.systems.get(entity, ()))
 
 
 def plan_of(row: Schedule) -> Plan:
@@ -104,14 +110,14 @@ def candidates(view: View) -> list[Candidate]:
     """Returns everything that waits for its turn."""
     found = []
     for entity in view.systems:
-        for act in (SYNC, RECONCILE):
+        for act in (SYNC,) if view.spares(entity) else (SYNC, RECONCILE):
             due = [start.row.next_due_at for start in starts(view, act, entity) if start.row.next_due_at is not None]
             left = pieces(view, entity) if act == RECONCILE else ()
             if left:
                 due.append(view.sliced_at.get(entity, view.now))
             if due:
                 found.append(Candidate(act, entity, min(due)))
-        if entity in view.unfinished and _may_go_on(view, entity):
+        if entity in view.unfinished and not view.spares(entity) and _may_go_on(view, entity):
             found.append(Candidate(BACKFILL, entity, view.unfinished[entity]))
         elif (due_at := _passes_at(view, entity)) <= view.now and not any(item.entity == entity for item in found):
             found.append(Candidate(PASSING, entity, due_at))

@@ -18,6 +18,7 @@ from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board, Start
+from hub.operations.standing import allowances
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.due import WorkingDay
@@ -70,6 +71,7 @@ class Daemon:
         self._sliced_at: dict[str, float] = {}
         self._unfinished = Unfinished()
         self._held_until: dict[str, float] = {}
+        self._short: frozenset[str] = frozenset()
         self._ticked_at: float | None = None
         self._probed_at = self._rechecked_at = 0.0
         self._reanchor, self._reload_wanted = True, False
@@ -273,7 +275,7 @@ class Daemon:
         grace = settings.schedule.misfire_grace_seconds
         left = self._unfinished
         view = View(self._board, systems, now, grace, self._working_day, self._sliced_at, left.since, left.synced)
-        return replace(view, pass_seconds=self.bounds.pass_seconds)
+        return replace(view, pass_seconds=self.bounds.pass_seconds, short=self._short)
 
     def _order(self) -> tuple[str, ...]:
         return order_entities(self._references())
@@ -373,6 +375,8 @@ class Daemon:
     def _note(self, done: Done) -> None:
         hub, job, now = self._hub(), done.job, self.clock.now()
         self.meters.calls(hub.calls())
+        self.meters.allowances(windows := allowances(hub))
+        self._short = frozenset(item.system for item in windows if item.is_short)
         self._unfinished.note(done, now)
         if isinstance(done.error, Busy):
             self._held_until[job.entity] = now + BUSY

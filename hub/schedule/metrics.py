@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from hub.operations.progress import Progress
+from hub.operations.standing import Allowed
 from hub.schedule.jobs import Done
 from hub.store.schedules import Pause, Schedule
 from hub.sync.cycle import Standing
@@ -58,6 +59,10 @@ class Meters:
         self._shares = counter(
             "shares_records", "Records read and written in shares of anybody's runs", "system", "act"
         )
+        window = ("system", "unit")
+        self._window_used = gauge("allowance_used", "Units of a vendor's rolling window that are used", *window)
+        self._window_left = gauge("allowance_left", "Units of it that are left", *window)
+        self._window_kept = gauge("allowance_reserve", "Units of it that are kept for people", *window)
         self._ticked = gauge("last_tick_timestamp_seconds", "When the daemon last looked round")
         self._counted: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -108,6 +113,14 @@ class Meters:
         _replace(self._remaining, entity, known)
         left = {key: item.seconds_left for key, item in rows.items() if item.seconds_left is not None}
         _replace(self._left, entity, left)
+
+    def allowances(self, found: Iterable[Allowed]) -> None:
+        """Shows what is left of what vendors grant in a rolling window."""
+        for item in found:
+            labels = (item.system, item.unit)
+            self._window_used.labels(*labels).set(item.used)
+            self._window_left.labels(*labels).set(item.left)
+            self._window_kept.labels(*labels).set(item.reserve)
 
     def converged(self, entity: str, at: float | None) -> None:
         """Shows when an entity last converged."""

@@ -42,7 +42,7 @@ from connectors.zoho_crm.simulator import (
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
 from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
 from connectors.zoho_crm.simulator.bulk import BulkReads
-from connectors.zoho_crm.simulator.gate import Gate
+from connectors.zoho_crm.simulator.gate import Gate, is_heavy
 from connectors.zoho_crm.simulator.oauth import Accounts, require_scope
 from connectors.zoho_crm.simulator.records import ModuleStore, Org
 from connectors.zoho_crm.simulator.schema import User
@@ -121,14 +121,21 @@ class Simulator:
             user, scopes = self.accounts.authorize(request.headers.get("authorization"))
             call = Call(request, version, parts, _read_json(raw), user, scopes)
             fields.settle(self.org)
-            with self.gate.call(_is_heavy(call)):
+            with self.gate.call(is_heavy(request, parts, call.body)):
                 if self.org.settings.latency_ms:
                     await asyncio.sleep(self.org.settings.latency_ms / 1000)
-                response = route(call)
+                response = self._counted(call, route)
         except Failure as failure:
             response = answer(failure.body(self.org.settings.error_style), failure.status)
         response.headers.update(self.gate.headers())
         return response
+
+    def _counted(self, call: Call, route: Callable[[Call], Response]) -> Response:
+        before = self.gate.total
+        try:
+            return route(call)
+        finally:
+            notes_of(call.request).cost = self.gate.total - before
 
     def _route(self, call: Call) -> Response:
         head = call.parts[0]
@@ -335,14 +342,6 @@ def _read_json(raw: bytes) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise Failure(400, "INVALID_REQUEST", "unable to parse the request body") from None
-
-
-def _is_heavy(call: Call) -> bool:
-    """Tells whether a call counts against the sub-concurrency (Zoho api-limits)."""
-    rows = call.body.get("data") if isinstance(call.body, dict) else None
-    many = isinstance(rows, list) and len(rows) > 10
-    sorted_list = call.request.method == "GET" and len(call.parts) == 1 and "sort_by" in call.request.query_params
-    return call.parts[0] == "coql" or many or sorted_list
 
 
 def vendor_error(fault: dict[str, Any]) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from connectors.zoho_crm.editions import EDITIONS, SUB_CONCURRENCY
+
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
     "ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL"
@@ -35,10 +37,12 @@ class Settings:
     expires_in_milliseconds: bool = False  # old answers: expires_in_sec beside expires_in in milliseconds
     refresh_repeats_token: bool = False  # a refresh gives no refresh token; True names the one that was used
     token_page_status: int = 0  # the token endpoint answers a page of HTML with this status
-    # Limits (Zoho api-limits); Enterprise concurrency.
-    credits_per_day: int = 100_000
-    concurrency: int = 20
-    sub_concurrency: int = 10
+    # Limits (Zoho api-limits): by the edition and its user licences, unless a number is given.
+    edition: str = "enterprise"  # free, standard, professional, enterprise, ultimate
+    users: int = 50
+    credits_per_day: int = 0
+    concurrency: int = 0
+    sub_concurrency: int = SUB_CONCURRENCY
     latency_ms: float = 0.0
     # Reading
     utc_offset_minutes: int = 480
@@ -117,6 +121,16 @@ class Settings:
     custom_fields: bool = True  # False: a new org, without the hub id
     hub_id_unique: bool = True
     picklists: str = "bank"  # or "new_cases", "shipped": as the vendor ships them
+
+    @property
+    def credits(self) -> int:
+        """Returns the API credits of a rolling day."""
+        return self.credits_per_day or EDITIONS[self.edition].credits_of(self.users)
+
+    @property
+    def at_once(self) -> int:
+        """Returns how many calls may run at once."""
+        return self.concurrency or EDITIONS[self.edition].at_once
 
     def for_limits(self, limits: str) -> Settings:
         """Returns itself with the vendor's numbers, or with raised limits and shorter lags for `fast`."""

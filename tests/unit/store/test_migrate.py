@@ -10,7 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
-from hub.store import reference_tables, schedule_tables, share_tables  # noqa: F401 - their tables join the metadata
+from hub.store import (  # noqa: F401 - their tables join the metadata
+    allowance_tables,
+    reference_tables,
+    schedule_tables,
+    share_tables,
+)
 from hub.store.database import open_engine
 from hub.store.migrate import migrate, require_current
 from hub.store.review_tables import metadata

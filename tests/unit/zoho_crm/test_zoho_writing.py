@@ -164,9 +164,10 @@ def test_one_bad_row_that_refuses_the_whole_request_is_found_by_halves(org: Any)
 
 
 def test_limits_and_rights_are_raised_while_nothing_was_written(org: Any) -> None:
+    zoho = org.connect(throttle_patience=0)
     org.fault("POST", "/Contacts$", "http_429")
     with pytest.raises(RateLimited):
-        org.zoho.write(org.create_requests(2))
+        zoho.write(org.create_requests(2))
     body = {"code": "NO_PERMISSION", "details": {"permissions": ["Crm_Create"]}, "message": "m", "status": "error"}
     org.fault("POST", "/Contacts$", "vendor_error", status=403, body=body)
     with pytest.raises(AuthRejected) as refused:
@@ -177,7 +178,7 @@ def test_limits_and_rights_are_raised_while_nothing_was_written(org: Any) -> Non
 
 def test_what_was_written_before_a_limit_is_reported(org: Any) -> None:
     ids = [org.create(f"王{n}") for n in range(3)]
-    zoho = org.connect(conditional_updates="single_row_if_unmodified_since", workers=1)
+    zoho = org.connect(conditional_updates="single_row_if_unmodified_since", workers=1, throttle_patience=0)
     seen = {r.native_id: r.version for r in org.drain(zoho=zoho).records}
     match = {"method": "PUT", "path_regex": "/Contacts"}
     org.admin.faults([{"match": match, "action": "http_429", "nth": 2}])
