@@ -84,6 +84,9 @@ class ZohoSettings(BaseModel):
     deleted_feed: bool = True
     triggers: tuple[Literal["approval", "workflow", "blueprint", "pathfinder", "orchestration"], ...] = ()
 
+    # A week is the most; beyond it the vendor grants one hour, so an hour is left for clocks that differ.
+    channel_lifetime: float = Field(518_400.0, ge=600, le=601_200)
+
     workers: int = Field(4, ge=1, le=10)
     rate: float | None = Field(None, gt=0)
     refresh_ahead: float = Field(300.0, ge=0)

@@ -22,6 +22,7 @@ MODULES = (
     "systems",
     "cycles",
     "daemon",
+    "channels",
     "records",
     "questions",
     "matching",

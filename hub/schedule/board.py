@@ -107,12 +107,13 @@ def candidates(view: View) -> list[Candidate]:
                 due.append(view.sliced_at.get(entity, view.now))
             if due:
                 found.append(Candidate(act, entity, min(due)))
-        if entity in view.unfinished and _may_go_on(view, entity):
+        if entity in view.unfinished and may_go_on(view, entity):
             found.append(Candidate(BACKFILL, entity, view.unfinished[entity]))
     return found
 
 
-def _may_go_on(view: View, entity: str) -> bool:
+def may_go_on(view: View, entity: str) -> bool:
+    """Tells whether a cycle that has no schedule of its own may start: not while all of the entity is dark."""
     dark = (is_blacked_out(plan_of(row), view.now, view.working_day) for row in view.rows(SYNC, entity))
     return bool(view.able(entity)) and not any(dark)
 

@@ -20,6 +20,7 @@ from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, RECONCILE, SYNC, Board, Start
 from hub.schedule import board as boards
 from hub.schedule.board import View
+from hub.schedule.callbacks import HINTED, Callbacks
 from hub.schedule.due import WorkingDay
 from hub.schedule.jobs import Done, Job, Launch, Running, at_once, run_job
 from hub.schedule.leading import Lead, lead_of, steers
@@ -59,6 +60,7 @@ class Daemon:
         self._open_hub, self.clock, self._launch = open_hub, clock, launch
         self._working_day = working_day or Workdays(lambda year: log().warning("calendar_guessed", year=year))
         self.meters = meters or Meters()
+        self.callbacks = Callbacks(clock, launch, self.meters)
         self.hub: Installation | None = None
         self.running: dict[str, Running] = {}
         self.waiting: Waiting | None = None
@@ -107,6 +109,7 @@ class Daemon:
             self._follow_clock(now)
             self._collect()
             if not self.stopping and self._ready(now):
+                self.callbacks.hear(self._hub(), now)
                 if self._leads():
                     self._steer(now)
                 self._failed = None
@@ -136,6 +139,7 @@ class Daemon:
         except HubError as error:
             log().error("stop_not_recorded", code=error.code, message=error.en)
         finally:
+            self.callbacks.wait(5.0)
             if self.hub is not None and not self.running:
                 self._shut()
                 self.hub = None
@@ -203,7 +207,7 @@ class Daemon:
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()
-        if self._reload_wanted and not self.running:
+        if self._reload_wanted and not self.running and not self.callbacks.busy:
             self._read_again(now)
         return not self._reload_wanted
 
@@ -292,6 +296,7 @@ class Daemon:
             scheduling.move(hub, due)
         if due or resumed:
             self._board = scheduling.read_board(hub)
+        self.callbacks.keep(hub, now)
         while len(self.running) < self.bounds.parallel and self.waiting is None and not self.stopping:
             if not self._start_next(self.clock.now()):
                 return
@@ -300,12 +305,13 @@ class Daemon:
 
     def _start_next(self, now: float) -> bool:
         view = self._view(now)
-        free = [item for item in boards.candidates(view) if self._held_until.get(item.entity, now) <= now]
+        waiting = boards.candidates(view) + self.callbacks.candidates(view, list(self.running))
+        free = [item for item in waiting if self._held_until.get(item.entity, now) <= now]
         chosen = choose(free, set(self.running), ancestors_of(self._references()), self._order(), now)
         if chosen is None:
             return False
-        begin = {RECONCILE: self._slice, BACKFILL: self._unfinished.go_on}.get(chosen.act, self._cycle)
-        job = begin(view, chosen)
+        begin = {RECONCILE: self._slice, BACKFILL: self._unfinished.go_on, HINTED: self.callbacks.job}
+        job = begin.get(chosen.act, self._cycle)(view, chosen)
         if job is None:
             return False
         running = self.running[job.entity] = Running(job, now, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from connectors.simulation.admin import AdminRefused, change_fields
@@ -15,19 +16,23 @@ from connectors.zoho_crm.simulator.oauth import Accounts
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.recycling import merge_into, restore
 from connectors.zoho_crm.simulator.schema import User
+from connectors.zoho_crm.simulator.watch import Watch
 from connectors.zoho_crm.simulator.writing import WriteCall, insert_row, recycle, update_row
 
 
 class ZohoAdmin:
     """Arranges the simulated org from outside the vendor's API."""
 
-    def __init__(self, org: Org, accounts: Accounts, faults: FaultPlan, ledger: Ledger, world: World) -> None:
+    def __init__(
+        self, org: Org, accounts: Accounts, faults: FaultPlan, ledger: Ledger, world: World, watch: Watch
+    ) -> None:
         self.clock: SimClock = org.clock
         self.faults = faults
         self.ledger = ledger
         self._org = org
         self._accounts = accounts
         self._world = world
+        self._watch = watch
         self._actions: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "edit": self._edit,
             "create": self._create,
@@ -41,6 +46,7 @@ class ZohoAdmin:
             "lag": self._lag,
             "tokens": self._tokens,
             "user": self._user,
+            "watch": self._channels,
         }
 
     @property
@@ -175,3 +181,10 @@ class ZohoAdmin:
             raise AdminRefused(f"unknown user {request.get('id')}")
         user.active = bool(request.get("active", True))
         return {"id": user.user_id, "active": user.active}
+
+    def _channels(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Shows the channels and the callbacks that went out; `drop` ends a channel as the vendor may, unasked."""
+        if "drop" in request and self._watch.channels.pop(str(request["drop"]), None) is None:
+            raise AdminRefused("no such channel")
+        shown = [asdict(one) for one in self._watch.channels.values()]
+        return {"channels": shown, "sent": self._watch.sent}

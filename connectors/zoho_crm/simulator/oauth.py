@@ -19,7 +19,7 @@ SECOND_REFRESH_TOKEN = "1000.simulated.refresh.second"  # noqa: S105
 GRANT_TOKEN = "1000.simulated.grant"  # noqa: S105
 ORG_ID = "60001234567"
 REDIRECT_URI = "https://hub.example/oauth/callback"
-_OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
+_OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
 
 
 @dataclass(slots=True)

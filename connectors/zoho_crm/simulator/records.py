@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -48,6 +48,7 @@ class ModuleStore:
         self.rows: dict[str, Row] = {}
         self.gone: dict[str, Row] = {}
         self.hidden_fields: set[str] = set()
+        self.told: Callable[[Row, str], None] = lambda row, operation: None
         self.by_id: list[int] = []
         self.by_modified: list[tuple[int, int]] = []
         self.by_created: list[tuple[int, int]] = []
@@ -80,6 +81,7 @@ class ModuleStore:
         insort(self.by_modified, (row.modified, row.number))
         insort(self.by_created, (row.created, row.number))
         self._index(row, row.fields)
+        self.told(row, "insert")
 
     def leave(self, row: Row) -> None:
         """Takes a record out of the live ones."""
@@ -88,6 +90,7 @@ class ModuleStore:
         _remove(self.by_modified, (row.modified, row.number))
         _remove(self.by_created, (row.created, row.number))
         self._unindex(row)
+        self.told(row, "delete")
 
     def change(self, row: Row, fields: dict[str, Any], modified: int) -> None:
         """Gives a live record its new fields and its new time."""
@@ -96,6 +99,7 @@ class ModuleStore:
         row.fields, row.modified = fields, modified
         insort(self.by_modified, (row.modified, row.number))
         self._index(row, fields)
+        self.told(row, "update")
 
     def holders(self, name: str, value: object) -> set[str]:
         """Returns the ids of live records that hold a value, or link to an id, in an indexed field.

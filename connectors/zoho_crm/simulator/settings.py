@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
-    "ZohoSearch.securesearch.READ"
+    "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ"
 )
 
 
@@ -67,6 +67,15 @@ class Settings:
     restore_cascades: bool = True  # unverified whether a restored parent brings its activities back
     restore_bumps_modified: bool = True
     merge_lists_loser: bool = True
+    # Notification channels: order, repetition and retries are not documented; numbers are 0 for never.
+    watch_silenced_by_trigger: bool = False  # unverified whether a write with `trigger: []` tells nobody
+    watch_shows_token: bool = True  # unverified whether the details show the token
+    watch_outlives_user: bool = False  # unverified whether the channels of a deactivated user go on
+    watch_retries: int = 0  # further tries of a callback that was answered with 5xx, or not at all
+    watch_delay: float = 0.0  # seconds that a callback is under way
+    watch_loses_every: int = 0  # every so-manieth callback never arrives
+    watch_repeats_every: int = 0  # every so-manieth callback comes twice
+    watch_reverses: bool = False  # callbacks of half a second arrive in reverse
     error_style: str = "top"  # or "data": the published documents wrap request errors in data[]
     # How the administrator set the org up; read at start only.
     custom_fields: bool = True
