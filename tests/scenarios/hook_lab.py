@@ -46,6 +46,7 @@ class HookLab:
     port: int = field(default_factory=free_port)
     clock: PatientClock = field(default_factory=PatientClock)
     log: StringIO = field(default_factory=StringIO)
+    _own: Installation | None = None
 
     def __post_init__(self) -> None:
         make_home(self.home, f"sqlite:///{self.home / 'var' / 'hub.db'}", self.simulators)
@@ -68,6 +69,7 @@ class HookLab:
         """Writes the settings, with callbacks on or off."""
         words = f'{{listen: "127.0.0.1:{self.port}", public_url: "{self.url}/hooks"}}' if on else "{}"
         self.file.write_text(self.plain + MORE.format(callbacks=words), encoding="utf-8")
+        self.close()
 
     def open(self) -> Installation:
         return open_installation(self.home, clock=self.clock, channel="daemon", threads=False)
@@ -104,11 +106,15 @@ class HookLab:
 
     @contextmanager
     def hub(self) -> Iterator[Installation]:
-        hub = open_installation(self.home, clock=self.clock, threads=False)
-        try:
-            yield hub
-        finally:
-            hub.close()
+        """Lends a hub of the people beside the daemon, kept open from one look to the next."""
+        if self._own is None:
+            self._own = open_installation(self.home, clock=self.clock, threads=False)
+        yield self._own
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     # What people do.
 

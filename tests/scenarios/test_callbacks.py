@@ -30,8 +30,10 @@ def simulators() -> Iterator[Simulators]:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, simulators: Simulators) -> HookLab:
-    return HookLab(tmp_path / "hub", simulators)
+def lab(tmp_path: Path, simulators: Simulators) -> Iterator[HookLab]:
+    made = HookLab(tmp_path / "hub", simulators)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -64,9 +66,13 @@ def test_a_change_arrives_long_before_the_next_poll(lab: HookLab, daemon: Daemon
     lab.pass_(daemon, 25)
     assert lab.remarks() == ["三"]
     assert lab.cycles() == 3, "the first sync and two early ones"
+    # The fifth is our own write of the hub id, which comes back and starts nothing.
+    lab.told(5)
+    lab.pass_(daemon, 60, 5)
+    assert lab.cycles() == 3
     row = lab.row()
-    assert (row.received, row.late, row.forged) == (4, 0, 0)
-    assert b'crmhub_callbacks_total{outcome="received",system="zoho"} 4.0' in daemon.meters.page()
+    assert (row.received, row.late, row.forged) == (5, 0, 0)
+    assert b'crmhub_callbacks_total{outcome="received",system="zoho"} 5.0' in daemon.meters.page()
 
 
 def test_our_own_writes_come_back_as_callbacks_and_start_nothing(lab: HookLab, daemon: Daemon) -> None:
@@ -109,13 +115,14 @@ def test_a_delete_is_believed_where_it_is_proven_and_nowhere_else(lab: HookLab, 
     lab.pass_(daemon, 4)
     url, body = forge(lab, ids=[kept, "5843104000999999999"], operation="delete")
     assert lab.call(url, body) == 204
-    lab.pass_(daemon, 40)
+    lab.pass_(daemon, 90, 5)
     assert lab.hints() == {}
     assert state_of(lab, kept) is BindingState.ACTIVE
     assert lab.names("fxiaoke") == sorted(["还在", "走了"])
+    told = len(lab.sent())
     lab.zoho.post("delete", {"object": "Contacts", "id": gone})
-    lab.told(3)
-    lab.pass_(daemon, 40)
+    lab.told(told + 1)
+    lab.pass_(daemon, 40, 5)
     assert state_of(lab, gone) is BindingState.DETACHED
     assert state_of(lab, kept) is BindingState.ACTIVE
 
@@ -133,19 +140,18 @@ FORGED: dict[str, tuple[Forger, int]] = {
 }
 
 
-@pytest.mark.parametrize("how", FORGED)
-def test_a_forged_call_changes_nothing_and_learns_nothing(lab: HookLab, daemon: Daemon, how: str) -> None:
+def test_a_forged_call_changes_nothing_and_learns_nothing(lab: HookLab, daemon: Daemon) -> None:
     made = lab.create("zoho", "真人")
     lab.told(1)
-    lab.pass_(daemon, 4)
-    cycles, calls = lab.cycles(), lab.zoho.calls()["calls"]
-    alter, status = FORGED[how]
-    url, body, method = alter(*forge(lab, ids=[made], operation="delete"))
-    assert lab.call(url, body, method) == status
-    lab.pass_(daemon, 60, 5)
-    assert (lab.cycles(), lab.hints(), lab.zoho.calls()["calls"]) == (cycles, {}, calls)
+    lab.pass_(daemon, 60, 10)
+    cycles, calls, received = lab.cycles(), lab.zoho.calls()["calls"], lab.row().received
+    for how, (alter, status) in FORGED.items():
+        url, body, method = alter(*forge(lab, ids=[made], operation="delete"))
+        assert lab.call(url, body, method) == status, how
+        lab.pass_(daemon, 60, 30)
+        assert (lab.cycles(), lab.hints(), lab.zoho.calls()["calls"]) == (cycles, {}, calls), how
     assert state_of(lab, made) is BindingState.ACTIVE
-    assert lab.row().received == 1
+    assert (lab.row().received, lab.row().forged) == (received, 4), "four of them at least had the path"
     assert "callbacks_refused" in lab.log.getvalue()
 
 
@@ -186,9 +192,11 @@ def test_records_are_right_after_the_next_poll_whatever_became_of_the_calls(
     lab.edit(made[0], "又改一次")
     lab.create("fxiaoke", "对面来的")
     poll(lab, daemon)
+    assert "又改一次" in lab.remarks()
+    # What Fxiaoke adds itself to a record that is new there shows at the poll after.
+    poll(lab, daemon)
     with lab.hub() as hub:
         lab.bank.check_equal(hub)
-    assert "又改一次" in lab.remarks()
     assert len(lab.names("zoho")) == len(lab.names("fxiaoke")) == 5
 
 
@@ -212,9 +220,11 @@ def test_a_dropped_channel_is_noticed_and_opened_anew(lab: HookLab, daemon: Daem
 
 def test_a_channel_is_renewed_before_it_ends_with_another_token(lab: HookLab, daemon: Daemon) -> None:
     old = lab.channels()[0]
-    lab.pass_(daemon, 4.7 * DAY, HOUR)
+    lab.pass_(daemon, 4.7 * DAY, 3 * HOUR)
     assert lab.channels()[0]["token"] == old["token"]
-    lab.pass_(daemon, 0.2 * DAY, HOUR)
+    for _ in range(4):
+        if lab.channels()[0]["token"] == old["token"]:
+            lab.pass_(daemon, HOUR, HOUR)
     (new,) = lab.channels()
     assert (new["channel_id"], new["notify_url"]) == (old["channel_id"], old["notify_url"])
     assert new["token"] != old["token"]
@@ -223,7 +233,7 @@ def test_a_channel_is_renewed_before_it_ends_with_another_token(lab: HookLab, da
     assert len(lab.row().tokens) == 2
     lab.pass_(daemon, HOUR, 600)
     assert lab.row().tokens == (new["token"],)
-    lab.pass_(daemon, 5 * DAY, HOUR)
+    lab.pass_(daemon, 5 * DAY, 3 * HOUR)
     assert lab.audited("channel") == ["channel.open", "channel.renew", "channel.renew"]
     lab.create("zoho", "十天之后")
     lab.told(1)
@@ -235,7 +245,7 @@ def test_a_renewal_that_nobody_knows_the_end_of_loses_no_call(lab: HookLab, daem
     rule = {"match": {"method": "PUT", "path_regex": "/actions/watch"}, "action": "http_500", "after_commit": True}
     lab.zoho.faults([rule])
     old = lab.channels()[0]["token"]
-    lab.pass_(daemon, 4.9 * DAY, HOUR)
+    lab.pass_(daemon, 4.9 * DAY, 3 * HOUR)
     assert lab.row().state is ChannelState.RENEWING
     assert lab.row().code == "HUB-NET-001"
     assert lab.channels()[0]["token"] != old
