@@ -52,13 +52,8 @@ HOMES = {
     "time": RANDOM,
 }
 # The hub reaches a system through the contract; only outbound.py knows how a connector is made and sends.
-CONTRACT = (
-    "connectors.base",
-    "connectors.errors",
-    "connectors.admission",
-    "connectors.allowance",
-    "connectors.pricing",
-)
+_PARTS = ("base", "errors", "admission", "allowance", "channels", "directory", "preparing", "pricing")
+CONTRACT = tuple(f"connectors.{name}" for name in _PARTS)
 DOORS = {
     "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
     "hub/cli/demo_lab.py": ("connectors.simulation",),

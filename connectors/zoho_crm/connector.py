@@ -24,6 +24,7 @@ from connectors.base import (
     WriteRequest,
     WriteResult,
 )
+from connectors.channels import Channel, Hint, Subscription
 from connectors.directory import Staff
 from connectors.errors import SchemaDrift, Unsupported
 from connectors.pricing import Price
@@ -41,6 +42,7 @@ from connectors.zoho_crm.reading import Reader
 from connectors.zoho_crm.settings import ALLOWED_HOSTS, read_settings
 from connectors.zoho_crm.signing_in import SigningIn
 from connectors.zoho_crm.streams import Streams
+from connectors.zoho_crm.watch import Watch, receive
 from connectors.zoho_crm.writing import Writer
 
 
@@ -65,6 +67,7 @@ class ZohoCrmConnector:
         self._preparer = Preparer(api)
         self._directory = UserDirectory(api)
         self._clock = context.clock
+        self._watch = Watch(api)
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; versions are Modified_Time, which resolves one second."""
@@ -182,10 +185,37 @@ class ZohoCrmConnector:
         self._admit(object)
         return price(op, versions, self._clock.now(), self._settings)
 
+    def open_channel(self, wanted: Subscription) -> Channel:
+        """Opens a notification channel."""
+        self._admit_all(wanted)
+        return self._watch.open(wanted)
+
+    def renew_channel(self, wanted: Subscription) -> Channel | None:
+        """Replaces everything of a channel and extends its life."""
+        self._admit_all(wanted)
+        return self._watch.renew(wanted)
+
+    def look_at_channel(self, channel_id: str) -> Channel | None:
+        """Returns a channel as it stands."""
+        return self._watch.look(channel_id)
+
+    def close_channel(self, channel_id: str) -> None:
+        """Ends a channel."""
+        self._watch.close(channel_id)
+
+    def receive(self, body: bytes, channel_id: str, tokens: Sequence[str]) -> Hint | None:
+        """Makes a hint out of a callback; one about a module that is not ours names no record."""
+        hint = receive(body, channel_id, tokens)
+        return hint if hint is None or hint.object in self._settings.objects else Hint("", (), hint.sent_at)
+
     def close(self) -> None:
         """Ends what is read ahead and lets go of the files of bulk loads; the HTTP session belongs to the context."""
         self._streams.close()
         self._bulk.close()
+
+    def _admit_all(self, wanted: Subscription) -> None:
+        for name in wanted.objects:
+            self._admit(name)
 
     def _admit(self, object: str) -> None:
         if object not in self._settings.objects:

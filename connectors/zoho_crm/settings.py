@@ -111,6 +111,9 @@ class ZohoSettings(BaseModel):
     deleted_retention_days: float = Field(60.0, gt=0, le=120)
     triggers: tuple[Literal["approval", "workflow", "blueprint", "pathfinder", "orchestration"], ...] = ()
 
+    # A week is the most; beyond it the vendor grants one hour, so an hour is left for clocks that differ.
+    channel_lifetime: float = Field(518_400.0, ge=600, le=601_200)
+
     edition: EditionName = "enterprise"
     users: int = Field(0, ge=0)
     daily_credits: int | None = Field(None, ge=1)

@@ -11,13 +11,14 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
-from hub.operations import complaints, cycles
+from hub.operations import channels, complaints, cycles
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Preview, Synced
 from hub.operations.progress import Progress
 from hub.operations.reasons import Advice
 from hub.operations.rounds import sync_all
 from hub.operations.standing import Allowed, EntityStanding, allowances, overview, steering
+from hub.store.callbacks import ChannelRow
 
 Entity = Annotated[str | None, Arg("an entity (default: the only one)", "业务实体（仅一个时可省略）", "ENTITY")]
 OUTCOMES = {
@@ -181,6 +182,7 @@ def status(desk: Desk) -> Answer:
         name, profile = hub.settings.installation.name, hub.settings.profile
         steers = steering(hub)
         allowed = allowances(hub)
+        heard = channels.list_channels(hub)
 
     def show() -> None:
         lab = desk.word("  [lab: training, not production]", "  【lab：培训环境，非生产】") if profile == "lab" else ""
@@ -196,6 +198,8 @@ def status(desk: Desk) -> Answer:
             desk.say(f"daemon: {en}", f"守护进程：{zh}")
         for window in allowed:
             _show_allowed(desk, window)
+        for row in heard:
+            say_channel(desk, row)
         for item in found:
             _show_standing(desk, item)
         if process:
@@ -215,6 +219,7 @@ def status(desk: Desk) -> Answer:
         "complaints": process,
         "daemon": steers,
         "allowances": allowed,
+        "channels": [channels.shown(row) for row in heard],
     }
     return Answer(body, show)
 
@@ -278,6 +283,23 @@ def span(seconds: float) -> tuple[str, str]:
 def local(instant: float) -> str:
     """Formats epoch seconds in the machine's own zone."""
     return datetime.fromtimestamp(instant).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def say_channel(desk: Desk, row: ChannelRow) -> None:
+    """Says in two lines how a channel is."""
+    until = ("", "") if row.expires_at is None else (f" until {local(row.expires_at)}", f"，至 {local(row.expires_at)}")
+    code = ("", "") if row.code is None else (f", last error {row.code}", f"，最近错误 {row.code}")
+    desk.say(
+        f"callbacks: {row.system} {row.state}{until[0]}{code[0]}", f"回调：{row.system} {row.state}{until[1]}{code[1]}"
+    )
+    heard = "-" if row.heard_at is None else local(row.heard_at)
+    desk.say(
+        f"    received {row.received}, of them late {row.late}; forged {row.forged}; last heard {heard}",
+        f"    已接收 {row.received}，其中迟到 {row.late}；伪造 {row.forged}；最近接收 {heard}",
+    )
+    if missing := [name for name in row.asked if name not in row.granted]:
+        named = ", ".join(missing)
+        desk.say(f"    does not tell of: {named}", f"    未覆盖：{named}")
 
 
 @command(

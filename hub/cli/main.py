@@ -23,6 +23,7 @@ MODULES = (
     "connecting",
     "cycles",
     "daemon",
+    "channels",
     "records",
     "questions",
     "matching",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from collections.abc import Callable
@@ -38,3 +39,8 @@ class Uuid7:
         value |= 0x2 << 62 | int.from_bytes(tail, "big") >> 2
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def secret_text(entropy: Callable[[int], bytes] = os.urandom) -> str:
+    """Returns 40 characters that nobody can guess (240 bits) and that an address may hold."""
+    return base64.urlsafe_b64encode(entropy(30)).decode()

@@ -27,6 +27,10 @@ _SQLITE = "sqlite:///"
 _NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
+_PUBLIC = re.compile(
+    r"(?=.{1,180}\Z)https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(:\d{1,5})?"
+    r"(/[A-Za-z0-9._~-]+)*/?"
+)
 
 Profile = Literal["production", "lab"]
 OnDelete = Literal["detach", "archive", "propagate", "ask"]
@@ -95,6 +99,15 @@ def _address(text: str) -> str:
     if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise said("does not have the form HOST:PORT, such as 127.0.0.1:9464", "格式应为 主机:端口，如 127.0.0.1:9464")
     return text
+
+
+def _public_url(url: str) -> str:
+    if not _PUBLIC.fullmatch(url):
+        raise said(
+            "must be https://HOST[:PORT][/PATH] of at most 180 characters, without user, query and fragment",
+            "应为 https://主机[:端口][/路径]，不超过 180 个字符，且不含用户、查询参数和片段",
+        )
+    return url.rstrip("/")
 
 
 Name = Annotated[str, Field(pattern=_NAME)]
@@ -227,6 +240,22 @@ class Daemon(Section):
     stop_within_seconds: float = Field(default=60.0, gt=0)
 
 
+class Callbacks(Section):
+    """Says where systems may tell of changes: `listen` is served here, `public_url` is how they reach it from outside.
+
+    Without both nobody is heard and the poll does everything. `pause_seconds` lie between two cycles that hints start.
+    """
+
+    listen: Annotated[str, AfterValidator(_address)] | None = None
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    pause_seconds: float = Field(default=30.0, ge=1, le=3600)
+
+    @property
+    def base(self) -> str | None:
+        """Returns the address that systems are given, None while callbacks are off."""
+        return None if self.listen is None else self.public_url
+
+
 class HubFile(Section):
     """Is the content of `config/hub.yaml`."""
 
@@ -239,6 +268,7 @@ class HubFile(Section):
     entities: Mapping[str, EntitySettings] = Field(min_length=1)
     schedule: Schedule = Schedule()
     daemon: Daemon = Daemon()
+    callbacks: Callbacks = Callbacks()
 
 
 class Settings(HubFile):

@@ -28,6 +28,7 @@ def cross_check(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from _check_entity(name, _table(entity), list(systems))
     yield from _check_schedule(_table(content.get("schedule")), entities)
     yield from _check_daemon(_table(content.get("daemon")), _table(content.get("store")).get("url"))
+    yield from _check_callbacks(_table(content.get("callbacks")), production)
     if production:
         yield from _check_store(_table(content.get("store")).get("url"))
 
@@ -137,6 +138,29 @@ def _check_daemon(daemon: Mapping[str, Any], url: object) -> Iterator[Finding]:
                 "`daemon.dispatch: workers` 需要 store.url 为 PostgreSQL；嵌入式存储仅供单进程使用",
             ),
         )
+
+
+def _check_callbacks(callbacks: Mapping[str, Any], production: bool) -> Iterator[Finding]:
+    listen, url = callbacks.get("listen"), callbacks.get("public_url")
+    if (listen is None) != (url is None):
+        there, lacking = ("listen", "public_url") if url is None else ("public_url", "listen")
+        yield (
+            ("callbacks", there),
+            Text(
+                f"`callbacks.{there}` needs `callbacks.{lacking}`; set both, or neither to switch callbacks off",
+                f"`callbacks.{there}` 须与 `callbacks.{lacking}` 同时设置；均不设置则关闭回调",
+            ),
+        )
+    if isinstance(url, str) and url.lower().startswith("http://"):
+        local = _LOCAL.fullmatch(url[7:].split("/")[0])
+        if production or local is None:
+            yield (
+                ("callbacks", "public_url"),
+                Text(
+                    "`callbacks.public_url` is not https; plain http is admitted only on loopback with `profile: lab`",
+                    "`callbacks.public_url` 不是 https；仅 profile: lab 时允许本机回环的 http",
+                ),
+            )
 
 
 def _check_store(url: object) -> Iterator[Finding]:

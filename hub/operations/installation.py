@@ -90,6 +90,7 @@ class Installation:
                 progress=self.progress,
                 threads=self.threads,
                 spread=self.spread(entity),
+                hinted=self.settings.callbacks.base is not None,
             )
             yield anchored(run, anchor)
             keep_anchor(self.store, anchor)

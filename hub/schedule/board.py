@@ -117,7 +117,7 @@ def candidates(view: View) -> list[Candidate]:
                 due.append(view.sliced_at.get(entity, view.now))
             if due:
                 found.append(Candidate(act, entity, min(due)))
-        if entity in view.unfinished and not view.spares(entity) and _may_go_on(view, entity):
+        if entity in view.unfinished and not view.spares(entity) and may_go_on(view, entity):
             found.append(Candidate(BACKFILL, entity, view.unfinished[entity]))
         elif (due_at := _passes_at(view, entity)) <= view.now and not any(item.entity == entity for item in found):
             found.append(Candidate(PASSING, entity, due_at))
@@ -133,7 +133,7 @@ def _passes_at(view: View, entity: str) -> float:
     ended_at = view.synced.get(entity, math.inf)
     # One that never ended, or ended in what is now the future of a clock that was set back, is due.
     due_at = view.now if ended_at > view.now else ended_at + view.pass_seconds
-    return due_at if _may_go_on(view, entity) else math.inf
+    return due_at if may_go_on(view, entity) else math.inf
 
 
 def passing(view: View, entity: str) -> frozenset[str]:
@@ -146,7 +146,8 @@ def _common(view: View, entity: str) -> Schedule | None:
     return next((row for row in view.rows(SYNC, entity) if row.system == ALL), None)
 
 
-def _may_go_on(view: View, entity: str) -> bool:
+def may_go_on(view: View, entity: str) -> bool:
+    """Tells whether a cycle that has no schedule of its own may start: not while all of the entity is dark."""
     dark = (is_blacked_out(plan_of(row), view.now, view.working_day) for row in view.rows(SYNC, entity))
     return bool(view.able(entity)) and not any(dark)
 

@@ -21,12 +21,14 @@ from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board,
 from hub.operations.standing import allowances
 from hub.schedule import board as boards
 from hub.schedule.board import View
+from hub.schedule.callbacks import HINTED, Callbacks
 from hub.schedule.due import WorkingDay
 from hub.schedule.jobs import Done, Job, Launch, Running, at_once, run_job
 from hub.schedule.leading import Lead, lead_of, steers
 from hub.schedule.management import Health
 from hub.schedule.metrics import Meters
 from hub.schedule.settings_file import SettingsFile
+from hub.schedule.slicing import slice_of
 from hub.schedule.turns import Candidate, ancestors_of, choose
 from hub.schedule.unfinished import Unfinished
 from hub.schedule.waiting import SETTINGS, Waiting, begin, cause_of
@@ -60,6 +62,7 @@ class Daemon:
         self._open_hub, self.clock, self._launch = open_hub, clock, launch
         self._working_day = working_day or Workdays(lambda year: log().warning("calendar_guessed", year=year))
         self.meters = meters or Meters()
+        self.callbacks = Callbacks(clock, launch, self.meters)
         self.hub: Installation | None = None
         self.running: dict[str, Running] = {}
         self.waiting: Waiting | None = None
@@ -109,6 +112,7 @@ class Daemon:
             self._follow_clock(now)
             self._collect()
             if not self.stopping and self._ready(now):
+                self.callbacks.hear(self._hub(), now)
                 if self._leads():
                     self._steer(now)
                 self._failed = None
@@ -138,6 +142,7 @@ class Daemon:
         except HubError as error:
             log().error("stop_not_recorded", code=error.code, message=error.en)
         finally:
+            self.callbacks.wait(5.0)
             if self.hub is not None and not self.running:
                 self._shut()
                 self.hub = None
@@ -205,7 +210,7 @@ class Daemon:
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()
-        if self._reload_wanted and not self.running:
+        if self._reload_wanted and not self.running and not self.callbacks.busy:
             self._read_again(now)
         return not self._reload_wanted
 
@@ -296,6 +301,7 @@ class Daemon:
             scheduling.move(hub, due)
         if due or resumed:
             self._board = scheduling.read_board(hub)
+        self.callbacks.keep(hub, now)
         while len(self.running) < self.bounds.parallel and self.waiting is None and not self.stopping:
             if not self._start_next(self.clock.now()):
                 return
@@ -304,14 +310,13 @@ class Daemon:
 
     def _start_next(self, now: float) -> bool:
         view = self._view(now)
-        free = [item for item in boards.candidates(view) if self._held_until.get(item.entity, now) <= now]
+        waiting = boards.candidates(view) + self.callbacks.candidates(view, list(self.running))
+        free = [item for item in waiting if self._held_until.get(item.entity, now) <= now]
         chosen = choose(free, set(self.running), ancestors_of(self._references()), self._order(), now)
         if chosen is None:
             return False
-        begin = {RECONCILE: self._slice, BACKFILL: self._unfinished.go_on, PASSING: self._pass}.get(
-            chosen.act, self._cycle
-        )
-        job = begin(view, chosen)
+        extra = {BACKFILL: self._unfinished.go_on, PASSING: self._unfinished.passing, HINTED: self.callbacks.job}
+        job = {**extra, RECONCILE: self._slice}.get(chosen.act, self._cycle)(view, chosen)
         if job is None:
             return False
         running = self.running[job.entity] = Running(job, now, now)
@@ -339,26 +344,8 @@ class Daemon:
         self._unfinished.drop(chosen.entity)
         return Job(SYNC, chosen.entity, ids, None, boards.resting(view, chosen.entity, taken))
 
-    def _pass(self, view: View, chosen: Candidate) -> Job:
-        return Job(SYNC, chosen.entity, (), None, boards.passing(view, chosen.entity))
-
     def _slice(self, view: View, chosen: Candidate) -> Job | None:
-        left, entity = boards.pieces(view, chosen.entity), chosen.entity
-        if not left:
-            left = scheduling.slices_of(self._hub(), entity)
-            starts = [replace(start, slices=left) for start in boards.starts(view, RECONCILE, entity)]
-            if not self._claim(starts):
-                return None
-            self._sliced_at[entity] = view.now
-        able = view.able(entity)
-        for system in sorted({system for system, _ in left} - set(able)):
-            log().warning("slice_skipped", entity=entity, system=system, reason="paused")
-        left = tuple(piece for piece in left if piece[0] in able)
-        ids = tuple(row.schedule_id for row in view.rows(RECONCILE, entity))
-        if not left:
-            scheduling.keep_slices(self._hub(), ids[0], ())
-            return None
-        return Job(RECONCILE, entity, ids, left[0], left=left[1:])
+        return slice_of(self._hub(), view, chosen.entity, self._claim, self._sliced_at)
 
     def _collect(self) -> None:
         """Takes in how jobs ended."""

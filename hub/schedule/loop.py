@@ -22,10 +22,11 @@ from hub.operations.installation import Installation
 from hub.schedule.daemon import Daemon
 from hub.schedule.dispatch import spread, spreads
 from hub.schedule.jobs import in_thread
-from hub.schedule.management import Management, make_app
+from hub.schedule.management import Listener, make_app
 from hub.schedule.watchdog import stacks
 from hub.schedule.workers import Workers
 from hub.telemetry import logger
+from hub.web.hooks.receiver import BOUNDS, Inbox, make_receiver
 
 STUCK_EXIT = 75
 """Exit code after a cycle that did not stop when asked: the supervisor starts the daemon anew (EX_TEMPFAIL)."""
@@ -86,6 +87,8 @@ def run_daemon(
         management = _manage(settings, daemon)
         if management is not None:
             ends.callback(management.close)
+        if (hooks := _hear(settings, daemon, clock)) is not None:
+            ends.callback(hooks.close)
         daemon.start()
         workers = _workers(settings, open_hub, daemon)
         told(None if management is None else management.port)
@@ -114,10 +117,19 @@ def notifier() -> Notify:
     return notify
 
 
-def _manage(settings: Settings, daemon: Daemon) -> Management | None:
+def _manage(settings: Settings, daemon: Daemon) -> Listener | None:
     if settings.daemon.management is None:
         return None
-    return Management(settings, make_app(daemon.health, daemon.meters.page))
+    return Listener(settings, make_app(daemon.health, daemon.meters.page))
+
+
+def _hear(settings: Settings, daemon: Daemon, clock: Clock) -> Listener | None:
+    """Serves the address for callbacks, apart from all others, where the settings have one."""
+    if settings.callbacks.base is None:
+        return None
+    inbox = Inbox(clock)
+    daemon.callbacks.source = inbox.take
+    return Listener(settings, make_receiver(inbox), ("callbacks", "listen"), BOUNDS)
 
 
 def _timer(daemon: Daemon) -> BackgroundScheduler:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from hub.kernel.errors import ConfigInvalid, problem
 from hub.kernel.settings import FILE, Settings, line_in_settings
@@ -61,32 +63,39 @@ def _paths(*each: Callable[[Request], Response]) -> list[tuple[str, Callable[[Re
     return list(zip(("/healthz", "/readyz", "/metrics"), each, strict=True))
 
 
-class Management:
-    """Serves the management address in a thread of its own."""
+Place = tuple[str, str]
+MANAGEMENT: Place = ("daemon", "management")
 
-    def __init__(self, settings: Settings, app: Starlette) -> None:
-        """Binds the address of the settings. Raises ConfigInvalid where it cannot be had."""
-        host, _, port = str(settings.daemon.management).rpartition(":")
+
+class Listener:
+    """Serves an address of the settings in a thread of its own."""
+
+    def __init__(
+        self, settings: Settings, app: ASGIApp, place: Place = MANAGEMENT, bounds: Mapping[str, Any] | None = None
+    ) -> None:
+        """Binds the address; `bounds` are further words to the server. Raises ConfigInvalid where it cannot be had."""
+        host, _, port = _address(settings, place).rpartition(":")
         host = host.strip("[]")
         try:
             self._socket = socket.create_server(
                 (host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
             )
         except OSError as error:
-            raise _taken(settings, error) from None
+            raise _taken(settings, place, error) from None
+        words: dict[str, Any] = {"http": "httptools", **(bounds or {})}
         config = uvicorn.Config(
             app,
-            http="httptools",
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,
+            **words,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="management", daemon=True
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name=place[1], daemon=True
         )
         self._thread.start()
 
@@ -101,9 +110,14 @@ class Management:
         self._socket.close()
 
 
-def _taken(settings: Settings, error: OSError) -> ConfigInvalid:
-    reason, place = error.strerror or type(error).__name__, settings.daemon.management
-    line = line_in_settings(settings, "daemon", "management")
-    en = f"`daemon.management` {place} cannot be served: {reason}; free it, name another, or set null"
-    zh = f"`daemon.management` {place} 无法监听：{reason}；请释放、改用其他地址，或设为 null"
+def _address(settings: Settings, place: Place) -> str:
+    section, key = place
+    return str(getattr(getattr(settings, section), key))
+
+
+def _taken(settings: Settings, place: Place, error: OSError) -> ConfigInvalid:
+    reason, address, key = error.strerror or type(error).__name__, _address(settings, place), ".".join(place)
+    line = line_in_settings(settings, *place)
+    en = f"`{key}` {address} cannot be served: {reason}; free it, name another, or set null"
+    zh = f"`{key}` {address} 无法监听：{reason}；请释放、改用其他地址，或设为 null"
     return ConfigInvalid([problem(settings.home / FILE, line, "HUB-CONF-001", en, zh)])

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from hub.operations.progress import Progress
 from hub.operations.standing import Allowed
 from hub.schedule.jobs import Done
+from hub.store.callbacks import ChannelRow
 from hub.store.schedules import Pause, Schedule
 from hub.sync.cycle import Standing
 
@@ -63,6 +64,8 @@ class Meters:
         self._window_used = gauge("allowance_used", "Units of a vendor's rolling window that are used", *window)
         self._window_left = gauge("allowance_left", "Units of it that are left", *window)
         self._window_kept = gauge("allowance_reserve", "Units of it that are kept for people", *window)
+        self._callbacks = counter("callbacks", "Calls that came in, by what became of them", "system", "outcome")
+        self._channels = gauge("channel_expires_timestamp_seconds", "When a channel ends unless renewed", "system")
         self._ticked = gauge("last_tick_timestamp_seconds", "When the daemon last looked round")
         self._counted: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -92,6 +95,18 @@ class Meters:
         for name, number in done.counts.items():
             if name.startswith("written:"):
                 self._written.labels(job.entity, name.partition(":")[2]).inc(number)
+
+    def callback(self, system: str, outcome: str, number: int) -> None:
+        """Counts calls that came in; the system is empty where nobody knows it."""
+        self._callbacks.labels(system, outcome).inc(number)
+
+    def channels(self, rows: Iterable[ChannelRow]) -> None:
+        """Shows until when systems tell of changes."""
+        with self._lock:
+            self._channels.clear()
+            for row in rows:
+                if row.expires_at is not None:
+                    self._channels.labels(row.system).set(row.expires_at)
 
     def standing(self, entity: str, found: Standing) -> None:
         """Shows where an entity stands."""

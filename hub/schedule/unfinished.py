@@ -7,6 +7,7 @@ from dataclasses import field as attribute
 
 from hub.kernel.errors import Busy
 from hub.operations.scheduling import SYNC
+from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.jobs import Done, Job
 from hub.schedule.turns import Candidate
@@ -38,3 +39,7 @@ class Unfinished:
         """Returns the job that goes on; systems that failed are tried again when a sync is due."""
         self.drop(chosen.entity)
         return Job(SYNC, chosen.entity, (), None, self.failed.get(chosen.entity, frozenset()))
+
+    def passing(self, view: View, chosen: Candidate) -> Job:
+        """Returns the job that passes what others were cut short of."""
+        return Job(SYNC, chosen.entity, (), None, boards.passing(view, chosen.entity))

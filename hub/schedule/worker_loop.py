@@ -11,7 +11,7 @@ from hub.kernel.settings import FILE, Settings, line_in_settings
 from hub.operations.installation import Installation
 from hub.schedule.dispatch import spreads
 from hub.schedule.loop import STUCK_EXIT, TICK, leave, listening, notifier
-from hub.schedule.management import Health, Management, make_app
+from hub.schedule.management import Health, Listener, make_app
 from hub.schedule.metrics import Meters
 from hub.schedule.watchdog import stacks
 from hub.schedule.workers import Workers
@@ -38,7 +38,7 @@ def run_worker(
         asked = ends.enter_context(listening())
         if management is not None:
             place = settings.model_copy(update={"daemon": bounds.model_copy(update={"management": management})})
-            served = Management(place, make_app(lambda: _health(workers, clock, settings), meters.page))
+            served = Listener(place, make_app(lambda: _health(workers, clock, settings), meters.page))
             ends.callback(served.close)
         workers.start()
         log.info("worker_started", at_once=at_once or bounds.workers or 1)

@@ -15,6 +15,7 @@ from hub.store.runs import GuardRow
 from hub.sync.backfill import note_writes, reopen
 from hub.sync.drift import watch
 from hub.sync.engine import RunContext
+from hub.sync.hints import look_at_hints
 from hub.sync.intake import take_in
 from hub.sync.pull import pull
 from hub.sync.push import push
@@ -84,6 +85,7 @@ def run_cycle(run: RunContext, *, write: bool = True) -> Report:
 
 
 def _go(run: RunContext, *, write: bool) -> None:
+    resting = frozenset(run.tally.blocked)
     watch(run)
     settle_older(run)
     if write:
@@ -95,6 +97,8 @@ def _go(run: RunContext, *, write: bool) -> None:
     # Who is who is judged over all systems, so nobody is matched or created before they are listed to their end.
     if unlisted(run) or run.cut_short():
         return
+    if run.hinted and run.rebuild is None:
+        look_at_hints(run, resting)
     shut = _guard_intake(run)
     take_in(run, shut)
     # What waits in the inbox may be who a create is owed for.

@@ -255,6 +255,8 @@ class RunContext:
     """Whether strangers without any likeness become golden records where they are read; a share leaves that."""
     left: list[tuple[str, str]] = attribute(default_factory=list)
     """(system, object) of the streams that are read on as shares."""
+    hinted: bool = False
+    """Whether systems may have hinted at records, which are then read again."""
 
     @property
     def ring(self) -> Keyring:

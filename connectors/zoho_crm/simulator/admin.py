@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from connectors.simulation.admin import AdminRefused, change_fields
@@ -19,19 +20,23 @@ from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.recycling import merge_into, restore
 from connectors.zoho_crm.simulator.schema import User
 from connectors.zoho_crm.simulator.seeding import grow
+from connectors.zoho_crm.simulator.watch import Watch
 from connectors.zoho_crm.simulator.writing import WriteCall, insert_row, recycle, update_row
 
 
 class ZohoAdmin:
     """Arranges the simulated org from outside the vendor's API."""
 
-    def __init__(self, org: Org, accounts: Accounts, faults: FaultPlan, ledger: Ledger, world: World) -> None:
+    def __init__(
+        self, org: Org, accounts: Accounts, faults: FaultPlan, ledger: Ledger, world: World, watch: Watch
+    ) -> None:
         self.clock: SimClock = org.clock
         self.faults = faults
         self.ledger = ledger
         self._org = org
         self._accounts = accounts
         self._world = world
+        self._watch = watch
         self._actions: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "edit": self._edit,
             "create": self._create,
@@ -52,6 +57,7 @@ class ZohoAdmin:
             "fill": self._fill,
             "convert": self._convert,
             "grow": self._grow,
+            "watch": self._channels,
         }
 
     @property
@@ -229,3 +235,10 @@ class ZohoAdmin:
         """Fills a module with copies of its records until it holds `to`."""
         store = self._store(request.get("object"))
         return {"made": grow(self._org, store.spec.api_name, int(request["to"]))}
+
+    def _channels(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Shows the channels and the callbacks that went out; `drop` ends a channel as the vendor may, unasked."""
+        if "drop" in request and self._watch.channels.pop(str(request["drop"]), None) is None:
+            raise AdminRefused("no such channel")
+        shown = [asdict(one) for one in self._watch.channels.values()]
+        return {"channels": shown, "sent": self._watch.sent}

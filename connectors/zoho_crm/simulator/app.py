@@ -49,9 +49,10 @@ from connectors.zoho_crm.simulator.schema import User
 from connectors.zoho_crm.simulator.seeding import seed_org
 from connectors.zoho_crm.simulator.seeding_activities import seed_activities
 from connectors.zoho_crm.simulator.settings import Settings
+from connectors.zoho_crm.simulator.watch import Watch
 
 VERSIONS = ("v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8")
-_RESERVED = {"settings", "users", "org", "coql"}
+_RESERVED = {"settings", "users", "org", "coql", "actions"}
 TOKEN_CALLS = {"authorization_code": "token code", "client_credentials": "token client"}
 """How the call ledger names sign-ins; a refresh is `token`."""
 
@@ -72,6 +73,12 @@ class Call:
         """Returns the query parameters."""
         return dict(self.request.query_params)
 
+    @property
+    def workflows(self) -> bool:
+        """Tells whether a write runs the org's automations: `trigger` and `wf_trigger` may take them away."""
+        trigger = self.body.get("trigger") if isinstance(self.body, dict) else None
+        return (not isinstance(trigger, list) or "workflow" in trigger) and self.params.get("wf_trigger") != "false"
+
     def reading(self) -> listing.ListCall:
         """Returns the request as a read."""
         since = listing.read_since(self.request.headers.get("if-modified-since"))
@@ -88,6 +95,7 @@ class Simulator:
         self.gate = Gate(org)
         self.page_tokens = listing.PageTokens()
         self.bulk_reads = BulkReads(org)
+        self.watch = Watch(org)
 
     async def token(self, request: Request) -> Response:
         """Answers the token endpoint; parameters stand in the body or in the query."""
@@ -124,7 +132,8 @@ class Simulator:
             with self.gate.call(is_heavy(request, parts, call.body)):
                 if self.org.settings.latency_ms:
                     await asyncio.sleep(self.org.settings.latency_ms / 1000)
-                response = self._counted(call, route)
+                with self.watch.during(call.workflows):
+                    response = self._counted(call, route)
         except Failure as failure:
             response = answer(failure.body(self.org.settings.error_style), failure.status)
         response.headers.update(self.gate.headers())
@@ -214,6 +223,7 @@ class Simulator:
         org, params, version = self.org, call.params, call.version
         notes_of(call.request).operation = " ".join(["/".join(call.parts[:3]), params.get("module", "")]).strip()
         area = ".".join(call.parts[:2]) if call.parts[0] == "settings" else call.parts[0]
+        area = "notifications" if area == "actions" else area
         require_scope(call.scopes, area, "GET" if area == "coql" else call.request.method)
         match (call.request.method, call.parts):
             case ("GET", ["settings", "modules"]):
@@ -240,6 +250,8 @@ class Simulator:
                 return metadata.organization(org)
             case ("POST", ["coql"]):
                 return self._coql(call)
+            case ("GET" | "POST" | "PUT" | "PATCH" | "DELETE", ["actions", "watch"]):
+                return self.watch.handle(call.request.method, params, call.body, call.user, version)
             case ("GET", ["settings", "recycle_bin"]):
                 return recycling.list_bin(org, whole_number(params, "page", 1), whole_number(params, "per_page", 200))
             case ("POST", ["settings", "recycle_bin", "actions", "restore"]):
@@ -387,7 +399,7 @@ def make_app(options: SimulatorOptions) -> ASGIApp:
     accounts = Accounts(org)
     simulator = Simulator(org, accounts, ledger)
     ledger.remarks = org.triggers
-    admin = ZohoAdmin(org, accounts, faults, ledger, world)
+    admin = ZohoAdmin(org, accounts, faults, ledger, world, simulator.watch)
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     routes = [
         *admin_routes(admin, admin.actions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -55,6 +55,7 @@ class ModuleStore:
         self.hidden_fields: set[str] = set()
         self.unused_fields: set[str] = set()  # not on the layout
         self.profiles: dict[str, dict[str, str]] = {}  # what a field lets a profile do, where not all it likes
+        self.told: Callable[[Row, str], None] = lambda row, operation: None
         self.by_id: list[int] = []
         self.by_modified: list[tuple[int, int]] = []
         self.by_created: list[tuple[int, int]] = []
@@ -114,6 +115,7 @@ class ModuleStore:
         insort(self.by_modified, (row.modified, row.number))
         insort(self.by_created, (row.created, row.number))
         self._index(row, row.fields)
+        self.told(row, "insert")
 
     def leave(self, row: Row) -> None:
         """Takes a record out of the live ones."""
@@ -122,6 +124,7 @@ class ModuleStore:
         _remove(self.by_modified, (row.modified, row.number))
         _remove(self.by_created, (row.created, row.number))
         self._unindex(row)
+        self.told(row, "delete")
 
     def change(self, row: Row, fields: dict[str, Any], modified: int) -> None:
         """Gives a live record its new fields and its new time."""
@@ -130,6 +133,7 @@ class ModuleStore:
         row.fields, row.modified = fields, modified
         insort(self.by_modified, (row.modified, row.number))
         self._index(row, fields)
+        self.told(row, "update")
 
     def holders(self, name: str, value: object) -> set[str]:
         """Returns the ids of live records that hold a value, or link to an id, in an indexed field.

@@ -8,7 +8,7 @@ from connectors.zoho_crm.editions import EDITIONS, SUB_CONCURRENCY
 
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
-    "ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL"
+    "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL"
 )
 
 
@@ -116,6 +116,15 @@ class Settings:
     standard_options: bool = True  # documented for v8 only; False refuses to change the vendor's own picklists
     option_updates: str = "add"  # unverified; "replace" drops the options that a call leaves out
     options_per_call: int = 0  # the published documents say 10; 0 = no limit
+    # Notification channels: order, repetition and retries are not documented; numbers are 0 for never.
+    watch_silenced_by_trigger: bool = False  # unverified whether a write with `trigger: []` tells nobody
+    watch_shows_token: bool = True  # unverified whether the details show the token
+    watch_outlives_user: bool = False  # unverified whether the channels of a deactivated user go on
+    watch_retries: int = 0  # further tries of a callback that was answered with 5xx, or not at all
+    watch_delay: float = 0.0  # seconds that a callback is under way
+    watch_loses_every: int = 0  # every so-manieth callback never arrives
+    watch_repeats_every: int = 0  # every so-manieth callback comes twice
+    watch_reverses: bool = False  # callbacks of half a second arrive in reverse
     error_style: str = "top"  # or "data": the published documents wrap request errors in data[]
     # How the administrator set the org up; read at start only.
     custom_fields: bool = True  # False: a new org, without the hub id

@@ -1,0 +1,75 @@
+"""Callbacks, an optional part of the contract: a system says that something changed, and no more than that is believed.
+
+CHANNEL   a subscription: what a system was asked to tell, where, and for how long it will.
+HINT      what is left of a callback: which records to read again. Nothing else of it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Is what a channel should be: the system calls `url` and says `token` there, both known to nobody else.
+
+    `channel_id` is ours: 14 digits, which every vendor takes.
+    """
+
+    channel_id: str
+    objects: tuple[str, ...]
+    token: str = field(repr=False)
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Is a channel as its system keeps it, for `life` more seconds.
+
+    `objects` are those that it tells of, perhaps fewer than asked for; `token` and `url` are None where not shown.
+    """
+
+    channel_id: str
+    objects: tuple[str, ...]
+    life: float
+    token: str | None = field(default=None, repr=False)
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Names records that may have changed; `sent_at` is epoch seconds by the system's clock, None where unsaid."""
+
+    object: str
+    native_ids: tuple[str, ...]
+    sent_at: float | None = None
+
+
+@runtime_checkable
+class Notify(Protocol):
+    """Is an optional part of the contract: channels by which a system tells of changes."""
+
+    def open_channel(self, wanted: Subscription) -> Channel:
+        """Opens a channel; what was granted counts, not what was asked for."""
+
+    def renew_channel(self, wanted: Subscription) -> Channel | None:
+        """Replaces everything of a channel and extends its life; None where the system knows no such channel."""
+
+    def look_at_channel(self, channel_id: str) -> Channel | None:
+        """Returns a channel as it stands, None where it is gone or has expired."""
+
+    def close_channel(self, channel_id: str) -> None:
+        """Ends a channel; one that is gone already is no error."""
+
+
+@runtime_checkable
+class Receive(Protocol):
+    """Is an optional part of the contract: makes a hint out of a callback."""
+
+    def receive(self, body: bytes, channel_id: str, tokens: Sequence[str]) -> Hint | None:
+        """Returns what a callback hints at, None for one that does not prove to be of this channel.
+
+        Calls nobody, compares in constant time, and takes no value out of the body but ids.
+        """

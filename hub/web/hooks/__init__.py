@@ -1,0 +1,1 @@
+"""Callbacks of systems, at an address of their own: they may hint, and nothing else."""
