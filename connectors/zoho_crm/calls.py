@@ -19,6 +19,8 @@ _LONGEST_WAIT = 60.0
 class Api:
     """Calls the API of one connection; threads may share it."""
 
+    root = API
+
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self.settings, self.context = settings, context
         self.tokens = Tokens(settings, context)
@@ -70,7 +72,7 @@ class Api:
             with self._place():
                 response = self.context.http.send(
                     method,
-                    f"{self.settings.api_origin}{API}{path}",
+                    f"{self.settings.api_origin}{self.root}{path}",
                     operation=operation,
                     read=read,
                     headers=signed,

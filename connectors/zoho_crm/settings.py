@@ -50,11 +50,13 @@ class ZohoSettings(BaseModel):
     """Holds the settings of one connection; times in seconds, secrets stay with the context.
 
     Credentials are asked for as `client_id`, `client_secret` and, for the refresh grant, `refresh_token`.
+    `backend` chooses our own client of API v8 or Zoho's Python SDK, which speaks v2 (ADR 0002).
     `rate` (calls a second, None for no limit) and `workers` (calls at once) stay below what the organisation bought.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    backend: Literal["rest", "zcrmsdk"] = "rest"
     data_center: Literal["us", "eu", "in", "cn", "au", "jp", "ca", "sa"] = "cn"
     environment: Literal["production", "sandbox", "developer"] = "production"
     accounts_url: str | None = None
@@ -147,6 +149,11 @@ def read_settings(raw: Mapping[str, Any], system: str) -> ZohoSettings:
 
 
 def _missing(settings: ZohoSettings) -> list[tuple[str, str]]:
+    wrong = []
     if settings.grant == "client_credentials" and not settings.org_id:
-        return [("org_id", "is required for grant: client_credentials (GET /org shows it as zgid)")]
-    return []
+        wrong.append(("org_id", "is required for grant: client_credentials (GET /org shows it as zgid)"))
+    if settings.backend == "zcrmsdk":
+        only_rest = {"grant": "client_credentials", "conditional_updates": "single_row_if_unmodified_since"}
+        held = [(name, value) for name, value in only_rest.items() if getattr(settings, name) == value]
+        wrong += [(name, f"{value} needs backend: rest, zcrmsdk cannot do it") for name, value in held]
+    return wrong

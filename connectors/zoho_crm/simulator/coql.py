@@ -16,6 +16,7 @@ from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 _TOKEN = re.compile(r"\s*(?:('(?:[^'\\]|\\.)*')|(-?\d+(?:\.\d+)?(?![\w-]))|([A-Za-z_$][\w.$]*)|(!=|>=|<=|[=<>(),]))")
 _KEYWORDS = {"select", "from", "where", "and", "or", "not", "in", "like", "between", "is", "null", "order", "by",
              "limit", "offset", "asc", "desc", "true", "false"}  # fmt: skip
+_OLD = ("v2", "v2.1", "v3")
 MAX_IN = 50
 MAX_COLUMNS = 50
 MAX_CRITERIA = 25
@@ -218,12 +219,15 @@ def _split(text: str) -> list[str]:
     return tokens
 
 
-def run_query(org: Org, body: Any) -> tuple[Response, int, int]:
+def run_query(org: Org, body: Any, version: str) -> tuple[Response, int, int]:
     """Answers POST /coql; returns the answer, its number of rows and the credits it costs."""
     text = body.get("select_query") if isinstance(body, dict) else None
     if not isinstance(text, str):
         raise Failure(400, "MANDATORY_NOT_FOUND", "required field not found", {"api_name": "select_query"})
-    query = _Parser(text).query(org.settings.coql_rows, org.settings.coql_window)
+    kept = org.settings
+    old = version in _OLD
+    walls = (kept.coql_rows_old, kept.coql_window_old) if old else (kept.coql_rows, kept.coql_window)
+    query = _Parser(text).query(*walls)
     store = org.modules.get(query.module)
     if store is None:
         raise Failure(400, "INVALID_QUERY", "invalid query formed", {"reason": "invalid module name given"})

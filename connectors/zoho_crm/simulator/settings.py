@@ -50,6 +50,8 @@ class Settings:
     permanent_days: int = 120
     coql_rows: int = 2_000
     coql_window: int = 100_000
+    coql_rows_old: int = 200  # of v2, v2.1 and v3 (Zoho COQL-Limitations)
+    coql_window_old: int = 10_000
     # Writing
     all_failed_status: int = 400  # older versions answered 202
     upsert_inserted_status: int = 200  # 201 has been seen when every row was inserted
