@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from test_zoho_crm import SUBJECTS, WAYS, ZohoWorld
@@ -14,21 +13,20 @@ from connectors.simulation.server import start_simulator
 from connectors.zoho_crm.backends import open_connector
 
 # As for the other backend, without what only API v8 has.
-CHOICES = ({"visibility_lag": 3.0}, {"visibility_lag": 0.0, "listing": "coql", "rich_text_fields": ["Description", "Solution"]})
+RICH = ["Description", "Solution"]
+CHOICES = ({"visibility_lag": 3.0}, {"visibility_lag": 0.0, "listing": "coql", "rich_text_fields": RICH})
+CASES = [(0, subject) for subject in SUBJECTS] + [(1, subject) for subject in ("Contacts", "Calls", "Cases")]
 
 
 class TestZohoCrmThroughSdk(ConnectorSuite):
-    @pytest.fixture(scope="class", params=(0, 1), ids=["documented", "otherwise"])
+    @pytest.fixture(
+        scope="class", params=CASES, ids=[f"{('documented', 'otherwise')[way]}-{name}" for way, name in CASES]
+    )
     @classmethod
-    def way(cls, request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
-        return WAYS[request.param][0], CHOICES[request.param]
-
-    @pytest.fixture(scope="class", params=SUBJECTS)
-    @classmethod
-    def world(cls, request: pytest.FixtureRequest, way: tuple[dict[str, Any], dict[str, Any]]) -> Iterator[ZohoWorld]:
-        switches, choices = way
-        with start_simulator("zoho_crm", limits="fast", settings=switches) as running:
-            world = ZohoWorld(running, request.param, overlap=10.0, objects=[request.param], **choices)
+    def world(cls, request: pytest.FixtureRequest) -> Iterator[ZohoWorld]:
+        way, subject = request.param
+        with start_simulator("zoho_crm", limits="fast", settings=WAYS[way][0]) as running:
+            world = ZohoWorld(running, subject, overlap=10.0, objects=[subject], **CHOICES[way])
             yield world
             world.client.close()
 
