@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from connectors.base import ConnectorContext
 from connectors.errors import ConnectorError
 from connectors.zoho_crm.auth import Token, Tokens
+from connectors.zoho_crm.sdk import on_worker
 from connectors.zoho_crm.settings import ZohoSettings
 
 
@@ -26,6 +28,13 @@ class SdkTokens(Tokens):
     def held(self) -> str | None:
         """Returns the token that calls are signed with, as long as there is one."""
         return self._held.value if self._held else None
+
+    def current(self, rejected: str | None = None) -> Token:
+        """Returns a usable token; a new one is asked for on the SDK's thread.
+
+        A call there whose token was refused asks too: were the lock taken elsewhere, each would wait for the other.
+        """
+        return self._usable(self._held, rejected) or on_worker(partial(super().current, rejected))
 
     def _request(self) -> Token:
         self._check_pause()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -370,6 +371,21 @@ def test_eight_threads_with_an_expired_token_sign_in_once(org: Any) -> None:
     assert [len(page) for page in pages] == [1] * 8
     for each in connections:
         each.close()
+
+
+def test_a_sign_in_and_a_refused_call_do_not_wait_for_each_other(org: Any, zoho: ZohoSdkConnector) -> None:
+    org.create()
+    read(zoho)
+    other = through_sdk(org.url, org.context)
+    org.fault("GET", "/Contacts$", "slow", ms=600)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(read, zoho)
+        time.sleep(0.2)
+        org.admin.post("tokens", {"expire": True})
+        org.context.clock.offset += 3600
+        assert len(pool.submit(read, other).result(30)) == len(slow.result(30)) == 1
+    assert signed_in(org.context) == 2
+    other.close()
 
 
 def test_a_token_that_comes_due_is_renewed_ahead_by_our_clock(org: Any, zoho: ZohoSdkConnector) -> None:
