@@ -71,9 +71,6 @@ class Tokens:
 
     def _request(self) -> Token:
         self._check_pause()
-        return self._keep(self._token_of(self._ask(self._form())))
-
-    def _form(self) -> dict[str, str]:
         form = {
             "grant_type": self._settings.grant,
             "client_id": self._context.secret("client_id"),
@@ -83,9 +80,7 @@ class Tokens:
             form["refresh_token"] = self._context.secret("refresh_token")
         else:
             form |= {"scope": ",".join(self._settings.scopes), "soid": f"ZohoCRM.{self._settings.org_id}"}
-        return form
-
-    def _keep(self, token: Token) -> Token:
+        token = self._token_of(self._ask(form))
         kept = {"value": token.value, "renew_at": token.renew_at, "expires_at": token.expires_at}
         self._context.tokens.put(TOKEN, json.dumps(kept | {"scopes": token.scopes}).encode())
         return token

@@ -10,6 +10,7 @@ from connectors.base import ConnectorContext
 from connectors.errors import Unsupported
 from connectors.zoho_crm.answers import ABSENT, Answer, refusal
 from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.sdk import on_worker
 from connectors.zoho_crm.sdk_session import Rejected, Row, Session
 from connectors.zoho_crm.sdk_tokens import SdkTokens
 from connectors.zoho_crm.sdk_transport import Line, Purpose
@@ -22,14 +23,19 @@ SIGN_IN_PATH = "/oauth/v2/token"
 _SINCE = "If-Modified-Since"
 
 
+def within_sdk(settings: ZohoSettings) -> ZohoSettings:
+    """Returns settings with what API v2 and the SDK cannot do taken out."""
+    rows = min(settings.coql_page_size, COQL_ROWS)
+    return settings.model_copy(update={"coql_page_size": rows, "conditional_updates": "batch_read_before_write"})
+
+
 class SdkApi(Api):
     """Calls the API through the SDK; what the SDK sends goes out by `Api.call`, as every other call does."""
 
     root = "/crm/v2"
 
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
-        rows = min(settings.coql_page_size, COQL_ROWS)
-        super().__init__(settings.model_copy(update={"coql_page_size": rows}), context)
+        super().__init__(within_sdk(settings), context)
         sign_in_url = f"{settings.accounts_origin}{SIGN_IN_PATH}"
         tokens = SdkTokens(settings, context, lambda form: self._session.sign_in(form))
         line = Line(f"{settings.api_origin}{self.root}", sign_in_url, partial(Api.call, self), tokens.exchange)
@@ -54,14 +60,18 @@ class SdkApi(Api):
         cost: int = 1,
     ) -> Answer:
         """Makes one call through the SDK. Raises what `Api.call` does, and Unsupported for what the SDK cannot do."""
-        # Signed in beforehand, and not under the SDK's own lock: another process may be signing in.
-        self.tokens.current()
         purpose, wanted = Purpose(operation, read, cost), dict(params or {})
         parts = path.strip("/").split("/")
-        try:
+
+        def turn() -> Answer:
+            # Signed in beforehand: under the SDK's own lock nobody else could.
+            self.tokens.current()
             if read:
                 return self._read(purpose, parts, wanted, (headers or {}).get(_SINCE), body)
             return self._write(purpose, method, parts, wanted, body)
+
+        try:
+            return on_worker(turn)
         except Rejected:
             pass
         raise self._cannot(method, path)

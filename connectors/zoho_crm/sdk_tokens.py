@@ -21,33 +21,33 @@ class SdkTokens(Tokens):
     ) -> None:
         super().__init__(settings, context)
         self._ask_sdk = ask_sdk
-        self._given: Token | None = None
-        self._kept: Token | None = None
+        self._answer: Mapping[str, Any] | None = None
         self._failure: ConnectorError | None = None
+        self._saved: str | None = None
 
     def held(self) -> str | None:
         """Returns the token that calls are signed with, as long as there is one."""
         return self._held.value if self._held else None
 
     def current(self, rejected: str | None = None) -> Token:
-        """Returns a usable token; a new one is asked for on the SDK's thread.
+        """Returns a usable token, asked for on the SDK's thread and nowhere else.
 
         A call there whose token was refused asks too: were the lock taken elsewhere, each would wait for the other.
         """
-        return self._usable(self._held, rejected) or on_worker(partial(super().current, rejected))
+        return on_worker(partial(super().current, rejected))
 
-    def _request(self) -> Token:
-        self._check_pause()
-        self._given = self._kept = self._failure = None
-        self._ask_sdk(self._form())
+    def _ask(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+        """Has the SDK ask, and returns the answer that it was given."""
+        self._answer = self._failure = self._saved = None
+        self._ask_sdk(form)
         return self._outcome()
 
-    def _outcome(self) -> Token:
+    def _outcome(self) -> Mapping[str, Any]:
         if self._failure is not None:
             raise self._failure
-        if self._kept is None:
+        if self._answer is None or self._answer.get("access_token") != self._saved:
             raise self._violation()
-        return self._kept
+        return self._answer
 
     def exchange(self, form: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Sends the SDK's sign-in and returns as much of the answer as it needs, None where it was refused.
@@ -55,13 +55,13 @@ class SdkTokens(Tokens):
         The address that Zoho names for the API is checked against the data centre and never handed on.
         """
         try:
-            self._given = self._token_of(self._ask(form))
+            self._answer = super()._ask(form)
+            token = self._token_of(self._answer)
         except ConnectorError as refused:
             self._failure = refused
             return None
-        return {"access_token": self._given.value, "expires_in": 3600}
+        return {"access_token": token.value, "expires_in": 3600}
 
     def keep(self, value: str) -> None:
-        """Seals the token that the SDK saves, if it is the one that was just given to it."""
-        if self._given is not None and self._given.value == value:
-            self._kept = self._keep(self._given)
+        """Takes the token that the SDK saves; it is sealed where it is the one of the answer."""
+        self._saved = value
