@@ -13,7 +13,7 @@ from connectors.errors import SettingsInvalid
 GROUP = "crmhub.connectors"
 SHIPPED: Mapping[str, str] = {
     "memory": "connectors.memory:MemoryConnector",
-    "zoho_crm": "connectors.zoho_crm.connector:ZohoCrmConnector",
+    "zoho_crm": "connectors.zoho_crm.backends:open_connector",
     "fxiaoke": "connectors.fxiaoke.connector:FxiaokeConnector",
 }
 

@@ -45,6 +45,8 @@ class _Request:
 class Api:
     """Calls the API of one connection; threads may share it."""
 
+    root = API
+
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self.settings, self.context = settings, context
         self.tokens = Tokens(settings, context)
@@ -79,7 +81,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         cost: int = 1,
-        base: str = API,
+        base: str | None = None,
         file: FileCaps | None = None,
     ) -> Answer:
         """Sends one request of `cost` credits and returns its answer, refusals of the request itself included.
@@ -87,7 +89,7 @@ class Api:
         A write is sent again only after an answer that proves it was not looked at (401, 429). Raises WriteUnclear.
         With `file` an accepted answer is a file, whose bytes become the content. Raises TooLarge.
         """
-        request = _Request(method, path, operation, read, params, headers, body, cost, base, file)
+        request = _Request(method, path, operation, read, params, headers, body, cost, base or self.root, file)
         waited = 0.0
         while True:
             answer, after = self._signed(request)

@@ -59,6 +59,7 @@ class ZohoSettings(BaseModel):
     """Holds the settings of one connection; times in seconds, secrets stay with the context.
 
     Credentials are asked for as `client_id`, `client_secret` and, for the refresh grant, `refresh_token`.
+    `backend` chooses our own client of API v8 or Zoho's Python SDK, which speaks v2 (ADR 0002).
     `rate` (calls a second, None for no limit) and `workers` (calls at once) stay below what the organisation bought.
     `edition` and `users` say how many API credits a day the organisation has, unless `daily_credits` does; the last
     `credit_reserve` of them (a tenth where it is None) are kept for people. A call that Zoho refuses because too many
@@ -67,6 +68,7 @@ class ZohoSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    backend: Literal["rest", "zcrmsdk"] = "rest"
     data_center: Literal["us", "eu", "in", "cn", "au", "jp", "ca", "sa", "uk"] = "cn"
     environment: Literal["production", "sandbox", "developer"] = "production"
     accounts_url: str | None = None
@@ -212,4 +214,8 @@ def _missing(settings: ZohoSettings) -> list[tuple[str, str]]:
         wrong.append(("credit_reserve", "leaves nothing of the day's credits; keep less for people"))
     if settings.workers > EDITIONS[settings.edition].at_once:
         wrong.append(("workers", "is more than the edition admits at once; correct edition or workers"))
+    if settings.backend == "zcrmsdk":
+        only_rest = {"grant": "client_credentials", "conditional_updates": "single_row_if_unmodified_since"}
+        held = [(name, value) for name, value in only_rest.items() if getattr(settings, name) == value]
+        wrong += [(name, f"{value} needs backend: rest, zcrmsdk cannot do it") for name, value in held]
     return wrong

@@ -263,7 +263,7 @@ class Simulator:
         raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
 
     def _coql(self, call: Call) -> Response:
-        response, rows, credits_needed = coql.run_query(self.org, call.body)
+        response, rows, credits_needed = coql.run_query(self.org, call.body, call.version)
         self.gate.spend(credits_needed - 1)
         notes_of(call.request).rows = rows
         return response

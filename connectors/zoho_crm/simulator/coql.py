@@ -16,17 +16,22 @@ from connectors.zoho_crm.simulator.coql_parser import Both, Condition, Query, re
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.values import SINGLE_READ
 
+_OLD = ("v2", "v2.1", "v3")
+
 Test = Callable[[Any], bool]
 _HIGHEST = 10**20
 """Lies above every id."""
 
 
-def run_query(org: Org, body: Any) -> tuple[Response, int, int]:
+def run_query(org: Org, body: Any, version: str) -> tuple[Response, int, int]:
     """Answers POST /coql; returns the answer, its number of rows and the credits it costs."""
     text = body.get("select_query") if isinstance(body, dict) else None
     if not isinstance(text, str):
         raise Failure(400, "MANDATORY_NOT_FOUND", "required field not found", {"api_name": "select_query"})
-    query = read_query(text, org.settings.coql_rows, org.settings.coql_window)
+    kept = org.settings
+    old = version in _OLD
+    walls = (kept.coql_rows_old, kept.coql_window_old) if old else (kept.coql_rows, kept.coql_window)
+    query = read_query(text, *walls)
     store = org.modules.get(query.module)
     if store is None:
         raise Failure(400, "INVALID_QUERY", "invalid query formed", {"reason": "invalid module name given"})

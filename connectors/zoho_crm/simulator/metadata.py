@@ -255,7 +255,7 @@ def _field(org: Org, spec: FieldSpec, version: str, store: ModuleStore) -> dict[
         "operation_type": dict.fromkeys(("web_update", "api_create", "web_create", "api_update"), writable),
         "visible": True,
         "custom_field": spec.custom,
-        "unique": {"case_sensitive": False} if spec.unique else {},
+        "unique": _unique(spec, version),
         "pick_list_values": _pick_list(spec),
         "lookup": _lookup(org, spec, version),
         "external": {"show": True, "type": "org"} if spec.api_name == org.settings.external_field else None,
@@ -297,6 +297,13 @@ def _rest(spec: FieldSpec, store: ModuleStore) -> dict[str, Any]:
         "multiselectlookup": {},
         "auto_number": {},
     }
+
+
+def _unique(spec: FieldSpec, version: str) -> dict[str, Any]:
+    """Returns how a field is unique; v2 wrote the key in one word (zcrmsdk, fields.Unique)."""
+    if not spec.unique:
+        return {}
+    return {"casesensitive": "false"} if version in _OLD else {"case_sensitive": False}
 
 
 def _pick_list(spec: FieldSpec) -> list[dict[str, Any]]:

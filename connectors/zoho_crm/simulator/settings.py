@@ -72,6 +72,8 @@ class Settings:
     permanent_days: int = 120
     coql_rows: int = 2_000
     coql_window: int = 100_000
+    coql_rows_old: int = 200  # of v2, v2.1 and v3 (Zoho COQL-Limitations)
+    coql_window_old: int = 10_000
     # Bulk Read (Zoho bulk-read limitations); the numbers of columns and credits are not documented.
     bulk_seconds: float = 30.0  # until a job is done
     bulk_rows: int = 200_000
