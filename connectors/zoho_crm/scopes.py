@@ -83,6 +83,6 @@ def lost(scope: str) -> tuple[str, str]:
     area, _, operation = scope.rpartition(".")
     if area.lower().startswith(_MODULES):
         name = area[len(_MODULES) :]
-        en, zh = _LOST_IN_MODULE.get(operation.upper(), ("{} is not synchronised", "无法同步 {}"))
+        en, zh = _LOST_IN_MODULE.get(operation.upper(), ("{} is not read or written in full", "无法完整读写 {}"))
         return en.format(name), zh.format(name)
     return _LOST.get(area.lower(), ("what needs it fails", "相关功能不可用"))
