@@ -86,7 +86,11 @@ class Tokens:
         if abs(now - self._looked_at) < LOOK_AGAIN:
             return True
         self._looked_at = now
-        return token.bound_to == read_credentials(self._settings, self._context).bound_to
+        try:
+            return token.bound_to == read_credentials(self._settings, self._context).bound_to
+        except SettingsInvalid:
+            # A secret that cannot be read just now says nothing against a token that is good for a while.
+            return True
 
     def _kept(self) -> Token | None:
         sealed = self._context.tokens.get(TOKEN)

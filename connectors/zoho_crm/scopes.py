@@ -11,7 +11,7 @@ from collections.abc import Collection
 _OPERATIONS = ("READ", "CREATE", "UPDATE", "DELETE")
 _WRITES = {"CREATE", "UPDATE"}
 _MODULES = "zohocrm.modules."
-# Lower-case area -> what is lost without it.
+# Lower-case area, or scope where its operations differ -> what is lost without it.
 _LOST = {
     "zohocrm.org": (
         "nobody sees which organisation the hub is connected to",
@@ -29,6 +29,10 @@ _LOST = {
         "fields are not described, so that `mapping check --describe` and drift checks fail",
         "无法获取字段描述，`mapping check --describe` 与结构变动检查不可用",
     ),
+    "zohocrm.settings.fields.create": (
+        "the custom fields are not made by the hub; an administrator makes them by hand",
+        "crmhub 无法自动建立自定义字段，须由管理员手工建立",
+    ),
     "zohocrm.settings.layouts": (
         "fields that a layout makes mandatory are found only when Zoho refuses a record",
         "布局要求的必填字段只能在写入被拒时发现",
@@ -44,6 +48,10 @@ _LOST = {
     "zohocrm.bulk": (
         "first loads read page by page",
         "初始加载只能逐页读取",
+    ),
+    "zohofiles.files": (
+        "files for bulk writes are not uploaded",
+        "无法上传批量写入所需的文件",
     ),
     "zohosearch.securesearch": (
         "nobody knows how many records a first load has before it",
@@ -83,6 +91,7 @@ def lost(scope: str) -> tuple[str, str]:
     area, _, operation = scope.rpartition(".")
     if area.lower().startswith(_MODULES):
         name = area[len(_MODULES) :]
-        en, zh = _LOST_IN_MODULE.get(operation.upper(), ("{} is not synchronised", "无法同步 {}"))
+        en, zh = _LOST_IN_MODULE.get(operation.upper(), ("{} is not read or written in full", "无法完整读写 {}"))
         return en.format(name), zh.format(name)
-    return _LOST.get(area.lower(), ("what needs it fails", "相关功能不可用"))
+    other = ("what needs it fails", "相关功能不可用")
+    return _LOST.get(scope.lower()) or _LOST.get(area.lower(), other)

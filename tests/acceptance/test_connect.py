@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from connectors.zoho_crm.auth import LOOK_AGAIN
+from connectors.zoho_crm.simulator.settings import ALL_SCOPES
 from hub.app import open_installation
 from hub.store.vault import SealedTokens
 from tests.acceptance.cli_lab import Lab, make_lab, one_message
@@ -24,7 +25,7 @@ from tests.scenarios.daemon_process import Process, free_port
 
 CALLBACK = "https://hub.example/oauth/callback"
 STORED = "refresh_token: stored"
-SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ"
+WITHOUT_COQL = ALL_SCOPES.replace("ZohoCRM.coql.READ,", "")
 RUNNING = """
 schedule: {{sync: every 10s, reconcile: never}}
 daemon: {{management: "127.0.0.1:{port}", stop_within_seconds: 20}}
@@ -54,7 +55,7 @@ def lab(shared: Lab) -> Lab:
     return shared
 
 
-def make_code(lab: Lab, scopes: str = SCOPES) -> str:
+def make_code(lab: Lab, scopes: str = ALL_SCOPES) -> str:
     return str(lab.zoho.admin.post("tokens", {"grant": {"scopes": scopes}})["grant"])
 
 
@@ -185,7 +186,7 @@ def test_an_answer_that_names_a_strange_host_is_refused_before_anything_is_sent(
 
 
 def test_scopes_that_are_missing_are_told_and_what_was_granted_is_kept(lab: Lab) -> None:
-    ran = lab.here("connect", "zoho", stdin=make_code(lab, SCOPES.removesuffix(",ZohoCRM.coql.READ")))
+    ran = lab.here("connect", "zoho", stdin=make_code(lab, WITHOUT_COQL))
     assert ran.code == 7, ran
     assert "ZohoCRM.coql.READ: was not granted; without it" in ran.out
     assert "kept sealed" in ran.out

@@ -18,6 +18,14 @@ FULL = [
     "ZohoCRM.org.READ",
     "ZohoCRM.coql.READ",
 ]
+FURTHER = [
+    "ZohoCRM.settings.fields.CREATE",
+    "ZohoCRM.settings.layouts.READ",
+    "ZohoCRM.bulk.READ",
+    "ZohoCRM.notifications.ALL",
+    "ZohoFiles.files.ALL",
+    "ZohoSearch.securesearch.READ",
+]
 
 
 @pytest.mark.parametrize(
@@ -50,11 +58,12 @@ def test_scopes_come_separated_in_either_way() -> None:
     assert split(None) == split("") == split(7) == ()
 
 
-@pytest.mark.parametrize("scope", [*SCOPES, *FULL])
+@pytest.mark.parametrize("scope", [*SCOPES, *FULL, *FURTHER])
 def test_every_scope_that_is_asked_for_says_what_is_lost_without_it(scope: str) -> None:
     en, zh = lost(scope)
     assert en != lost("ZohoCRM.unheard.READ")[0]
     assert zh != en
+    assert len({lost(each) for each in FURTHER}) == len(FURTHER)
 
 
 @pytest.mark.parametrize("left_out", FULL)

@@ -247,6 +247,19 @@ def test_a_running_connector_notices_other_credentials_within_seconds(org: Any) 
     assert asked(org) == 2
 
 
+def test_a_secret_that_is_away_for_a_while_does_not_stop_a_good_token(org: Any) -> None:
+    tokens = org.zoho._reader.api.tokens
+    first = tokens.current()
+    away = org.context._secrets.pop("client_secret")
+    org.context.clock.offset += 16
+    assert tokens.current() is first
+    with pytest.raises(SettingsInvalid):
+        org.connect()._reader.api.tokens.current()
+    org.context._secrets["client_secret"] = away
+    org.context.clock.offset += 3600
+    assert tokens.current() is not first
+
+
 def test_a_token_of_one_host_is_never_sent_to_another(org: Any) -> None:
     """The same store, moved to another data centre: here another address stands for it."""
     org.zoho._reader.api.tokens.current()
