@@ -45,7 +45,7 @@ CLAUSES: Mapping[str, str] = {
     "ID-03": "find by hub id sees a create at once where strong_read_by_key is declared",
     "ID-04": "find for several values returns each one's record and nothing for an unknown value",
     "ID-05": "find by hub id is Unsupported where there is no external key field",
-    "ID-06": "where upsert is declared, a create that may exist already makes no second record and names the first",
+    "ID-06": "a create that may exist already makes no twin where the key is unique; with upsert it names the first",
     # deletes
     "DEL-01": "the delete feed shows a deleted record, and is Unsupported where it is not declared",
     "DEL-02": "the change stream flags a delete where FLAG is declared and shows none elsewhere",

@@ -82,8 +82,8 @@ def refuses_without_key(kit: Kit) -> None:
 @clause("ID-06")
 def repeats_creates(kit: Kit) -> None:
     _keyed(kit)
-    if not kit.can.upsert:
-        raise NotOffered("upsert is not declared; ID-02 asserts what a second create does")
+    if not kit.can.upsert and not kit.can.external_key_unique:
+        raise NotOffered("nothing keeps a second create from making a twin; ID-02 asserts that it is told")
     hub_id = kit.new_hub_id()
     first = kit.created(hub_id=hub_id)
     kit.settle()
@@ -91,7 +91,8 @@ def repeats_creates(kit: Kit) -> None:
     kit.settle()
     demand(isinstance(again, Written | Refused), f"a repeated create ended in {type(again).__name__}")
     named = again.native_id if isinstance(again, Written) else again.existing_id if isinstance(again, Refused) else None
-    demand(named == first.native_id, "a repeated create does not name the record that holds the hub id")
+    known = (first.native_id,) if kit.can.upsert else (first.native_id, None)
+    demand(named in known, "a repeated create does not name the record that holds the hub id")
     demand({each.native_id for each in kit.find(hub_id)} == {first.native_id}, "a repeated create made a twin")
     fresh = kit.new_hub_id()
     made = kit.write(replace(kit.create_request(hub_id=fresh), may_exist=True))

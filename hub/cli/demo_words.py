@@ -65,8 +65,8 @@ WORDS = {
     "apart": Text("apart", "另计"),
     "minimum_means": Text(
         "poll: a page per 200 / 100 changed rows, at least one · batches of 100 rows / 1 row · one version read "
-        "before a change · apart: deleted feed, description, count",
-        "轮询：每 200 / 100 行变动一页，至少一页 · 每批 100 行 / 1 行 · 更新前读一次版本 · "
+        "before a change, none before one or two in Zoho · apart: deleted feed, description, count",
+        "轮询：每 200 / 100 行变动一页，至少一页 · 每批 100 行 / 1 行 · 更新前读一次版本（Zoho 仅一两行时不读） · "
         "另计：删除清单、字段描述、计数",
     ),
     "idle": Text(

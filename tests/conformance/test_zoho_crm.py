@@ -44,7 +44,10 @@ SIGN_IN_REFUSED = {
 # How the vendor may behave where its documents leave it open, and how the connector is then set.
 Way = tuple[dict[str, Any], dict[str, Any]]
 WAYS: tuple[Way, ...] = (
-    ({"list_lag": 3.0}, {"visibility_lag": 3.0, "conditional_updates": "batch_read_before_write"}),
+    (
+        {"list_lag": 3.0},
+        {"visibility_lag": 3.0, "conditional_updates": "batch_read_before_write", "upsert_activities": True},
+    ),
     (
         {
             "error_style": "data",
