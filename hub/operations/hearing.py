@@ -12,14 +12,13 @@ from connectors.channels import Hint, Receive
 from hub.operations.installation import Installation
 from hub.store import callbacks
 from hub.store.callbacks import ChannelRow
+from hub.sync.hints import ECHO
 
 RECEIVED, LATE, FORGED = "received", "late", "forged"
 LATE_AFTER = 900.0
 """Seconds between the sending of a callback, by its system's clock, and its coming from which on it counts as late."""
 MOST_HINTS = 20_000
 """Hints that may wait at once; what changes beyond that is left to the poll."""
-ECHO = 60.0
-"""Seconds after our own write within which a hint at the record is taken for the answer to it."""
 
 
 @dataclass(frozen=True, slots=True)

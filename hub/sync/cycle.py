@@ -15,7 +15,7 @@ from hub.store.runs import GuardRow
 from hub.sync.backfill import note_writes, reopen
 from hub.sync.drift import watch
 from hub.sync.engine import RunContext
-from hub.sync.hints import look_at_hints
+from hub.sync.hints import forget_echoes, look_at_hints
 from hub.sync.intake import take_in
 from hub.sync.pull import pull
 from hub.sync.push import push
@@ -91,6 +91,8 @@ def _go(run: RunContext, *, write: bool) -> None:
     if write:
         recover(run)
     reopen(run)
+    if run.hinted:
+        forget_echoes(run)
     pull(run)
     if run.left:
         pull_rest(run, run.left)

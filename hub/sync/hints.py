@@ -8,8 +8,20 @@ from hub.sync.engine import Link, RunContext
 from hub.sync.push import learn_versions
 
 CHUNK = 100
+ECHO = 60.0
+"""Seconds after our own write within which a hint at the record is taken for the answer to it."""
 CROWD = 1000
 """Hints at one object that are read one by one; a crowd of them is what the poll is for, which has just been made."""
+
+
+def forget_echoes(run: RunContext) -> None:
+    """Forgets the hints that our own writes caused, before a page shows the records and nobody can tell any more."""
+    with run.store.read() as conn:
+        hinted = callbacks.waiting(conn)
+    for system, link in run.links.items():
+        if any((system, object_) in hinted for object_ in link.objects):
+            with run.store.begin(run.held) as work:
+                run.tally.add("echoed_hints", callbacks.drop_echoes(work, system, link.objects, ECHO))
 
 
 def look_at_hints(run: RunContext, resting: frozenset[str]) -> None:

@@ -28,7 +28,7 @@ SECONDS = 10.0
 """How long a body may take."""
 BOUNDS: Mapping[str, object] = {"http": "h11", "limit_concurrency": 200, "timeout_keep_alive": 30, "log_level": "error"}
 """h11 bounds the head of a request; the server's own warnings are for whoever sends nonsense to read."""
-ACCEPTED, NOT_HERE, TOO_SLOW, TOO_LARGE, TOO_MANY = 204, 404, 408, 413, 503
+ACCEPTED, NOT_HERE, TOO_SLOW, TOO_LARGE, TOO_MANY = 200, 404, 408, 413, 503
 
 
 class Inbox:
