@@ -78,6 +78,8 @@ def admin_routes(backend: AdminBackend, actions: tuple[str, ...]) -> list[Route]
         return json_answer({"on": backend.ledger.tape.on})
 
     async def exchanges(request: Request) -> Response:
+        # A body that is still on its way when the answer is closed would reset the connection.
+        await request.body()
         return json_answer(backend.ledger.tape.take())
 
     async def records(request: Request) -> Response:

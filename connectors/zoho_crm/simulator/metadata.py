@@ -328,8 +328,9 @@ def _lookup(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
     if spec.lookup == NOTE_PARENT:
         return {"display_label": None, "api_name": None, "id": None, "module": {"api_name": "se_module", "id": None}}
     if spec.lookup == SE_MODULE:
-        link = {"display_label": None, "api_name": None, "id": None}
-        return {**link, "module": SE_MODULE if version in _OLD else {"api_name": SE_MODULE, "id": None, "crypt": False}}
+        if version in _OLD:
+            return {"display_label": None, "api_name": None, "id": None, "module": SE_MODULE}
+        return {"module": {"api_name": SE_MODULE, "id": _derived(spec.field_id, 90_000_000), "crypt": False}}
     target = org.modules[spec.lookup].spec
     described = {"display_label": target.api_name, "api_name": spec.api_name, "id": _derived(spec.field_id, 90_000_000)}
     if version in _OLD:
