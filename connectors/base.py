@@ -44,11 +44,16 @@ class NativeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Is one page of a stream; `complete` says that nothing more was there when it was read."""
+    """Is one page of a stream; `complete` says that nothing more was there when it was read.
+
+    `counted` stands on the last page of a complete listing, and only where the system counts another number of records
+    than the listing delivered, by more than what changed meanwhile.
+    """
 
     records: tuple[NativeRecord, ...]
     next_cursor: Cursor
     complete: bool
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

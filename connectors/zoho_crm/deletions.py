@@ -14,6 +14,8 @@ from connectors.errors import CursorExpired, Unsupported
 from connectors.zoho_crm.reading import DELETED_PAGE, Reader, Row
 from connectors.zoho_crm.times import instant, version
 
+_DAY = 86_400
+
 
 class Deletions:
     """Reads the delete feed of one connection."""
@@ -32,6 +34,7 @@ class Deletions:
                 object=object,
             )
         place = self._open(object, cursor)
+        self._refuse_gap(object, place)
         per_page = place["per_page"] or min(limit, DELETED_PAGE)
         found = self._reader.deleted_page(object, place["page"], per_page, place["since"])
         records = tuple(self._record(object, row) for row in found.rows)
@@ -46,16 +49,34 @@ class Deletions:
             place |= {"page": place["page"] + 1, "per_page": per_page, "high": high, "begun": begun}
             return Page(records, self._cursor(object, place), False)
         since = self._next(place["since"], high, begun)
-        return Page(records, self._cursor(object, _start(since)), True)
+        # To the day, so that an idle poll leaves the cursor as it is.
+        return Page(records, self._cursor(object, _start(since, begun // _DAY * _DAY)), True)
 
     def _open(self, object: str, cursor: Cursor | None) -> dict[str, Any]:
         if cursor is None:
             return _start(None)
         mine = cursor.get("object") == object and cursor.get("origin") == self._settings.api_origin
         place = cursor.get("deleted")
-        if not mine or not isinstance(place, Mapping) or place.keys() != _start(None).keys():
+        if not mine or not isinstance(place, Mapping) or {"read_at", *place} != _start(None).keys():
             raise self._expired(object)
-        return dict(place)
+        return {"read_at": None, **place}
+
+    def _refuse_gap(self, object: str, place: Mapping[str, Any]) -> None:
+        """Raises CursorExpired where the feed may have forgotten what was deleted since it was last read.
+
+        The recycle bin keeps 60 days, traces of permanent deletes last 120 days (Zoho API v8 get-deleted-records).
+        """
+        read_at, kept = place["read_at"], self._settings.deleted_retention_days
+        if read_at is None or self._reader.api.context.clock.now() - read_at <= kept * _DAY:
+            return
+        raise CursorExpired(
+            f"{self._system} {object}: the delete feed was last read more than {kept:g} days ago and may have "
+            "forgotten deletes; they are read from what it still shows, reconciliation finds the rest",
+            f"{self._system} {object}：距上次读取删除记录已超过 {kept:g} 天，可能已有缺失；"
+            "将读取现存部分，其余由对账查出",
+            system=self._system,
+            object=object,
+        )
 
     def _cursor(self, object: str, place: Mapping[str, Any]) -> dict[str, Any]:
         return {"object": object, "origin": self._settings.api_origin, "deleted": dict(place)}
@@ -87,5 +108,5 @@ class Deletions:
         )
 
 
-def _start(since: int | None) -> dict[str, Any]:
-    return {"since": since, "page": 1, "per_page": None, "begun": None, "high": None}
+def _start(since: int | None, read_at: float | None = None) -> dict[str, Any]:
+    return {"read_at": read_at, "since": since, "page": 1, "per_page": None, "begun": None, "high": None}

@@ -13,6 +13,7 @@ from connectors.base import CheckLine, FieldDescription, ObjectDescription
 from connectors.errors import AuthRejected, ConnectorError, SchemaDrift
 from connectors.zoho_crm.answers import PERMISSION, refusal, violation
 from connectors.zoho_crm.calls import BULK_API, Api
+from connectors.zoho_crm.modules import READ_ONLY
 from connectors.zoho_crm.reading import LINK, LINK_MODULE, Reader
 
 # Metadata calls Tag a text; records carry a list of objects.
@@ -48,6 +49,7 @@ class Describer:
                 system=self._api.system,
                 object=object,
             )
+        self._reader.catalogue.remember(object, entries)
         fields = {field.api_name: field for field in map(_field, entries)}
         if LINK in fields:
             fields.setdefault(LINK_MODULE, _MODULE_OF_LINK)
@@ -118,13 +120,16 @@ class Describer:
             self._try(
                 f"{module}.READ", f"{object}: records are readable", f"{object}：记录可读", lambda: self._read(object)
             ),
-            self._try(
-                f"ZohoCRM.coql.READ {object}",
-                f"{object}: records are found by hub id, needed for recovery",
-                f"{object}：可按统一编号查找（异常恢复所需）",
-                lambda: self._reader.query(object, ["id"], "id is not null", 1),
-            ),
         ]
+        if object not in READ_ONLY:
+            lines.append(
+                self._try(
+                    f"ZohoCRM.coql.READ {object}",
+                    f"{object}: records are found by hub id, needed for recovery",
+                    f"{object}：可按统一编号查找（异常恢复所需）",
+                    lambda: self._reader.query(object, ["id"], "id is not null", 1),
+                )
+            )
         if self._settings.deleted_feed:
             lines.append(
                 self._try(
@@ -134,6 +139,8 @@ class Describer:
                     lambda: self._reader.deleted_page(object, 1, 1, None),
                 )
             )
+        if object in READ_ONLY:
+            return lines
         return [*lines, self._check_key(object), *self._check_writes(object, module)]
 
     def _check_key(self, object: str) -> CheckLine:

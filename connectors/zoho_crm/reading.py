@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from connectors.base import Bound, Fetched, Gone, NativeRecord, NotVisible
+from connectors.base import Fetched, Gone, NativeRecord, NotVisible
 from connectors.errors import ProtocolViolation
+from connectors.zoho_crm.abreast import abreast
 from connectors.zoho_crm.answers import ABSENT, Answer, field_of, refusal, violation
 from connectors.zoho_crm.calls import Api
+from connectors.zoho_crm.catalogue import Catalogue
+from connectors.zoho_crm.completing import LINK, LINK_MODULE, Completion
+from connectors.zoho_crm.modules import LISTED_WITH
 from connectors.zoho_crm.times import instant, stamp, version, version_at
 
 Row = Mapping[str, Any]
@@ -22,11 +26,9 @@ COLUMNS_PER_CALL = 50
 IDS_PER_CALL = 100
 VALUES_PER_QUERY = 50
 SYSTEM_COLUMNS = ("Modified_Time", "Modified_By")
-LINK, LINK_MODULE = "What_Id", "$se_module"
-"""An activity's link to any module, and the name of that module; COQL selects no field whose name begins with $."""
 DELETED_PAGE = 200
-LISTED_CHARACTERS = 500
-"""What a list shows of a rich text (Zoho API v8 get-records)."""
+
+__all__ = ["LINK", "LINK_MODULE", "Reader", "Rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Reader:
     """Reads rows of one connection and turns them into records."""
 
     def __init__(self, api: Api) -> None:
-        self.api = api
+        self.api, self.catalogue = api, Catalogue(api)
+        self._completion = Completion(self)
         self._projections: dict[str, tuple[str, ...]] = {}
 
     def remember(self, object: str, fields: Sequence[str]) -> None:
@@ -56,7 +59,7 @@ class Reader:
     def list_page(self, object: str, columns: Sequence[str], params: Mapping[str, str], since: int | None) -> Answer:
         """Asks for one page of the list; `since` in epoch seconds becomes If-Modified-Since."""
         headers = {} if since is None else {"If-Modified-Since": self._since(since)}
-        query = {"fields": ",".join(columns), **params}
+        query = {"fields": ",".join(columns), **LISTED_WITH.get(object, {}), **params}
         return self.api.get(f"/{object}", f"list {object}", query, headers=headers)
 
     def rows_of(self, answer: Answer, object: str, doing: str) -> Rows:
@@ -82,46 +85,30 @@ class Reader:
 
         Source: Zoho API v8 record-count. It may need a scope of its own (ZohoSearch.securesearch.READ).
         """
-        answer = self.api.get(f"/{object}/actions/count", f"count {object}", {})
+        answer = self.api.get(f"/{object}/actions/count", f"count {object}", LISTED_WITH.get(object, {}))
         number = answer.content.get("count") if answer.ok and answer.content is not None else None
         return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
 
-    def query(self, object: str, columns: Sequence[str], condition: str, limit: int) -> Rows:
+    def query(self, object: str, columns: Sequence[str], condition: str, limit: int, offset: int = 0) -> Rows:
         """Reads rows by COQL in the order of their ids."""
+        return self.rows_of(self.ask_coql(object, columns, condition, limit, offset), object, "COQL")
+
+    def ask_coql(self, object: str, columns: Sequence[str], condition: str, limit: int, offset: int = 0) -> Answer:
+        """Asks for rows by COQL; 1 credit up to 200 rows, 2 up to 1,000 and 3 up to 2,000 (COQL-Limitations)."""
         select = f"select {', '.join(columns)} from {object} where {condition} order by id asc limit {limit}"  # noqa: S608
-        answer = self.api.call(
+        return self.api.call(
             "POST",
             "/coql",
             f"coql {object}",
             read=True,
-            body={"select_query": select},
+            body={"select_query": select + (f" offset {offset}" if offset else "")},
             cost=1 if limit <= 200 else 2 if limit <= 1000 else 3,
         )
-        return self.rows_of(answer, object, "COQL")
 
-    def keyset(
-        self, object: str, fields: Sequence[str], after: str | None, limit: int, bound: Bound | None = None
-    ) -> tuple[tuple[NativeRecord, ...], Rows]:
-        """Reads the records after an id, by COQL where it can show the fields and else by their ids.
-
-        Those whose field lies before the bound are left out, one that is empty is not.
-        """
-        condition = f"id > '{after}'" if after else "id is not null"
-        if bound is not None:
-            old = f"({bound.field} >= {_quote(str(bound.earliest))}) or ({bound.field} is null)"
-            condition = f"({condition}) and ({old})"
-        limit = min(limit, self.api.settings.coql_page_size)
-        direct = self._queryable(fields)
-        page = self.query(object, columns_of(fields) if direct else ["id"], condition, limit)
-        if direct:
-            return self.records(object, page.rows, fields), page
-        found = self.by_ids(object, [str(row["id"]) for row in page.rows], fields)
-        return tuple(found[str(row["id"])] for row in page.rows if str(row["id"]) in found), page
-
-    def _queryable(self, fields: Sequence[str]) -> bool:
-        columns = columns_of(fields)
-        settings = self.api.settings
-        unreadable = {*settings.coql_unreadable, *settings.rich_text_fields}
+    def _queryable(self, object: str, fields: Sequence[str]) -> bool:
+        columns, known = columns_of(fields), self.catalogue.known(object)
+        unreadable = {*self.api.settings.coql_unreadable, *self.api.settings.rich_text_fields}
+        unreadable |= self.catalogue.refused(object) | (known.single if known else frozenset())
         unreadable |= {name for name in columns if name.startswith("$")}
         return len(columns) < COLUMNS_PER_CALL and not unreadable & set(columns)
 
@@ -149,86 +136,50 @@ class Reader:
 
     def widen(self, object: str, rows: Sequence[Row], fields: Sequence[str]) -> Sequence[Row]:
         """Completes rows: joins the columns that did not fit into the first call, by id, and what lists leave out."""
-        chunks = column_chunks(fields)[1:]
-        joined = self._joined(object, rows, chunks) if chunks else rows
-        rich = [name for name in self.api.settings.rich_text_fields if name in fields]
-        if rich:
-            joined = [self._with_texts(object, row, rich) for row in joined]
-        if LINK_MODULE in fields:
-            joined = [self._with_module(object, row) for row in joined]
-        return joined
+        return self.finish(object, self.join(object, rows, column_chunks(fields)[1:]), fields)
 
-    def _joined(self, object: str, rows: Sequence[Row], chunks: Sequence[Sequence[str]]) -> Sequence[Row]:
+    def finish(self, object: str, rows: Sequence[Row], fields: Sequence[str]) -> Sequence[Row]:
+        """Adds to rows what lists and queries leave out of them."""
+        return self._completion.complete(object, rows, fields)
+
+    def join(self, object: str, rows: Sequence[Row], chunks: Sequence[Sequence[str]]) -> Sequence[Row]:
+        """Joins further columns to rows by their ids, a hundred a call."""
+        if not chunks:
+            return rows
         wide = {str(row["id"]): dict(row) for row in rows}
-        for chunk in chunks:
-            for ids in _batched(wide, IDS_PER_CALL):
-                for extra in self._rows_by_ids(object, ids, chunk):
-                    row = wide[str(extra["id"])]
-                    oldest = min(version(row["Modified_Time"]), version(extra["Modified_Time"]))
-                    # A record edited between the calls keeps its older version: the newer one is read again.
-                    row.update({**extra, "Modified_Time": oldest})
+        calls = [(ids, chunk) for chunk in chunks for ids in _batched(wide, IDS_PER_CALL)]
+        read = abreast(self.api.settings.workers, lambda call: self.rows_by_ids(object, *call), calls)
+        for extra in (row for found in read for row in found):
+            merge(wide[str(extra["id"])], extra)
         return list(wide.values())
-
-    def _with_module(self, object: str, row: Row) -> Row:
-        """Reads the module that a row links to from its record, where the list does not show it."""
-        if not row.get(LINK) or LINK_MODULE in row:
-            return row
-        whole = self._row(object, str(row["id"]), [LINK, LINK_MODULE])
-        if whole is None or LINK_MODULE not in whole:
-            return row
-        # The row keeps its own Modified_Time: an edit made in between is read again.
-        return {**row, LINK: whole.get(LINK), LINK_MODULE: whole[LINK_MODULE]}
-
-    def _with_texts(self, object: str, row: Row, names: Sequence[str]) -> Row:
-        """Reads whole the rich texts that a list has cut; one that cannot be read counts as not seen."""
-        cut = [name for name in names if len(str(row.get(name) or "")) >= LISTED_CHARACTERS]
-        if not cut:
-            return row
-        whole = self._row(object, str(row["id"]), cut, "/actions/fetch_full_data") or {}
-        kept = {name: value for name, value in row.items() if name not in cut}
-        return {**kept, **{name: whole[name] for name in cut if name in whole}}
-
-    def complete(self, object: str, rows: Sequence[Row], names: Sequence[str]) -> Sequence[Row]:
-        """Adds by id, a hundred a call, what rows do not show of some columns; a text that may be cut is read whole.
-
-        The module of a link is asked for only where there is a link.
-        """
-        plain, linked = [name for name in names if name != LINK_MODULE], LINK_MODULE in names
-        if linked:
-            rows = [row if row.get(LINK) or LINK_MODULE in row else {**row, LINK_MODULE: None} for row in rows]
-        wanted = [*plain, LINK_MODULE] if linked else plain
-        if short := [row for row in rows if any(name not in row for name in wanted)]:
-            chunks = column_chunks([*wanted, LINK] if linked else wanted)
-            whole = {str(row["id"]): row for row in self._joined(object, short, chunks)}
-            rows = [whole.get(str(row["id"]), row) for row in rows]
-        if linked:
-            rows = [self._with_module(object, row) for row in rows]
-        for name in self.api.settings.rich_text_fields:
-            rows = [self._with_texts(object, row, [name]) if _may_be_cut(row.get(name)) else row for row in rows]
-        return rows
 
     def by_ids(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, NativeRecord]:
         """Reads the visible ones among records by id, a hundred a call."""
         rows: list[Row] = []
         first = column_chunks(fields)[0]
-        for batch in _batched(dict.fromkeys(ids), IDS_PER_CALL):
-            rows += self._rows_by_ids(object, batch, first)
+        batches = list(_batched(dict.fromkeys(ids), IDS_PER_CALL))
+        for found in abreast(self.api.settings.workers, lambda batch: self.rows_by_ids(object, batch, first), batches):
+            rows += found
         return {record.native_id: record for record in self.records(object, self.widen(object, rows, fields), fields)}
 
-    def _rows_by_ids(self, object: str, ids: Sequence[str], columns: Sequence[str]) -> Sequence[Row]:
+    def rows_by_ids(self, object: str, ids: Sequence[str], columns: Sequence[str]) -> Sequence[Row]:
+        """Reads the visible ones among at most a hundred records by a list of their ids."""
         wanted = [one for one in ids if one.isascii() and one.isdigit()]
         if not wanted:
             return ()
         params = {"ids": ",".join(wanted), "per_page": str(DELETED_PAGE)}
         answer = self.list_page(object, columns, params, None)
         if answer.status == 400 and answer.code == "INVALID_DATA" and field_of(answer.details) in (None, "id", "ids"):
-            found = [self._row(object, one, columns) for one in wanted]
+            found = [self.row(object, one, columns) for one in wanted]
             return [row for row in found if row is not None]
         return [row for row in self.rows_of(answer, object, "read by id").rows if str(row["id"]) in set(wanted)]
 
-    def _row(self, object: str, native_id: str, columns: Sequence[str], part: str = "") -> Row | None:
-        answer = self.api.get(f"/{object}/{native_id}{part}", f"get {object}", {"fields": ",".join(columns)})
-        if answer.status == 204 or (400 <= answer.status < 500 and answer.code in ABSENT):
+    def row(self, object: str, native_id: str, columns: Sequence[str] = (), part: str = "") -> Row | None:
+        """Reads one record, or a part of it, with every field where none is named; None where it is not shown."""
+        params = {"fields": ",".join(columns)} if columns else {}
+        answer = self.api.get(f"/{object}/{native_id}{part}", f"get {object}", params)
+        unread = answer.status in (204, 304) or (part and answer.status == 400)
+        if unread or (400 <= answer.status < 500 and answer.code in ABSENT):
             return None
         if not answer.ok:
             raise refusal(answer, self.api.system, object, "read one record")
@@ -249,7 +200,7 @@ class Reader:
     def _fetch_one(self, object: str, native_id: str, fields: Sequence[str]) -> Fetched:
         if not (native_id.isascii() and native_id.isdigit()):
             return NotVisible(native_id)
-        row = self._row(object, native_id, column_chunks(fields)[0])
+        row = self.row(object, native_id, column_chunks(fields)[0])
         if row is None:
             return NotVisible(native_id)
         return self.records(object, self.widen(object, [row], fields), fields)[0]
@@ -279,10 +230,10 @@ class Reader:
     def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[NativeRecord]:
         """Finds every record whose field equals one of the values, through COQL, which reads without index delay."""
         wanted = list(dict.fromkeys([*fields, field]))
-        shown = wanted if self._queryable(wanted) else [field]
+        shown = wanted if self._queryable(object, wanted) else [field]
         found: dict[str, NativeRecord] = {}
         for batch in _batched(dict.fromkeys(values), VALUES_PER_QUERY):
-            quoted = ", ".join(_quote(value) for value in batch)
+            quoted = ", ".join(quote(value) for value in batch)
             rows = self._all_rows(object, columns_of(shown), f"{field} in ({quoted})")
             found |= {record.native_id: record for record in self.records(object, rows, shown)}
         if shown is not wanted:
@@ -312,10 +263,6 @@ def columns_of(fields: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys([*SYSTEM_COLUMNS, *fields]) if name != "id"]
 
 
-def _may_be_cut(value: object) -> bool:
-    return isinstance(value, str) and len(value) == LISTED_CHARACTERS
-
-
 def column_chunks(fields: Sequence[str]) -> list[list[str]]:
     """Splits fields over calls of fifty columns, each with Modified_Time."""
     columns = columns_of(fields)
@@ -324,12 +271,18 @@ def column_chunks(fields: Sequence[str]) -> list[list[str]]:
     return [columns[:COLUMNS_PER_CALL], *(["Modified_Time", *rest[i : i + size]] for i in range(0, len(rest), size))]
 
 
+def merge(row: dict[str, Any], extra: Row) -> None:
+    """Adds columns to a row; one edited between the calls keeps its older version, so that it is read again."""
+    oldest = min(version(row["Modified_Time"]), version(extra["Modified_Time"]))
+    row.update({**extra, "Modified_Time": oldest})
+
+
 def _batched(values: Iterable[str], size: int) -> Iterator[list[str]]:
     remaining = iter(values)
     while batch := list(islice(remaining, size)):
         yield batch
 
 
-def _quote(value: str) -> str:
+def quote(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -70,9 +70,10 @@ class ZohoSettings(BaseModel):
     page_size: int = Field(200, ge=1, le=200)
     batch_size: int = Field(100, ge=1, le=100)
     coql_page_size: int = Field(2000, ge=1, le=2000)
-    listing: Literal["list", "coql"] = "list"
+    listing: Literal["auto", "list", "coql", "ranges"] = "auto"
     coql_unreadable: tuple[str, ...] = ("Tag",)
     rich_text_fields: tuple[str, ...] = ()
+    single_read_fields: tuple[str, ...] = ()
     token_window_rows: int = Field(100_000, ge=200, le=100_000)
     deleted_window_rows: int = Field(2000, ge=200)
 
@@ -91,6 +92,7 @@ class ZohoSettings(BaseModel):
         "batch_read_before_write"
     )
     deleted_feed: bool = True
+    deleted_retention_days: float = Field(60.0, gt=0, le=120)
     triggers: tuple[Literal["approval", "workflow", "blueprint", "pathfinder", "orchestration"], ...] = ()
 
     workers: int = Field(4, ge=1, le=10)

@@ -1,7 +1,7 @@
 """The change stream: a complete listing by id, then walks by Modified_Time over what has changed since.
 
-A listing follows page tokens and goes on by COQL keyset past the vendor's wall; a large module is loaded in bulk.
-A walk starts at its lower bound:
+A listing follows page tokens and goes on by COQL keyset past the vendor's wall, or goes by COQL in one chain or in
+ranges of ids (`listing`); a large module is loaded in bulk. A walk starts at its lower bound:
 START what the last walk could not yet have seen by the declared visibility lag; every walk starts there at the latest.
 DEEP  the same, reaching back by `overlap`. A walk starts there once `overlap` seconds have passed since the last deep
       one: a row shown later than declared is still seen, and a burst of writes is re-read once, not at every poll.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
@@ -21,6 +21,10 @@ from connectors.base import Bound, Cursor, IdPage, NativeRecord, Page
 from connectors.errors import CursorExpired
 from connectors.zoho_crm.answers import WALK_LOST, Answer, violation
 from connectors.zoho_crm.bulk import Asked, BulkLoad, BulkPlace, NotOffered
+from connectors.zoho_crm.completeness import Completeness
+from connectors.zoho_crm.keyset import Keyset, Window
+from connectors.zoho_crm.modules import LISTS, ONLY_LISTED
+from connectors.zoho_crm.ranges import Ranges
 from connectors.zoho_crm.reading import Reader, Rows, column_chunks
 
 LISTING, WALKING = "listing", "walking"
@@ -32,7 +36,8 @@ _RESTARTS = 3
 class Place:
     """Is where a list walk stands: `token` continues it under the same `shape`, `last_id` where it was sorted by id.
 
-    `begun` is the server's clock at the first page; `settled` the instant up to which no page can have missed a row.
+    `begun` is the server's clock at the first page; `parts` are the ranges of ids that a listing still has before it,
+    each after one id and until another; `settled` the instant up to which no page can have missed a row.
     """
 
     begun: float | None = None
@@ -41,6 +46,7 @@ class Place:
     rows: int = 0
     last_id: str | None = None
     keyset: bool = False
+    parts: list[list[str | None]] = field(default_factory=list)
     since: int = 0
     high: int = 0
     settled: float | None = None
@@ -64,7 +70,9 @@ class Streams:
     """Reads the change stream and the enumeration of one connection."""
 
     def __init__(self, reader: Reader, bulk: BulkLoad) -> None:
-        self._reader, self._bulk = reader, bulk
+        self._reader, self._keyset, self._bulk = reader, Keyset(reader), bulk
+        self._ranges = Ranges(reader, self._keyset)
+        self._completeness = Completeness(reader)
         self._settings, self._context = reader.api.settings, reader.api.context
 
     def changes(
@@ -75,11 +83,14 @@ class Streams:
         A listing with a bound goes by COQL from its first page, since a list takes no condition.
         """
         self._reader.remember(object, fields)
+        asked = Asked(object, tuple(fields), bound)
         if (loading := self._bulk.place_of(object, cursor)) is not None:
-            return self._load(object, fields, loading, limit, bound)
+            return self._load(asked, loading, limit)
+        if cursor is None:
+            return self._first_page(asked, limit)
         mode, place, bounds = self._open(object, cursor)
         if mode == LISTING:
-            return self._list(object, fields, place, limit, bound, fresh=cursor is None)
+            return self._list(object, fields, place, limit, bound)
         assert bounds is not None
         return self._walk(object, fields, place, bounds, limit)
 
@@ -89,6 +100,10 @@ class Streams:
         records, after, more = self._listing_page(object, (), place, limit, bound)
         ids = tuple((record.native_id, record.version) for record in records)
         return IdPage(ids, self._cursor(object, LISTING, after if more else Place()), not more)
+
+    def close(self) -> None:
+        """Ends what is read ahead."""
+        self._ranges.close()
 
     def _open(self, object: str, cursor: Cursor | None) -> tuple[str, Place, Bounds | None]:
         if cursor is None:
@@ -109,66 +124,93 @@ class Streams:
 
     # --- the complete listing -------------------------------------------------------------------------------------
 
-    def _list(
-        self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None, *, fresh: bool = False
-    ) -> Page:
+    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Page:
         records, after, more = self._listing_page(object, fields, place, limit, bound)
-        if more and fresh and (loading := self._begin_bulk(object, fields, bound)) is not None:
-            # What the first page held comes again with the file.
-            return Page((), self._bulk.cursor_of(object, loading), False)
         if more:
             return Page(records, self._cursor(object, LISTING, after), False)
         assert after.begun is not None
-        return self._listed_all(object, records, after.begun)
+        # What one page holds is not worth a call, and nobody counts what lies behind a bound.
+        several = bound is None and place.begun is not None
+        delivered = place.rows + len(records) if several else None
+        return self._listed_all(object, records, after.begun, delivered)
 
-    def _begin_bulk(self, object: str, fields: Sequence[str], bound: Bound | None) -> BulkPlace | None:
+    def _first_page(self, asked: Asked, limit: int) -> Page:
+        """Reads the first page of a listing; where more follows, a large module is loaded in bulk instead.
+
+        Ranges read ahead, so there it is decided before. What a first page held comes again with the file.
+        """
+        ranged = self._settings.listing == "ranges"
+        if ranged and (loading := self._begin_bulk(asked)) is not None:
+            return loading
+        page = self._list(asked.object, asked.fields, Place(), limit, asked.bound)
+        if ranged or page.complete:
+            return page
+        return self._begin_bulk(asked) or page
+
+    def _begin_bulk(self, asked: Asked) -> Page | None:
         try:
-            return self._bulk.begin(Asked(object, tuple(fields), bound))
+            place = self._bulk.begin(asked)
         except NotOffered as refused:
-            self._tell(object, refused)
+            self._tell(asked.object, refused)
             return None
+        return None if place is None else Page((), self._bulk.cursor_of(asked.object, place), False)
 
-    def _load(self, object: str, fields: Sequence[str], place: BulkPlace, limit: int, bound: Bound | None) -> Page:
+    def _load(self, asked: Asked, place: BulkPlace, limit: int) -> Page:
         """Goes on with a bulk load; where it cannot, the listing starts over by pages."""
         try:
-            loaded = self._bulk.go_on(Asked(object, tuple(fields), bound), place, limit)
+            loaded = self._bulk.go_on(asked, place, limit)
         except NotOffered as refused:
-            self._tell(object, refused)
-            return self._list(object, fields, Place(), limit, bound)
+            self._tell(asked.object, refused)
+            return self._list(asked.object, asked.fields, Place(), limit, asked.bound)
         if loaded.more:
-            return Page(loaded.records, self._bulk.cursor_of(object, loaded.place), False)
-        return self._listed_all(object, loaded.records, loaded.place.begun)
+            return Page(loaded.records, self._bulk.cursor_of(asked.object, loaded.place), False)
+        delivered = loaded.place.delivered if asked.bound is None else None
+        return self._listed_all(asked.object, loaded.records, loaded.place.begun, delivered)
 
     def _tell(self, object: str, refused: NotOffered) -> None:
         _log.warning("%s %s is listed by pages, not by bulk read: %s", self._context.system, object, refused.reason)
 
-    def _listed_all(self, object: str, records: tuple[NativeRecord, ...], begun: float) -> Page:
-        """Returns the last page of a listing that began at a time of the server's clock."""
+    def _listed_all(self, object: str, records: tuple[NativeRecord, ...], begun: float, delivered: int | None) -> Page:
+        """Returns the last page of a listing; `delivered` records are compared with what the vendor counts."""
         settled = math.floor(begun - self._settings.visibility_lag)
         bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
-        return Page(records, self._cursor(object, WALKING, Place(), bounds), True)
+        counted = None if delivered is None else self._completeness.differs(object, delivered, begun)
+        return Page(records, self._cursor(object, WALKING, Place(), bounds), True, counted)
 
     def _listing_page(
         self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None
     ) -> Listed:
         """Returns one page of the listing, the place after it and whether more follows."""
+        if place.parts or (place == Place() and self._settings.listing == "ranges" and object not in ONLY_LISTED):
+            return self._ranged(object, fields, place, limit, bound)
         shape = self._shape(fields, limit)
-        keyset = (
-            bound is not None
-            or place.keyset
-            or self._settings.listing == "coql"
-            or place.rows >= self._settings.token_window_rows
-        )
+        keyset = bound is not None or place.keyset or place.rows >= self._settings.token_window_rows
+        keyset = keyset or (place == Place() and self._queries(object, fields))
         # A token holds only for the call it was made for; by id the listing goes on without one.
         if not keyset and (place.token is None or place.shape == shape):
             answer = self._ask(object, fields, {"sort_by": "id"}, place.token, None, limit)
             if not self._lost(answer, place):
                 return self._listed(object, fields, answer, replace(place, shape=shape))
-        records, page = self._reader.keyset(object, fields, place.last_id, limit, bound)
+        records, page = self._keyset.page(object, fields, Window(place.last_id, None, bound), limit)
         return records, self._after(object, page, replace(place, keyset=True, token=None)), page.more
 
+    def _queries(self, object: str, fields: Sequence[str]) -> bool:
+        if self._settings.listing == "auto":
+            return self._keyset.suits(object, fields)
+        return self._settings.listing == "coql" and object not in ONLY_LISTED
+
+    def _ranged(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Listed:
+        alone = not place.parts
+        if alone:
+            parts, begun = self._ranges.cut(object, limit, bound)
+            place = replace(place, parts=parts, begun=begun)
+        records, page, left = self._ranges.page(object, fields, place.parts, place.begun, limit, bound, alone=alone)
+        begun = page.at if place.begun is None else place.begun
+        place = replace(place, parts=left, begun=begun, rows=place.rows + len(page.rows))
+        return records, place, bool(left)
+
     def _listed(self, object: str, fields: Sequence[str], answer: Answer, place: Place) -> Listed:
-        page = self._reader.rows_of(answer, object, "list records")
+        page = self._reader.rows_of(answer, object, LISTS.get(object, "list records"))
         self._check_token(object, page, place.token)
         rows = self._reader.widen(object, page.rows, fields)
         return self._reader.records(object, rows, fields), self._after(object, page, place), page.more
@@ -199,7 +241,7 @@ class Streams:
         if self._lost(answer, place):
             place = self._resume(object, place)
             answer = self._ask(object, fields, order, None, place.since, limit)
-        page = self._reader.rows_of(answer, object, "list changes")
+        page = self._reader.rows_of(answer, object, LISTS.get(object, "list changes"))
         self._check_token(object, page, place.token)
         records = self._reader.records(object, self._reader.widen(object, page.rows, fields), fields)
         place = self._walked(replace(place, shape=shape), page, records)

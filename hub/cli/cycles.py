@@ -33,6 +33,10 @@ PASSED_OVER = {
 STOOD_IN = {
     "fallback_owner": ("written with the fallback owner: their owner left", "负责人已离职，写入后备负责人"),
     "defaulted": ("empty values written by the declared default", "空值按声明的默认值写入"),
+    "listing_differs": (
+        "records differ between a listing and its system's own count; see `audit list` and run `crmhub reconcile`",
+        "条记录：完整读取结果与系统计数不一致，请查看 audit list 并运行 crmhub reconcile",
+    ),
 }
 _OWED = ("system", "bound", "creates", "updates", "deletes")
 

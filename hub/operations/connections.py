@@ -11,6 +11,7 @@ from hub.kernel.errors import Problem
 from hub.operations.choice import system_of
 from hub.operations.configuration import check_mappings
 from hub.operations.installation import Installation
+from hub.operations.staffing import staff_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ def check_systems(hub: Installation, name: str | None = None) -> list[SystemChec
 
 def _prove(hub: Installation, system: str) -> Sequence[CheckLine]:
     try:
-        return hub.connect(system).check()
+        connector = hub.connect(system)
+        lines = list(connector.check())
+        # A system that cannot be signed in to says so once.
+        return [*lines, *(staff_lines(hub.settings, system, connector) if lines and lines[0].ok else ())]
     except ConnectorError as error:
         return [CheckLine("connection", False, f"{error.code} {error.en}", f"{error.code} {error.zh}")]
 

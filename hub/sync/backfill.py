@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from connectors.base import Bound, Counting, Cursor, Page
+from hub.audit.event import Event
 from hub.core.state import Binding, BindingState, GoldenState
 from hub.store import backfills, records
 from hub.store.backfills import WRITES, Backfill
@@ -13,6 +14,9 @@ from hub.store.database import Connection
 from hub.store.records import Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
+
+LISTING_DIFFERS = "listing_differs"
+"""Counts the records by which a listing and the count of its system differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,15 @@ class Listing:
     fresh: bool = True
     total: int | None = None
     ended: bool = False
+    counted: int | None = None
+    """Is what the system counts at the end, where the listing delivered another number."""
 
     def after(self, page: Page, link: Link, object_: str) -> Listing:
         """Returns the listing as it stands with a page; one that goes on is counted once, where its system can."""
         total = None
         if self.fresh and not page.complete and isinstance(link.connector, Counting):
             total = link.connector.count(object_, self.bound)
-        return replace(self, ended=page.complete, total=total)
+        return replace(self, ended=page.complete, total=total, counted=page.counted)
 
     def rest(self) -> Listing:
         """Returns the listing as its next page continues it."""
@@ -76,6 +82,18 @@ def note_page(run: RunContext, work: UnitOfWork, link: Link, object_: str, listi
         bound = cut_off.earliest if listing.bound is not None and cut_off is not None else None
         backfills.begin(work, place, listing.scope, bound=bound, total=listing.total)
     backfills.advance(work, place, read, ended=listing.ended)
+    if listing.counted is not None:
+        _tell_difference(run, work, place, listing.counted)
+
+
+def _tell_difference(run: RunContext, work: UnitOfWork, place: tuple[str, str, str], counted: int) -> None:
+    """Says that a listing ended with another number of records than the system counts; reconciliation looks into it."""
+    found = backfills.find(work.conn, place)
+    listed = 0 if found is None else found.done
+    run.tally.add(LISTING_DIFFERS, abs(counted - listed))
+    counts = {"counted": counted, "listed": listed}
+    _, system, object_ = place
+    work.audit(Event("listing.differs", run.entity, object_, connection=system, counts=counts, corr=run.run_id))
 
 
 def half_read(run: RunContext, conn: Connection) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.postgres_server import PostgresServer
 
-from . import loading, memory, reading, spread, translation
+from . import loading, memory, ranges, reading, spread, translation
 from .byhand_zoho import zoho
 from .lab import ZOHO, Lab, count, open_lab, opened, read_in
 from .loading import Bench, hand_loop
@@ -51,6 +51,13 @@ def test_a_spread_first_load_creates_each_customer_once(postgres: PostgresServer
     made = spread.pushed(postgres, 2, 160)
     assert made.records > 80
     assert made.rate > 0
+
+
+@pytest.mark.slow
+def test_ranges_list_what_one_chain_lists(lab: Lab) -> None:
+    found = ranges.results(lab, pages=20)
+    assert [item.aim for item in found] == [3.0, None]
+    assert all(item.ratio > 0 and item.records == 4_000 for item in found)
 
 
 def test_the_hub_goes_on_from_what_the_hand_written_loop_wrote(lab: Lab) -> None:

@@ -69,10 +69,18 @@ WAYS: tuple[Way, ...] = (
     ),
 )
 
+RANGED: tuple[Way, ...] = (
+    ({}, {"visibility_lag": 0.0, "listing": "ranges", "coql_page_size": 2, "workers": 3}),
+    (
+        {"error_style": "data", "se_module_in_lists": False, "rich_text_fields": "Description,Need_Summary"},
+        {"visibility_lag": 0.0, "listing": "ranges", "coql_page_size": 5, "workers": 10, "coql_unreadable": []},
+    ),
+)
+
 # Pages so small that every listing is a bulk load, in jobs of a few rows each.
 BULK: Way = (
     {"bulk_seconds": 0.0, "bulk_rows": 40, "bulk_id_header": "Id", "se_module_in_lists": False},
-    {"visibility_lag": 0.0, "page_size": 3, "bulk_read_above": 3},
+    {"visibility_lag": 0.0, "listing": "list", "page_size": 3, "bulk_read_above": 3},
 )
 
 
@@ -251,6 +259,15 @@ class ZohoWorld:
         return [*SECRETS.values(), *([json.loads(kept)["value"]] if kept else [])]
 
 
+def serve(object_name: str, way: Way) -> Iterator[ZohoWorld]:
+    """Yields the world of one way for one object."""
+    switches, choices = way
+    with start_simulator("zoho_crm", limits="fast", settings=switches) as running:
+        world = ZohoWorld(running, object_name, overlap=10.0, objects=[object_name], **choices)
+        yield world
+        world.client.close()
+
+
 class TestZohoCrm(ConnectorSuite):
     @pytest.fixture(scope="class", params=WAYS, ids=["documented", "otherwise"])
     @classmethod
@@ -261,15 +278,26 @@ class TestZohoCrm(ConnectorSuite):
     @pytest.fixture(scope="class", params=SUBJECTS)
     @classmethod
     def world(cls, request: pytest.FixtureRequest, way: Way) -> Iterator[ZohoWorld]:
-        switches, choices = way
-        with start_simulator("zoho_crm", limits="fast", settings=switches) as running:
-            world = ZohoWorld(running, request.param, overlap=10.0, objects=[request.param], **choices)
-            yield world
-            world.client.close()
+        yield from serve(request.param, way)
 
     def make_connector(self, world: ZohoWorld) -> Connector:
         urls = {"accounts_url": world.running.base_url, "api_url": world.running.base_url}
         return ZohoCrmConnector({**urls, **world.choices}, world.context)
+
+
+class TestZohoCrmByRanges(TestZohoCrm):
+    """Lists in ranges of ids, with pages so small that there are several."""
+
+    @pytest.fixture(scope="class", params=RANGED, ids=["documented", "otherwise"])
+    @classmethod
+    def way(cls, request: pytest.FixtureRequest) -> Way:
+        chosen: Way = request.param
+        return chosen
+
+    @pytest.fixture(scope="class", params=["Contacts", "Calls"])
+    @classmethod
+    def world(cls, request: pytest.FixtureRequest, way: Way) -> Iterator[ZohoWorld]:
+        yield from serve(request.param, way)
 
 
 class TestZohoCrmInBulk(TestZohoCrm):

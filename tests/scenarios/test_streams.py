@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
+import sqlalchemy as sa
 
+from connectors.base import Page
 from connectors.memory import FULL, FaultKind
 from tests.scenarios.world import SystemSpec, World
 
@@ -131,3 +135,26 @@ def test_an_idle_cycle_is_one_poll_per_stream() -> None:
         for name, ledger in world.ledgers.items()
     }
     assert spent == {"a1": {"changes": 1, "deletions": 1}, "b1": {"changes": 2, "deletions": 2}}, "inv 29"
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_a_listing_that_its_system_counts_otherwise_is_said_and_stops_nothing(spread: bool) -> None:
+    world = World([SystemSpec("a1", can=replace(FULL, page_size=3)), SystemSpec("a2")], spread=spread)
+    for number in range(7):
+        world.create("a1", client(number))
+    connector = world.hub.connectors["a1"]
+    changes = connector.changes
+
+    def miscounted(*args: Any) -> Page:
+        page = changes(*args)
+        return replace(page, counted=9) if page.complete and args[2] is not None else page
+
+    connector.changes = miscounted  # type: ignore[method-assign]
+    report = world.cycle()
+    assert report.counts["listing_differs"] == 2
+    with world.engine.connect() as conn:
+        bodies = [orjson.loads(body) for (body,) in conn.execute(sa.text("SELECT body FROM audit_entry"))]
+    (told,) = [body for body in bodies if body["act"] == "listing.differs"]
+    assert told["counts"] == {"counted": 9, "listed": 7}
+    world.settle()
+    assert len(names(world, "a2")) == 7

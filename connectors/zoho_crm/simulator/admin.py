@@ -11,6 +11,8 @@ from connectors.simulation.faults import FaultPlan
 from connectors.simulation.ledger import Ledger
 from connectors.simulation.people import World
 from connectors.zoho_crm.simulator.answers import RowRefused
+from connectors.zoho_crm.simulator.arranging import add_fields, fill
+from connectors.zoho_crm.simulator.leads import convert_lead
 from connectors.zoho_crm.simulator.oauth import Accounts
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.recycling import merge_into, restore
@@ -42,7 +44,10 @@ class ZohoAdmin:
             "lag": self._lag,
             "tokens": self._tokens,
             "user": self._user,
+            "fields": self._fields,
+            "fill": self._fill,
             "grow": self._grow,
+            "convert": self._convert,
         }
 
     @property
@@ -175,10 +180,21 @@ class ZohoAdmin:
         user = self._org.users.get(str(request.get("id")))
         if user is None:
             raise AdminRefused(f"unknown user {request.get('id')}")
-        user.active = bool(request.get("active", True))
-        return {"id": user.user_id, "active": user.active}
+        user.active = bool(request.get("active", user.active if "admin" in request else True))
+        user.admin = bool(request.get("admin", user.admin))
+        return {"id": user.user_id, "active": user.active, "admin": user.admin}
+
+    def _fields(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return add_fields(self._store(request.get("object")), list(request["add"]))
+
+    def _fill(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return fill(self._org, self._store(request.get("object")), request)
 
     def _grow(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Fills a module with copies of its records until it holds `to`."""
         store = self._store(request.get("object"))
         return {"made": grow(self._org, store.spec.api_name, int(request["to"]))}
+
+    def _convert(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        store, row = self._live({"object": "Leads", **request})
+        return convert_lead(self._org, store, row, self._by(request))

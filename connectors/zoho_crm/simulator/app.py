@@ -27,7 +27,7 @@ from connectors.simulation.ledger import Ledger
 from connectors.simulation.people import World, generate
 from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
-from connectors.zoho_crm.simulator import coql, listing, metadata, recycling, searching, writing
+from connectors.zoho_crm.simulator import coql, leads, listing, metadata, recycling, related, searching, writing
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
 from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
 from connectors.zoho_crm.simulator.bulk import BulkReads
@@ -134,7 +134,17 @@ class Simulator:
             case ("GET", [record_id, "actions", "fetch_full_data"]):
                 self._note(call, "full", head)
                 self.gate.spend(1)
-                return listing.get_record(self.org, store, record_id, call.reading())[0]
+                return related.get_full_data(self.org, store, record_id, call.reading())[0]
+            case ("GET", [record_id, "Notes"]):
+                require_scope(call.scopes, "modules.notes", "GET")
+                self._note(call, "related Notes", head)
+                self.gate.spend(1)
+                response, notes_of(call.request).rows = related.list_notes(self.org, store, record_id, call.reading())
+                return response
+            case ("POST", [record_id, "actions", "convert"]):
+                self._note(call, "convert", head)
+                self.gate.spend(5)
+                return leads.convert(self.org, store, record_id, call.user)
             case ("POST", [record_id, "actions", "merge"]):
                 self._note(call, "merge", head)
                 self.gate.spend(50)

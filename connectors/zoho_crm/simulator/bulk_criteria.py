@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connectors.zoho_crm.simulator.answers import Failure
-from connectors.zoho_crm.simulator.coql import Condition, condition_test
+from connectors.zoho_crm.simulator.coql import condition_test
+from connectors.zoho_crm.simulator.coql_parser import Condition
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 
 _EMPTY = "${EMPTY}"

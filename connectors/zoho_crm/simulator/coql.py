@@ -1,221 +1,24 @@
-"""The part of COQL that a sync needs: select, where with brackets, order by, limit and offset."""
+"""Answers COQL queries from the records in memory."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
 
 from connectors.zoho_crm.simulator.answers import Failure, answer, empty
+from connectors.zoho_crm.simulator.coql_parser import Both, Condition, Query, read_query
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
-
-_TOKEN = re.compile(r"\s*(?:('(?:[^'\\]|\\.)*')|(-?\d+(?:\.\d+)?(?![\w-]))|([A-Za-z_$][\w.$]*)|(!=|>=|<=|[=<>(),]))")
-_KEYWORDS = {"select", "from", "where", "and", "or", "not", "in", "like", "between", "is", "null", "order", "by",
-             "limit", "offset", "asc", "desc", "true", "false"}  # fmt: skip
-MAX_IN = 50
-MAX_COLUMNS = 50
-MAX_CRITERIA = 25
+from connectors.zoho_crm.simulator.values import SINGLE_READ
 
 Test = Callable[[Any], bool]
-
-
-def _syntax(near: str) -> Failure:
-    return Failure(400, "SYNTAX_ERROR", "error occured while parsing the query", {"near": near[:40]})
-
-
-def _limit(details: Mapping[str, Any]) -> Failure:
-    return Failure(400, "LIMIT_EXCEEDED", "the limit is exceeded", details)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One comparison of a column."""
-
-    column: str
-    operator: str
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """Two conditions joined by `and` or `or`."""
-
-    joint: str
-    left: Condition | Both
-    right: Condition | Both
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed query."""
-
-    columns: tuple[str, ...]
-    module: str
-    where: Condition | Both
-    order: tuple[tuple[str, bool], ...]
-    limit: int
-    offset: int
-
-
-class _Parser:
-    def __init__(self, text: str) -> None:
-        self._tokens = _split(text)
-        self._at = 0
-        self.criteria = 0
-
-    def peek(self) -> str:
-        return self._tokens[self._at].lower() if self._at < len(self._tokens) else ""
-
-    def next(self) -> str:
-        if self._at >= len(self._tokens):
-            raise _syntax("end of query")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def expect(self, *words: str) -> None:
-        for word in words:
-            if (found := self.next()).lower() != word:
-                raise _syntax(found)
-
-    def accept(self, word: str) -> bool:
-        if self.peek() != word:
-            return False
-        self._at += 1
-        return True
-
-    def query(self, most_rows: int, window: int) -> Query:
-        self.expect("select")
-        columns = self.names()
-        self.expect("from")
-        module = self.name()
-        self.expect("where")
-        where = self.joined()
-        order = self.order() if self.peek() == "order" else ()
-        limit, offset = self.limits()
-        if self.peek():
-            raise _syntax(self.peek())
-        if limit > most_rows or limit + offset > window:
-            raise _limit({"clause": "limit", "limit": most_rows if limit > most_rows else window})
-        if len(columns) > MAX_COLUMNS or self.criteria > MAX_CRITERIA:
-            raise _limit({"limit": MAX_COLUMNS if len(columns) > MAX_COLUMNS else MAX_CRITERIA})
-        if len(set(columns)) < len(columns):
-            raise Failure(400, "DUPLICATE_DATA", "duplicate columns in the select clause", {})
-        return Query(tuple(columns), module, where, order, limit, offset)
-
-    def name(self) -> str:
-        found = self.next()
-        if not re.fullmatch(r"[A-Za-z_$][\w.$]*", found) or found.lower() in _KEYWORDS:
-            raise _syntax(found)
-        return found
-
-    def names(self) -> list[str]:
-        names = [self.name()]
-        while self.accept(","):
-            names.append(self.name())
-        return names
-
-    def joined(self) -> Condition | Both:
-        """Reads one condition or a pair; more than two must be bracketed pairwise."""
-        left = self.term()
-        if self.peek() not in ("and", "or"):
-            return left
-        joint = self.next().lower()
-        made = Both(joint, left, self.term())
-        if self.peek() in ("and", "or"):
-            raise _syntax(self.peek())
-        return made
-
-    def term(self) -> Condition | Both:
-        if self.accept("("):
-            inner = self.joined()
-            self.expect(")")
-            return inner
-        return self.condition()
-
-    def condition(self) -> Condition:
-        self.criteria += 1
-        column = self.name()
-        operator = self.next().lower()
-        if operator == "is":
-            negated = self.accept("not")
-            self.expect("null")
-            return Condition(column, "is not null" if negated else "is null", ())
-        if operator == "not":
-            operator = f"not {self.next().lower()}"
-        if operator in ("in", "not in"):
-            return Condition(column, operator, self.several())
-        if operator in ("between", "not between"):
-            low = self.value()
-            self.expect("and")
-            return Condition(column, operator, (low, self.value()))
-        if operator not in ("=", "!=", ">", ">=", "<", "<=", "like", "not like"):
-            raise _syntax(operator)
-        return Condition(column, operator, (self.value(),))
-
-    def several(self) -> tuple[Any, ...]:
-        self.expect("(")
-        values = [self.value()]
-        while self.accept(","):
-            values.append(self.value())
-        self.expect(")")
-        if len(values) > MAX_IN:
-            raise _limit({"operator": "in", "limit": MAX_IN})
-        return tuple(values)
-
-    def value(self) -> Any:
-        token = self.next()
-        if token.startswith("'"):
-            return re.sub(r"\\(.)", r"\1", token[1:-1])
-        if token.lower() in ("true", "false"):
-            return token.lower() == "true"
-        if re.fullmatch(r"-?\d+(\.\d+)?", token):
-            return float(token) if "." in token else int(token)
-        raise _syntax(token)
-
-    def order(self) -> tuple[tuple[str, bool], ...]:
-        self.expect("order", "by")
-        keys = []
-        while True:
-            name = self.name()
-            descending = self.accept("desc")
-            if not descending:
-                self.accept("asc")
-            keys.append((name, descending))
-            if not self.accept(","):
-                break
-        if len(keys) > 10:
-            raise _limit({"clause": "order by", "limit": 10})
-        return tuple(keys)
-
-    def limits(self) -> tuple[int, int]:
-        if not self.accept("limit"):
-            return 200, 0
-        first = self._number()
-        if self.accept(","):  # limit offset, count
-            return self._number(), first
-        return first, self._number() if self.accept("offset") else 0
-
-    def _number(self) -> int:
-        token = self.next()
-        if not token.isdigit():
-            raise _syntax(token)
-        return int(token)
-
-
-def _split(text: str) -> list[str]:
-    tokens, position = [], 0
-    text = text.strip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise _syntax(text[position:])
-        tokens.append(match.group().strip())
-        position = match.end()
-    return tokens
+_HIGHEST = 10**20
+"""Lies above every id."""
 
 
 def run_query(org: Org, body: Any) -> tuple[Response, int, int]:
@@ -223,18 +26,18 @@ def run_query(org: Org, body: Any) -> tuple[Response, int, int]:
     text = body.get("select_query") if isinstance(body, dict) else None
     if not isinstance(text, str):
         raise Failure(400, "MANDATORY_NOT_FOUND", "required field not found", {"api_name": "select_query"})
-    query = _Parser(text).query(org.settings.coql_rows, org.settings.coql_window)
+    query = read_query(text, org.settings.coql_rows, org.settings.coql_window)
     store = org.modules.get(query.module)
     if store is None:
         raise Failure(400, "INVALID_QUERY", "invalid query formed", {"reason": "invalid module name given"})
     _check_columns(org, store, query)
     credits_needed = 1 if query.limit <= 200 else (2 if query.limit <= 1000 else 3)
-    rows = _ordered(store, query, _found(org, store, query))
-    shown = rows[query.offset : query.offset + query.limit]
+    shown, more = _page(org, store, query)
     if not shown:
         return empty(204), 0, credits_needed
-    records = [_show(org, store, query.columns, row) for row in shown]
-    notes = {"count": len(shown), "more_records": len(rows) > query.offset + query.limit}
+    show = _shower(org, store, query.columns)
+    records = [show(row) for row in shown]
+    notes = {"count": len(shown), "more_records": more}
     return answer({"data": records, "info": notes}), len(shown), credits_needed
 
 
@@ -246,18 +49,59 @@ def _check_columns(org: Org, store: ModuleStore, query: Query) -> None:
         head, _, tail = column.partition(".")
         spec = store.visible(head)
         target = org.modules.get(spec.lookup) if spec and spec.lookup else None
-        if spec is None or (tail and tail != "id" and (target is None or tail not in target.spec.fields)):
+        unreadable = spec is not None and spec.data_type in SINGLE_READ
+        if spec is None or unreadable or (tail and tail != "id" and (target is None or tail not in target.spec.fields)):
             details = {"column_name": column, "reason": "column given seems to be invalid"}
             raise Failure(400, "INVALID_QUERY", "invalid query formed", details)
 
 
-def _found(org: Org, store: ModuleStore, query: Query) -> list[Row]:
-    test = _test(org, store, query.where)
+def _page(org: Org, store: ModuleStore, query: Query) -> tuple[list[Row], bool]:
+    """Returns the rows of the page and whether more follow; in the order of ids it stops where the page ends."""
+    found = (row for row in _found(org, store, query) if not row.hidden and _is_shown(org, row))
+    if query.order in ((), (("id", False),)):
+        rows = list(islice(found, query.offset, query.offset + query.limit + 1))
+        return rows[: query.limit], len(rows) > query.limit
+    ordered, end = _ordered(store, query, list(found)), query.offset + query.limit
+    return ordered[query.offset : end], len(ordered) > end
+
+
+def _is_shown(org: Org, row: Row) -> bool:
+    return not row.converted or org.settings.converted_in_coql
+
+
+def _found(org: Org, store: ModuleStore, query: Query) -> Iterator[Row]:
+    """Yields the matching records in the order of their ids."""
     ids = _narrow(store, query.where)
+    lowest, highest, exact = _span(query.where)
     if ids is None:
-        return [row for number in store.by_id if not (row := store.rows[str(number)]).hidden and test(row)]
-    rows = (store.live(record_id) for record_id in sorted(ids, key=int))
-    return [row for row in rows if row is not None and not row.hidden and test(row)]
+        within = range(bisect_left(store.by_id, lowest), bisect_right(store.by_id, highest))
+        rows: Iterable[Row | None] = (store.rows[str(store.by_id[place])] for place in within)
+    else:
+        rows, exact = (store.live(record_id) for record_id in sorted(ids, key=int)), False
+    test = _test(org, store, query.where)
+    return (row for row in rows if row is not None and (exact or test(row)))
+
+
+def _span(where: Condition | Both) -> tuple[int, int, bool]:
+    """Returns the lowest and highest id that can match, and whether every id between them does."""
+    if isinstance(where, Both):
+        left, right = _span(where.left), _span(where.right)
+        if where.joint == "or":
+            return 0, _HIGHEST, False
+        return max(left[0], right[0]), min(left[1], right[1]), left[2] and right[2]
+    if where.column == "id" and where.operator == "is not null":
+        return 0, _HIGHEST, True
+    if where.column != "id" or where.operator not in _SPANS or not str(where.values[0]).isdigit():
+        return 0, _HIGHEST, False
+    return (*_SPANS[where.operator](int(str(where.values[0]))), True)
+
+
+_SPANS: dict[str, Callable[[int], tuple[int, int]]] = {
+    ">": lambda number: (number + 1, _HIGHEST),
+    ">=": lambda number: (number, _HIGHEST),
+    "<": lambda number: (0, number - 1),
+    "<=": lambda number: (0, number),
+}
 
 
 def _narrow(store: ModuleStore, where: Condition | Both) -> set[str] | None:
@@ -374,14 +218,21 @@ def _ordered(store: ModuleStore, query: Query, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _show(org: Org, store: ModuleStore, columns: tuple[str, ...], row: Row) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for column in columns:
-        value = _reader(org, store, column)(row)
-        if isinstance(value, dict) and "id" in value:
-            value = value["id"] if column.endswith(".id") else {"id": value["id"]}
-        shown[column] = value
-    return {**shown, "id": row.record_id}
+def _shower(org: Org, store: ModuleStore, columns: tuple[str, ...]) -> Callable[[Row], dict[str, Any]]:
+    """Returns how a query shows a row: linked records with their id only, and always the id."""
+    reads = [(column, _reader(org, store, column)) for column in columns]
+
+    def show(row: Row) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for column, read in reads:
+            value = read(row)
+            if value.__class__ is dict and "id" in value:
+                value = value["id"] if column.endswith(".id") else {"id": value["id"]}
+            shown[column] = value
+        shown["id"] = row.record_id
+        return shown
+
+    return show
 
 
 def condition_test(org: Org, store: ModuleStore, where: Condition | Both) -> Callable[[Row], bool]:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from connectors.zoho_crm.simulator.answers import Failure, answer, empty, invalid, whole_number
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 from connectors.zoho_crm.simulator.schema import User
+from connectors.zoho_crm.simulator.values import SINGLE_READ
 
 MAX_FIELDS = 50
 PAGE = 200
@@ -84,11 +85,14 @@ def read_since(header: str | None) -> int | None:
 
 def list_records(org: Org, store: ModuleStore, tokens: PageTokens, call: ListCall) -> tuple[Response, int]:
     """Answers GET /{module}; returns the answer and its number of rows."""
-    names = _read_fields(store, call)
+    if store.spec.api_name == "Notes" and org.settings.notes_for_admins_only and not call.user.admin:
+        raise Failure(403, "NOT_SUPPORTED", "the module is not supported for this user", {})
+    names = read_fields(store, call)
     per_page, sort_by, descending = _read_sort(call)
     page, token = _read_page(org, store, tokens, call, per_page)
     keys, since_at = _keys(store, sort_by, call)
-    walk = _walk(org, store, keys, since_at, descending, token.after if token else None)
+    kept = converted_wanted(call.params)
+    walk = _walk(org, store, keys, since_at, descending, token.after if token else None, kept)
     if token is None:
         for _ in range((page - 1) * per_page):
             if next(walk, None) is None:
@@ -107,7 +111,7 @@ def list_records(org: Org, store: ModuleStore, tokens: PageTokens, call: ListCal
         information |= {"sort_by": sort_by, "sort_order": "desc" if descending else "asc"}
         served = (token.rows if token else (page - 1) * per_page) + len(found)
         information |= _next(org, store, tokens, call, found[-1][1], page, served, more)
-    show = _shower(org, store, names)
+    show = shower(org, store, names)
     return answer({"data": [show(row) for row, _ in found], "info": information}), len(found)
 
 
@@ -139,7 +143,8 @@ def _bound(call: ListCall) -> tuple[str | None, ...]:
     return (*(call.params.get(name) for name in _BOUND), since)
 
 
-def _read_fields(store: ModuleStore, call: ListCall) -> list[str] | None:
+def read_fields(store: ModuleStore, call: ListCall) -> list[str] | None:
+    """Returns the fields asked for, without those nobody can see; raises Failure where there are none or too many."""
     text = call.params.get("fields")
     if not text:
         if call.old:
@@ -197,6 +202,14 @@ def _read_page(
     return token.page, token
 
 
+def converted_wanted(params: Mapping[str, str]) -> frozenset[bool]:
+    """Reads `converted`: false (default) hides converted leads, true shows them alone, both shows all."""
+    wanted = {"false": {False}, "true": {True}, "both": {False, True}}.get(params.get("converted", "false"))
+    if wanted is None:
+        raise invalid("invalid data", param_name="converted")
+    return frozenset(wanted)
+
+
 def _keys(store: ModuleStore, sort_by: str, call: ListCall) -> tuple[list[tuple[int, int]] | list[int], int]:
     """Returns the ascending sort keys of the rows asked for, and where the first wanted one stands."""
     changed = store.by_modified
@@ -229,6 +242,7 @@ def _walk(
     first: int,
     descending: bool,
     after: tuple[int, int] | None,
+    converted: frozenset[bool],
 ) -> Iterator[tuple[Row, tuple[int, int]]]:
     """Yields the visible rows in order, going on after a key."""
     bare = bool(keys) and isinstance(keys[0], int)
@@ -243,7 +257,7 @@ def _walk(
         key = keys[position]
         pair = (key, key) if isinstance(key, int) else key
         row = store.rows[str(pair[1])]
-        if not row.hidden and (youngest is None or row.modified <= youngest):
+        if not row.hidden and row.converted in converted and (youngest is None or row.modified <= youngest):
             yield row, pair
 
 
@@ -251,14 +265,18 @@ _VIRTUAL = {"$approval_state": "approved", "$approved": True, "$editable": True,
             "$review": None, "$has_more": {}, "$taxable": None}  # fmt: skip
 
 
-def _shower(org: Org, store: ModuleStore, names: list[str] | None) -> Callable[[Row], dict[str, Any]]:
+def shower(org: Org, store: ModuleStore, names: list[str] | None) -> Callable[[Row], dict[str, Any]]:
     """Returns how a list shows a row: the fields asked for, and always the id."""
     if names is None:
         return lambda row: whole_record(store, row, "v2")
     told = "$se_module" in names and "What_Id" in store.spec.fields
     names = [name for name in names if name != "$se_module"]
     plain = list(dict.fromkeys([name for name in names if name[0] != "$"] + ["id"]))
+    single = [name for name in plain if name != "id" and store.spec.fields[name].data_type in SINGLE_READ]
+    plain = [name for name in plain if name not in single]
     extra = {name: _VIRTUAL.get(name) for name in names if name[0] == "$"}
+    if org.settings.single_in_lists == "null":
+        extra |= dict.fromkeys(single)
     if told and org.settings.se_module_in_lists:
         plain.append("$se_module")
     rich = [name for name in org.settings.rich_text_fields.split(",") if name in plain]
@@ -276,15 +294,21 @@ def _shower(org: Org, store: ModuleStore, names: list[str] | None) -> Callable[[
     return show
 
 
-def whole_record(store: ModuleStore, row: Row, version: str) -> dict[str, Any]:
-    """Returns a record with every field, as the single GET shows it."""
+def whole_record(store: ModuleStore, row: Row, version: str, most_rows: int = 200) -> dict[str, Any]:
+    """Returns a record with every field, as the single GET shows it; long subforms are cut and `$has_more` says so."""
     fields = row.fields
     if store.hidden_fields:
         fields = {name: value for name, value in fields.items() if name not in store.hidden_fields}
     if version in ("v2", "v2.1"):
         approval = {"delegate": False, "approve": False, "reject": False, "resubmit": False}
         return {**fields, "$approved": True, "$approval": approval, "$editable": True, "$currency_symbol": "¥"}
-    return {**fields, **_VIRTUAL}
+    long = [
+        name
+        for name, spec in store.spec.fields.items()
+        if spec.data_type in SINGLE_READ and len(fields.get(name) or ()) > most_rows
+    ]
+    cut = {name: fields[name][:most_rows] for name in long}
+    return {**fields, **_VIRTUAL, **cut, "$has_more": dict.fromkeys(long, True)}
 
 
 def get_record(org: Org, store: ModuleStore, record_id: str, call: ListCall) -> tuple[Response, int]:
@@ -300,7 +324,7 @@ def get_record(org: Org, store: ModuleStore, record_id: str, call: ListCall) -> 
         raise Failure(403, "NO_PERMISSION", "permission denied to read", {"permissions": [], "id": record_id})
     if call.since is not None and row.modified < call.since:
         return empty(304), 0
-    return answer({"data": [whole_record(store, row, call.version)]}), 1
+    return answer({"data": [whole_record(store, row, call.version, org.settings.subform_rows_shown)]}), 1
 
 
 def list_deleted(org: Org, store: ModuleStore, call: ListCall) -> tuple[Response, int]:
@@ -335,6 +359,8 @@ def bin_state(org: Org, row: Row) -> str:
     if row.merged_into and not org.settings.merge_lists_loser:
         return ""
     age = org.clock.now() - row.deleted
+    if not row.permanent and not org.settings.recycled_trace and age > org.settings.recycle_days * 86_400:
+        return ""
     if age > org.settings.permanent_days * 86_400:
         return ""
     return "permanent" if row.permanent or age > org.settings.recycle_days * 86_400 else "recycle"

@@ -11,13 +11,14 @@ from connectors.zoho_crm.simulator.activity_fields import SE_MODULE
 from connectors.zoho_crm.simulator.answers import Failure, answer, empty, invalid, whole_number
 from connectors.zoho_crm.simulator.oauth import ORG_ID
 from connectors.zoho_crm.simulator.records import Org
-from connectors.zoho_crm.simulator.schema import FieldSpec, ModuleSpec, User
+from connectors.zoho_crm.simulator.schema import NOTE_PARENT, FieldSpec, ModuleSpec, User
 
 _MADE_AT = 1_700_000_000
 _PROFILE = {"name": "Administrator", "id": "5843104000000026011"}
 _PROFILES = [{"permission_type": "read_write", **_PROFILE}]
 _JSON_TYPES = {"integer": "integer", "boolean": "boolean", "currency": "double", "lookup": "jsonobject",
                "ownerlookup": "jsonobject", "bigint": "string", "jsonarray": "jsonarray",
+               "subform": "jsonarray", "multiselectlookup": "jsonarray", "multiuserlookup": "jsonarray",
                "event_reminder": "jsonobject", "ALARM": "jsonobject", "RRULE": "jsonobject"}  # fmt: skip
 _OLD = ("v2", "v2.1")
 
@@ -239,6 +240,9 @@ def _field(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
         "created_time": None,
         "modified_time": None,
     }
+    if spec.data_type == "textarea" and org.settings.textarea_described:
+        rich = spec.api_name in org.settings.rich_text_fields.split(",")
+        described["textarea"] = {"type": "rich_text" if rich else "small" if spec.length <= 2000 else "large"}
     return described if version in _OLD else described | _rest(spec)
 
 
@@ -288,6 +292,8 @@ def _pick_list(spec: FieldSpec) -> list[dict[str, Any]]:
 def _lookup(org: Org, spec: FieldSpec, version: str) -> dict[str, Any]:
     if not spec.lookup:
         return {}
+    if spec.lookup == NOTE_PARENT:
+        return {"display_label": None, "api_name": None, "id": None, "module": {"api_name": "se_module", "id": None}}
     if spec.lookup == SE_MODULE:
         link = {"display_label": None, "api_name": None, "id": None}
         return {**link, "module": SE_MODULE if version in _OLD else {"api_name": SE_MODULE, "id": None, "crypt": False}}

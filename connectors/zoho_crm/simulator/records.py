@@ -31,6 +31,7 @@ class Row:
     permanent: bool = False
     merged_into: str = ""
     deleted_with: str = ""
+    converted: bool = False
     searched: dict[str, Any] | None = field(default=None, repr=False)
     searchable_at: float = 0.0
 

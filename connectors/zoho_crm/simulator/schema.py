@@ -69,8 +69,13 @@ Last_Name text/80 required | First_Name text/40 | Full_Name text/120 ro | Compan
 Email email/100 | Phone phone/30 | Mobile phone/30 | Lead_Status picklist:leadstatus | Lead_Source picklist:source
 Industry picklist:industry | Annual_Revenue currency/16 | No_of_Employees integer/9 | Street text/250
 City text/100 | State text/100 | Zip_Code text/30 | Country text/100
+Converted__s boolean ro | Converted_Date_Time datetime ro | Converted_Contact lookup:Contacts ro
+Converted_Account lookup:Accounts ro
 """,
     **activity_fields.MODULES,
+    "Notes": """
+Note_Title text/120 | Note_Content textarea/65535 | Parent_Id lookup:note_parent required
+""",
 }
 DUPLICATE_FIELDS = {
     "Contacts": "Email",
@@ -79,10 +84,13 @@ DUPLICATE_FIELDS = {
     **activity_fields.DUPLICATE_FIELDS,
 }
 """The vendor's own duplicate field of a module, where it has one (Zoho API upsert-records)."""
+NOTE_PARENT = "note_parent"
+"""Stands for what a note may belong to: a record of any module."""
 NAME_FIELDS = {
     "Contacts": "Full_Name",
     "Accounts": "Account_Name",
     "Leads": "Full_Name",
+    "Notes": "Note_Title",
     **activity_fields.NAME_FIELDS,
 }
 
@@ -163,7 +171,7 @@ def org_modules(custom_fields: bool = True, hub_id_unique: bool = True) -> dict[
     for order, (name, text) in enumerate(_MODULES.items(), start=1):
         fields: dict[str, FieldSpec] = {}
         for part in (_SYSTEM + text).replace("\n", "|").split("|"):
-            spec = _read_field(part.split()) if part.strip() else None
+            spec = read_field(part.split()) if part.strip() else None
             if spec and (custom_fields or not spec.custom):
                 field_id = f"58431040000000{order:02d}{len(fields) + 1:03d}"
                 unique = spec.unique and hub_id_unique
@@ -176,12 +184,13 @@ def org_modules(custom_fields: bool = True, hub_id_unique: bool = True) -> dict[
             own_field,
             NAME_FIELDS[name],
             indexed=tuple(one for one in ("Hub_Id", own_field) if one in fields),
-            links=tuple(one.api_name for one in fields.values() if one.lookup),
+            links=tuple(one.api_name for one in fields.values() if one.data_type == "lookup"),
         )
     return modules
 
 
-def _read_field(words: list[str]) -> FieldSpec:
+def read_field(words: list[str]) -> FieldSpec:
+    """Reads a field written as `Name kind/length flags…`."""
     name, kind, *flags = words
     kind, _, length = kind.partition("/")
     kind, _, target = kind.partition(":")
@@ -194,5 +203,5 @@ def _read_field(words: list[str]) -> FieldSpec:
         custom="custom" in flags,
         unique="unique" in flags,
         picklist=_PICKLISTS[target] if kind == "picklist" else (),
-        lookup=target if kind == "lookup" else "",
+        lookup=target if kind in ("lookup", "multiselectlookup") else "",
     )

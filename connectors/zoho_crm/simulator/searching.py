@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from connectors.zoho_crm.simulator.answers import Failure, answer, empty, invalid, whole_number
+from connectors.zoho_crm.simulator.listing import converted_wanted
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
 
 _CRITERION = re.compile(r"\(?([\w.$]+):(\w+):([^()]*)\)?")
@@ -43,7 +44,9 @@ def count(org: Org, store: ModuleStore, params: Mapping[str, str]) -> Response:
     """Answers GET /{module}/actions/count."""
     filtered = any(params.get(name) for name in ("criteria", "email", "phone", "word"))
     test = _test(store, params) if filtered else (lambda fields: True)
-    return answer({"count": sum(1 for row in _rows(store) if test(row.fields))})
+    kept = converted_wanted(params)
+    rows = (row for row in _rows(store) if row.converted in kept)
+    return answer({"count": sum(1 for row in rows if test(row.fields))})
 
 
 def _rows(store: ModuleStore) -> list[Row]:

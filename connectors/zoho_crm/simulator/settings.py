@@ -40,6 +40,13 @@ class Settings:
     list_lag: float = 0.0
     search_lag: float = 30.0
     rich_text_fields: str = ""  # names whose values lists cut to 500 characters
+    textarea_described: bool = True  # unverified whether metadata tell rich texts apart (`textarea.type`)
+    full_data_for_plain: bool = True  # unverified; False refuses fetch_full_data for what is no rich text
+    single_in_lists: str = "absent"  # or "null": how a list shows a field of single reads, such as a subform
+    subform_rows_shown: int = 200  # rows of a subform in a single GET; `$has_more` tells of the rest
+    converted_in_coql: bool = True  # unverified whether COQL shows converted leads
+    recycled_trace: bool = True  # unverified; False: what leaves the recycle bin by itself leaves no permanent trace
+    notes_for_admins_only: bool = True
     external_field: str = ""  # the field an administrator made an external id
     hidden_get: str = "NO_PERMISSION"  # or "absent"
     se_module_in_lists: bool = True  # unverified; False leaves $se_module to the single GET

@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.zoho_crm.simulator.answers import RowRefused
 from connectors.zoho_crm.simulator.records import Org
-from connectors.zoho_crm.simulator.schema import FieldSpec
+from connectors.zoho_crm.simulator.schema import NOTE_PARENT, FieldSpec
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+\-']+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,}")
 _PHONE = re.compile(r"[0-9+()\-./ ,;xX#*]+")
@@ -16,6 +16,8 @@ _WEBSITE = re.compile(r"(https?://)?[^\s/]+\.[^\s]+")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2})")
 _TEXTUAL = {"text", "textarea", "email", "phone", "website"}
+SINGLE_READ = frozenset({"subform", "multiselectlookup", "multiuserlookup"})
+"""Fields that only the single GET shows (Zoho API get-records)."""
 
 
 def store_value(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> Any:
@@ -102,11 +104,39 @@ def _choice(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> str | None:
 
 def _linked(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, Any]:
     linked_id = raw.get("id") if isinstance(raw, dict) else None
+    if spec.lookup == NOTE_PARENT:
+        return _note_parent(org, spec, raw, json_path)
     store = org.modules.get(spec.lookup)
     row = store.live(str(linked_id)) if store and linked_id is not None else None
     if row is None or store is None:
         raise _wrong(spec, json_path, "jsonobject" if not isinstance(raw, dict) else "bigint")
     return {"name": row.fields.get(store.spec.name_field), "id": row.record_id}
+
+
+def _note_parent(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, Any]:
+    """Returns the record that a note belongs to; its module must be named (Zoho API notes)."""
+    module = raw.get("module") if isinstance(raw, dict) else None
+    store = org.modules.get(str(module.get("api_name"))) if isinstance(module, dict) else None
+    row = store.live(str(raw.get("id"))) if store else None
+    if row is None or store is None:
+        raise _wrong(spec, json_path, "jsonobject")
+    named = {"api_name": store.spec.api_name, "id": store.spec.module_id}
+    return {"name": row.fields.get(store.spec.name_field), "id": row.record_id, "module": named}
+
+
+def _subform(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> list[dict[str, Any]]:
+    if not isinstance(raw, list) or not all(isinstance(line, dict) for line in raw):
+        raise _wrong(spec, json_path, "jsonarray")
+    return [{**line, "id": str(line.get("id") or org.next_id())} for line in raw if "_delete" not in line]
+
+
+def _several_links(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> list[dict[str, Any]]:
+    """Returns links of a linking module: each has an id of its own and names its record under the field."""
+    if not isinstance(raw, list) or not all(isinstance(line, dict) for line in raw):
+        raise _wrong(spec, json_path, "jsonarray")
+    wanted = [line.get(spec.api_name, line) for line in raw]
+    read = _owner if spec.data_type == "multiuserlookup" else _linked
+    return [{spec.api_name: read(org, spec, one, json_path), "id": org.next_id()} for one in wanted]
 
 
 def _opaque(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> Any:
@@ -146,6 +176,9 @@ _READERS: dict[str, Any] = {
     "picklist": _choice,
     "lookup": _linked,
     "ownerlookup": _owner,
+    "subform": _subform,
+    "multiselectlookup": _several_links,
+    "multiuserlookup": _several_links,
     "jsonarray": _opaque,
     "event_reminder": _opaque,
     "ALARM": _opaque,

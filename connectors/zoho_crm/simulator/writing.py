@@ -108,12 +108,14 @@ def delete(org: Org, store: ModuleStore, ids: list[str], call: WriteCall) -> Res
 
 
 def recycle(org: Org, store: ModuleStore, row: Row, user: User, parent_id: str = "") -> None:
-    """Moves a live record to the recycle bin, and with it its activities."""
+    """Moves a live record to the recycle bin, and with it its activities and notes."""
     store.leave(row)
     row.deleted, row.deleted_by, row.deleted_with = org.now(), user.user_id, parent_id
     if not org.settings.cascade_deletes:
         return
-    for child_store, child in activities.linked_to(org, row.record_id, ACTIVITIES, ("Who_Id", "What_Id")):
+    for child_store, child in activities.linked_to(
+        org, row.record_id, (*ACTIVITIES, "Notes"), ("Who_Id", "What_Id", "Parent_Id")
+    ):
         recycle(org, child_store, child, user, row.record_id)
 
 
@@ -223,6 +225,8 @@ def _target(org: Org, store: ModuleStore, payload: Any, place: int) -> Row:
         raise RowRefused("NO_PERMISSION", "permission denied", {"id": record_id, "permissions": []})
     if row.locked:
         raise RowRefused("RECORD_LOCKED", "record is locked", {"id": record_id})
+    if row.converted:
+        raise RowRefused("ID_ALREADY_CONVERTED", "id already converted", {"id": record_id})
     return row
 
 

@@ -181,6 +181,7 @@ def test_metadata_tells_types_picklists_and_what_may_be_written(zoho: ZohoClient
         "Events",
         "Tasks",
         "Cases",
+        "Notes",
     ]
     assert zoho.get("settings/layouts", module="Accounts").json()["layouts"][0]["sections"][0]["fields"]
     assert zoho.get("settings/fields", module="Nothing").json()["code"] == "INVALID_MODULE"
