@@ -154,23 +154,6 @@ class Reader:
             merge(wide[str(extra["id"])], extra)
         return list(wide.values())
 
-    def complete(self, object: str, rows: Sequence[Row], names: Sequence[str], fields: Sequence[str]) -> Sequence[Row]:
-        """Adds by id, a hundred a call, what rows do not show of some columns, then what lists leave out of the fields.
-
-        The module of a link is asked for only where there is a link.
-        """
-        known = self.catalogue.known(object)
-        alone = known.single if known else frozenset()
-        plain, linked = [name for name in names if name != LINK_MODULE and name not in alone], LINK_MODULE in names
-        if linked:
-            rows = [row if row.get(LINK) or LINK_MODULE in row else {**row, LINK_MODULE: None} for row in rows]
-        wanted = [*plain, LINK_MODULE] if linked else plain
-        if short := [row for row in rows if any(name not in row for name in wanted)]:
-            chunks = column_chunks([*wanted, LINK] if linked else wanted)
-            whole = {str(row["id"]): row for row in self.join(object, short, chunks)}
-            rows = [whole.get(str(row["id"]), row) for row in rows]
-        return self.finish(object, rows, fields)
-
     def by_ids(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, NativeRecord]:
         """Reads the visible ones among records by id, a hundred a call."""
         rows: list[Row] = []

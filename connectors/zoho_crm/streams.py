@@ -1,7 +1,7 @@
 """The change stream: a complete listing by id, then walks by Modified_Time over what has changed since.
 
-A listing follows page tokens and goes on by COQL keyset past the vendor's wall, goes by COQL in one chain or in ranges
-of ids (`listing`), or is loaded in bulk. A walk starts at its lower bound:
+A listing follows page tokens and goes on by COQL keyset past the vendor's wall, or goes by COQL in one chain or in
+ranges of ids (`listing`); a large module is loaded in bulk. A walk starts at its lower bound:
 START what the last walk could not yet have seen by the declared visibility lag; every walk starts there at the latest.
 DEEP  the same, reaching back by `overlap`. A walk starts there once `overlap` seconds have passed since the last deep
       one: a row shown later than declared is still seen, and a burst of writes is re-read once, not at every poll.
@@ -83,11 +83,14 @@ class Streams:
         A listing with a bound goes by COQL from its first page, since a list takes no condition.
         """
         self._reader.remember(object, fields)
+        asked = Asked(object, tuple(fields), bound)
         if (loading := self._bulk.place_of(object, cursor)) is not None:
-            return self._load(object, fields, loading, limit, bound)
+            return self._load(asked, loading, limit)
+        if cursor is None:
+            return self._first_page(asked, limit)
         mode, place, bounds = self._open(object, cursor)
         if mode == LISTING:
-            return self._list(object, fields, place, limit, bound, fresh=cursor is None)
+            return self._list(object, fields, place, limit, bound)
         assert bounds is not None
         return self._walk(object, fields, place, bounds, limit)
 
@@ -121,48 +124,57 @@ class Streams:
 
     # --- the complete listing -------------------------------------------------------------------------------------
 
-    def _list(
-        self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None, *, fresh: bool = False
-    ) -> Page:
+    def _list(self, object: str, fields: Sequence[str], place: Place, limit: int, bound: Bound | None) -> Page:
         records, after, more = self._listing_page(object, fields, place, limit, bound)
-        if more and fresh and (loading := self._begin_bulk(object, fields, bound)) is not None:
-            # What the first page held comes again with the file.
-            return Page((), self._bulk.cursor_of(object, loading), False)
         if more:
             return Page(records, self._cursor(object, LISTING, after), False)
         assert after.begun is not None
         # What one page holds is not worth a call, and nobody counts what lies behind a bound.
         several = bound is None and place.begun is not None
-        counted = self._completeness.differs(object, place.rows + len(records), after.begun) if several else None
-        return self._listed_all(object, records, after.begun, counted)
+        delivered = place.rows + len(records) if several else None
+        return self._listed_all(object, records, after.begun, delivered)
 
-    def _begin_bulk(self, object: str, fields: Sequence[str], bound: Bound | None) -> BulkPlace | None:
+    def _first_page(self, asked: Asked, limit: int) -> Page:
+        """Reads the first page of a listing; where more follows, a large module is loaded in bulk instead.
+
+        Ranges read ahead, so there it is decided before. What a first page held comes again with the file.
+        """
+        ranged = self._settings.listing == "ranges"
+        if ranged and (loading := self._begin_bulk(asked)) is not None:
+            return loading
+        page = self._list(asked.object, asked.fields, Place(), limit, asked.bound)
+        if ranged or page.complete:
+            return page
+        return self._begin_bulk(asked) or page
+
+    def _begin_bulk(self, asked: Asked) -> Page | None:
         try:
-            return self._bulk.begin(Asked(object, tuple(fields), bound))
+            place = self._bulk.begin(asked)
         except NotOffered as refused:
-            self._tell(object, refused)
+            self._tell(asked.object, refused)
             return None
+        return None if place is None else Page((), self._bulk.cursor_of(asked.object, place), False)
 
-    def _load(self, object: str, fields: Sequence[str], place: BulkPlace, limit: int, bound: Bound | None) -> Page:
+    def _load(self, asked: Asked, place: BulkPlace, limit: int) -> Page:
         """Goes on with a bulk load; where it cannot, the listing starts over by pages."""
         try:
-            loaded = self._bulk.go_on(Asked(object, tuple(fields), bound), place, limit)
+            loaded = self._bulk.go_on(asked, place, limit)
         except NotOffered as refused:
-            self._tell(object, refused)
-            return self._list(object, fields, Place(), limit, bound)
+            self._tell(asked.object, refused)
+            return self._list(asked.object, asked.fields, Place(), limit, asked.bound)
         if loaded.more:
-            return Page(loaded.records, self._bulk.cursor_of(object, loaded.place), False)
-        return self._listed_all(object, loaded.records, loaded.place.begun)
+            return Page(loaded.records, self._bulk.cursor_of(asked.object, loaded.place), False)
+        delivered = loaded.place.delivered if asked.bound is None else None
+        return self._listed_all(asked.object, loaded.records, loaded.place.begun, delivered)
 
     def _tell(self, object: str, refused: NotOffered) -> None:
         _log.warning("%s %s is listed by pages, not by bulk read: %s", self._context.system, object, refused.reason)
 
-    def _listed_all(
-        self, object: str, records: tuple[NativeRecord, ...], begun: float, counted: int | None = None
-    ) -> Page:
-        """Returns the last page of a listing that began at a time of the server's clock."""
+    def _listed_all(self, object: str, records: tuple[NativeRecord, ...], begun: float, delivered: int | None) -> Page:
+        """Returns the last page of a listing; `delivered` records are compared with what the vendor counts."""
         settled = math.floor(begun - self._settings.visibility_lag)
         bounds = Bounds(settled, math.floor(settled - self._settings.overlap), self._context.clock.now())
+        counted = None if delivered is None else self._completeness.differs(object, delivered, begun)
         return Page(records, self._cursor(object, WALKING, Place(), bounds), True, counted)
 
     def _listing_page(

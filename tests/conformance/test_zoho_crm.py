@@ -79,10 +79,11 @@ RANGED: tuple[Way, ...] = (
         {"visibility_lag": 0.0, "listing": "ranges", "coql_page_size": 5, "workers": 10, "coql_unreadable": []},
     ),
 )
+
 # Pages so small that every listing is a bulk load, in jobs of a few rows each.
 BULK: Way = (
     {"bulk_seconds": 0.0, "bulk_rows": 40, "bulk_id_header": "Id", "se_module_in_lists": False},
-    {"visibility_lag": 0.0, "page_size": 3, "bulk_read_above": 3},
+    {"visibility_lag": 0.0, "listing": "list", "page_size": 3, "bulk_read_above": 3},
 )
 
 

@@ -20,8 +20,10 @@ from connectors.errors import TooLarge
 from connectors.zoho_crm.answers import violation
 from connectors.zoho_crm.bulk.columns import Described, Layout, columns_for, lacking, layout_of
 from connectors.zoho_crm.bulk.files import FileBounds, ResultFile
+from connectors.zoho_crm.bulk.filling import fill
 from connectors.zoho_crm.bulk.jobs import COMPLETED, FAILURE, Jobs, Made
 from connectors.zoho_crm.bulk.reasons import Damaged, Hostile, NotOffered, TokenLost
+from connectors.zoho_crm.modules import ONLY_LISTED
 from connectors.zoho_crm.reading import Reader, Row
 
 BULK = "bulk"
@@ -56,8 +58,8 @@ class BulkPlace:
     """Is where a bulk load stands.
 
     `begun` is the server's clock when the first job was made; `made_at` and `look_at` are ours. `count` is None until
-    the job is completed; `row` counts the rows of its file that were delivered, and `mark` tells which file that was.
-    `over` says how often it began anew.
+    the job is completed; `row` counts the rows of its file that were delivered, `before` those of the files
+    before it, and `mark` tells which file it is. `over` says how often it began anew.
     """
 
     begun: float
@@ -72,11 +74,17 @@ class BulkPlace:
     more: bool = False
     following: str | None = None
     row: int = 0
+    before: int = 0
     mark: str = ""
     naps: int = 0
     damaged: int = 0
     failed: int = 0
     over: int = 0
+
+    @property
+    def delivered(self) -> int:
+        """Returns how many records were delivered so far."""
+        return self.before + self.row
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class BulkLoad:
     def begin(self, asked: Asked) -> BulkPlace | None:
         """Makes the first job where a module has more records than pages should read; None where it has not."""
         above = self._settings.bulk_read_above
-        if not above:
+        if not above or asked.object in ONLY_LISTED:
             return None
         number = self._reader.count(asked.object)
         if number is None or number <= above:
@@ -198,7 +206,7 @@ class BulkLoad:
             raise self._violation(asked.object, hostile) from None
         except Damaged as damaged:
             return Loaded((), self._spoiled(asked.object, place, damaged), True)
-        rows = self._reader.complete(asked.object, rows, lacking(rows, held.layout), asked.fields)
+        rows = fill(self._reader, asked.object, rows, asked.fields, lacking(rows, held.layout))
         records = self._reader.records(asked.object, rows, asked.fields)
         place = replace(place, row=after, damaged=0, failed=0)
         if after < count:
@@ -218,7 +226,7 @@ class BulkLoad:
                 "空文件却称还有更多记录",
             )
         # The token is preferred to the number: a delete moves what a number means.
-        following = replace(place, page=place.page + 1, token=place.following, failed=0)
+        following = replace(place, page=place.page + 1, token=place.following, failed=0, before=place.delivered)
         place, done = self._renewed(asked, following), place.job
         self._drop(done)
         return Loaded(records, place, True)
@@ -304,7 +312,7 @@ class BulkLoad:
             return self._start(asked, over=1)
         now = self._context.clock.now()
         fresh = BulkPlace(place.begun, made.job, now, now + self._first(), place.bound, place.page, place.token)
-        return replace(fresh, failed=place.failed, over=place.over)
+        return replace(fresh, before=place.before, failed=place.failed, over=place.over)
 
     def _make(self, asked: Asked, page: int, token: str | None) -> Made:
         settings, described = self._settings, self._described(asked.object)

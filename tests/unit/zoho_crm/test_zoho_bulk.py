@@ -262,7 +262,7 @@ def test_the_module_of_a_link_is_asked_for_only_where_there_is_a_link(org: Any, 
 @pytest.mark.parametrize("cuts", [True, False], ids=["cut", "whole"])
 def test_a_rich_text_is_whole_whether_files_cut_it_or_not(org: Any, cuts: bool) -> None:
     org.admin.settings(rich_text_fields="Description", bulk_cuts_rich_text=cuts)
-    texts = ["短", "满" * 499, "满" * 500, "满" * 501, "满" * 3000]
+    texts = ["短", "满" * 498, "满" * 500, "满" * 501, "满" * 3000]
     for text in texts:
         org.create("王", Description=text)
     org.advance(600)
@@ -549,11 +549,11 @@ def test_the_credits_of_a_job_are_taken_from_the_budget(org: Any) -> None:
     org.admin.reset_calls()
     load(org.connect(**BULK)).all(200)
     calls = org.admin.calls()["calls"]
-    spent = 50 + calls["bulk look Contacts"] + calls["bulk download Contacts"] + 1 + 1 + 2
+    spent = 50 + calls["bulk look Contacts"] + calls["bulk download Contacts"] + 1 + 2 + 2
     assert calls == {
         "token": 1,
         "list Contacts": 1,
-        "count Contacts": 1,
+        "count Contacts": 2,  # to decide, and to compare at the end
         "settings/modules": 1,
         "settings/fields Contacts": 1,
         "bulk create Contacts": 1,
