@@ -62,3 +62,20 @@ def whole_number(params: Mapping[str, str], name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit():
         raise invalid("invalid data", param_name=name, expected_data_type="integer")
     return int(text)
+
+
+def vendor_error(fault: dict[str, Any]) -> Response:
+    """Renders an injected error as the vendor would."""
+    known = {
+        "http_500": (500, "INTERNAL_ERROR", "Internal Server Error"),
+        "http_503": (503, "SERVICE_UNAVAILABLE", "The service is unavailable"),
+        "http_429": (429, "TOO_MANY_REQUESTS", "You have exceeded the concurrency limit"),
+        "auth_expired": (401, "INVALID_TOKEN", "invalid oauth token"),
+    }
+    status, code, message = known.get(fault["action"], (400, "INVALID_DATA", "invalid data"))
+    if isinstance(fault.get("body"), str):
+        return Response(fault["body"], int(fault.get("status", status)), media_type="text/html")
+    if "body" in fault:
+        return answer(fault["body"], int(fault.get("status", status)))
+    failure = Failure(int(fault.get("status", status)), fault.get("code", code), fault.get("message", message))
+    return answer(failure.body(), failure.status)

@@ -21,10 +21,8 @@ from connectors.simulation.activities import invent_activities
 from connectors.simulation.admin import admin_routes, change_fields
 from connectors.simulation.calls import CallLayer, notes_of
 from connectors.simulation.clock import SimClock
-from connectors.simulation.columns import load_csv, table_world
 from connectors.simulation.faults import FaultPlan
 from connectors.simulation.ledger import Ledger
-from connectors.simulation.people import World, generate
 from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions, announce, follow_parent, serve
 from connectors.zoho_crm.simulator import (
@@ -40,13 +38,13 @@ from connectors.zoho_crm.simulator import (
     writing,
 )
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
-from connectors.zoho_crm.simulator.answers import Failure, answer, whole_number
+from connectors.zoho_crm.simulator.answers import Failure, answer, vendor_error, whole_number
 from connectors.zoho_crm.simulator.bulk import BulkReads
 from connectors.zoho_crm.simulator.gate import Gate, is_heavy
 from connectors.zoho_crm.simulator.oauth import Accounts, require_scope
 from connectors.zoho_crm.simulator.records import ModuleStore, Org
 from connectors.zoho_crm.simulator.schema import User
-from connectors.zoho_crm.simulator.seeding import seed_org
+from connectors.zoho_crm.simulator.seeding import make_world, seed_org
 from connectors.zoho_crm.simulator.seeding_activities import seed_activities
 from connectors.zoho_crm.simulator.settings import Settings
 from connectors.zoho_crm.simulator.watch import Watch
@@ -354,32 +352,6 @@ def _read_json(raw: bytes) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise Failure(400, "INVALID_REQUEST", "unable to parse the request body") from None
-
-
-def vendor_error(fault: dict[str, Any]) -> Response:
-    """Renders an injected error as the vendor would."""
-    known = {
-        "http_500": (500, "INTERNAL_ERROR", "Internal Server Error"),
-        "http_503": (503, "SERVICE_UNAVAILABLE", "The service is unavailable"),
-        "http_429": (429, "TOO_MANY_REQUESTS", "You have exceeded the concurrency limit"),
-        "auth_expired": (401, "INVALID_TOKEN", "invalid oauth token"),
-    }
-    status, code, message = known.get(fault["action"], (400, "INVALID_DATA", "invalid data"))
-    if isinstance(fault.get("body"), str):
-        return Response(fault["body"], int(fault.get("status", status)), media_type="text/html")
-    if "body" in fault:
-        return answer(fault["body"], int(fault.get("status", status)))
-    failure = Failure(int(fault.get("status", status)), fault.get("code", code), fault.get("message", message))
-    return answer(failure.body(), failure.status)
-
-
-def make_world(options: SimulatorOptions) -> World:
-    """Returns the people of the options: rows of a CSV file, or invented ones."""
-    if options.load:
-        if not options.columns:
-            raise ValueError("--load needs --columns")
-        return table_world(list(load_csv(options.load, options.columns, options.seed)), options.seed, "zoho_crm")
-    return generate(options.records, options.seed)
 
 
 def make_app(options: SimulatorOptions) -> ASGIApp:

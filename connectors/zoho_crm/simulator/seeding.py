@@ -7,7 +7,9 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from connectors.simulation.people import Appearance, Person, World, native_id
+from connectors.simulation.columns import load_csv, table_world
+from connectors.simulation.people import Appearance, Person, World, generate, native_id
+from connectors.simulation.server import SimulatorOptions
 from connectors.zoho_crm.simulator.records import Org, Row
 from connectors.zoho_crm.simulator.schema import API_USER
 
@@ -183,3 +185,12 @@ def grow(org: Org, module: str, number: int) -> int:
     gc.freeze()
     gc.enable()
     return len(made)
+
+
+def make_world(options: SimulatorOptions) -> World:
+    """Returns the people of the options: rows of a CSV file, or invented ones."""
+    if options.load:
+        if not options.columns:
+            raise ValueError("--load needs --columns")
+        return table_world(list(load_csv(options.load, options.columns, options.seed)), options.seed, "zoho_crm")
+    return generate(options.records, options.seed)
