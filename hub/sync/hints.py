@@ -10,7 +10,7 @@ from hub.sync.push import learn_versions
 CHUNK = 100
 ECHO = 60.0
 """Seconds after our own write within which a hint at the record is taken for the answer to it."""
-CROWD = 1000
+CROWD = 200
 """Hints at one object that are read one by one; a crowd of them is what the poll is for, which has just been made."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from hub.kernel.errors import Declined
 from hub.operations import channels, pausing
 from hub.operations.choice import record_of
 from hub.schedule.daemon import Daemon
-from hub.store import records
+from hub.store import callbacks, records
 from hub.store.callbacks import ChannelState
+from hub.sync.hints import CROWD
 from hub.web.hooks.receiver import MOST_BODY
 from tests.laboratory import Simulators
 
@@ -168,6 +170,26 @@ def test_a_replayed_call_costs_one_read_and_changes_nothing(lab: HookLab, daemon
     assert lab.simulators.rows("fxiaoke", "AccountObj") == [before]
     assert state_of(lab, made) is BindingState.ACTIVE
     assert lab.row().late == 3
+
+
+def test_a_crowd_of_hints_is_left_to_the_poll(lab: HookLab, daemon: Daemon) -> None:
+    lab.zoho.reset_calls()
+    lab.pass_(daemon, POLL + 1, POLL + 1)
+    plain = Counter(lab.zoho.calls()["calls"])
+    with lab.hub() as hub, hub.store.begin() as work:
+        callbacks.add_hints(work, [("zoho", "Contacts", str(10**17 + n)) for n in range(CROWD + 1)])
+    lab.zoho.reset_calls()
+    lab.pass_(daemon, 40, 2)
+    assert lab.hints() == {}
+    early = Counter(lab.zoho.calls()["calls"])
+    assert early["list Contacts"] == plain["list Contacts"] == 1
+    assert early["get Contacts"] == 0
+    with lab.hub() as hub, hub.store.begin() as work:
+        callbacks.add_hints(work, [("zoho", "Contacts", str(10**17 + n)) for n in range(150)])
+    lab.zoho.reset_calls()
+    lab.pass_(daemon, 40, 2)
+    assert lab.hints() == {}
+    assert lab.zoho.calls()["calls"]["list Contacts"] == 1 + 2, "the poll, and two reads of a hundred ids at most"
 
 
 UNRELIABLE = {

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from connectors.channels import Channel, Hint, Notify, Receive, Subscription
-from connectors.errors import AuthRejected, RetryLater, SchemaDrift, SettingsInvalid
+from connectors.errors import (
+    AuthRejected,
+    ConnectorError,
+    ProtocolViolation,
+    RateLimited,
+    RetryLater,
+    SchemaDrift,
+    SettingsInvalid,
+)
 from connectors.zoho_crm.watch import MOST_IDS, receive
 from tests.catcher import catching
 
@@ -169,6 +177,47 @@ def test_a_renewal_that_broke_off_is_sent_again(org: Any) -> None:
     org.fault("PUT", "/actions/watch", "reset_after_commit")
     assert org.zoho.renew_channel(wanted(token=OTHER)) is not None
     assert channels(org)[0]["token"] == OTHER
+
+
+CALLS = {
+    "POST": lambda zoho: zoho.open_channel(wanted()),
+    "PUT": lambda zoho: zoho.renew_channel(wanted()),
+    "GET": lambda zoho: zoho.look_at_channel(CHANNEL),
+    "DELETE": lambda zoho: zoho.close_channel(CHANNEL),
+}
+LASTING = {
+    "http_500": RetryLater,
+    "http_502_html": RetryLater,
+    "http_503": RetryLater,
+    "http_429": RateLimited,
+    "reset_before_commit": RetryLater,
+    "reset_after_commit": RetryLater,
+    "truncated_json": ProtocolViolation,
+}
+
+
+@pytest.mark.parametrize("action", LASTING)
+@pytest.mark.parametrize("method", CALLS)
+def test_every_fault_at_every_call_has_its_class_and_shows_no_secret(org: Any, method: str, action: str) -> None:
+    org.zoho.open_channel(wanted())
+    org.fault(method, "/actions/watch", action, times=9)
+    # Of an opening that was answered unreadably nobody knows whether it was done.
+    expected = RetryLater if method == "POST" else LASTING[action]
+    with pytest.raises(expected) as raised:
+        CALLS[method](org.zoho)
+    assert isinstance(raised.value, ConnectorError)
+    assert TOKEN not in raised.value.en + raised.value.zh
+    assert "secret" not in raised.value.en + raised.value.zh
+    org.admin.faults([])
+    org.zoho.close_channel(CHANNEL)
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_an_expired_access_token_is_renewed_on_the_way(org: Any, method: str) -> None:
+    org.zoho.open_channel(wanted())
+    org.fault(method, "/actions/watch", "auth_expired")
+    CALLS[method](org.zoho)
+    assert len(channels(org)) == (0 if method == "DELETE" else 1)
 
 
 # Callbacks.
