@@ -52,7 +52,7 @@ HOMES = {
     "time": RANDOM,
 }
 # The hub reaches a system through the contract; only outbound.py knows how a connector is made and sends.
-CONTRACT = ("connectors.base", "connectors.errors")
+CONTRACT = ("connectors.base", "connectors.directory", "connectors.errors")
 DOORS = {
     "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
     "hub/cli/demo_lab.py": ("connectors.simulation",),

@@ -18,7 +18,7 @@ from itertools import pairwise
 from threading import Lock
 
 from connectors.base import Bound, NativeRecord
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, ProtocolViolation
 from connectors.zoho_crm.abreast import abreast
 from connectors.zoho_crm.answers import violation
 from connectors.zoho_crm.keyset import Keyset, Window
@@ -26,6 +26,8 @@ from connectors.zoho_crm.reading import Reader, Rows
 
 MOST_OFFSET = 100_000
 """How far LIMIT and OFFSET of a query reach together (COQL-Limitations)."""
+OLDER_OFFSET = 10_000
+"""What older documents of the vendor say of the same."""
 _PAGES_UNCOUNTED = 10
 """Pages of a range where the vendor does not say how many records there are."""
 
@@ -50,19 +52,33 @@ class Ranges:
     def __init__(self, reader: Reader, keyset: Keyset) -> None:
         self._reader, self._keyset = reader, keyset
         self._workers = reader.api.settings.workers
+        self._reach = MOST_OFFSET
         self._ahead: dict[_Ask, Future[Read]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._lock = Lock()
 
     def cut(self, object: str, limit: int, bound: Bound | None) -> tuple[list[list[str | None]], float | None]:
-        """Returns the ranges of a module, and the server's clock before the first page where a cut was asked for."""
+        """Returns the ranges of a module, and the server's clock before the first page where a cut was asked for.
+
+        Where the vendor refuses an offset, its older limit is tried, and then the module stays in one piece.
+        """
+        for reach in (self._reach, OLDER_OFFSET):
+            try:
+                return self._cut(object, limit, bound, reach)
+            except ProtocolViolation:
+                self._reach = OLDER_OFFSET
+        return [[None, None]], None
+
+    def _cut(
+        self, object: str, limit: int, bound: Bound | None, reach: int
+    ) -> tuple[list[list[str | None]], float | None]:
         size = min(limit, self._keyset.page_size(object))
-        step, wanted = self._step(object, size)
+        step, wanted = self._step(object, size, reach)
         cuts: list[str] = []
         begun: float | None = None
         while wanted is None or len(cuts) < wanted:
             left = self._workers if wanted is None else wanted - len(cuts)
-            found = self._cuts(object, step, left, Window(cuts[-1] if cuts else None, None, bound))
+            found = self._cuts(object, step, min(left, reach // step), Window(cuts[-1] if cuts else None, None, bound))
             begun = min(at for _, at in found) if begun is None else begun
             new = [one for one, _ in found if one is not None]
             cuts += new
@@ -71,18 +87,18 @@ class Ranges:
         ends: list[str | None] = [None, *cuts, None]
         return [[after, until] for after, until in pairwise(ends)], begun
 
-    def _step(self, object: str, size: int) -> tuple[int, int | None]:
+    def _step(self, object: str, size: int, reach: int) -> tuple[int, int | None]:
         """Returns how many rows a range holds, a whole number of pages, and how many cuts that makes, where known.
 
         Fewer than two pages for each of two ranges are not cut: the calls for it would cost more time than they save.
         """
         total = self._reader.count(object)
         if total is None:
-            return min(_PAGES_UNCOUNTED * size, MOST_OFFSET // size * size), None
+            return min(_PAGES_UNCOUNTED * size, reach // size * size), None
         pages = -(-total // size)
         ranges = max(1, min(self._workers, pages // 2))
-        step = min(-(-pages // ranges) * size, MOST_OFFSET // size * size) if pages else size
-        return step, max(0, -(-total // step) - 1) if ranges > 1 or total > MOST_OFFSET else 0
+        step = min(-(-pages // ranges) * size, reach // size * size) if pages else size
+        return step, max(0, -(-total // step) - 1) if ranges > 1 or total > reach else 0
 
     def _cuts(self, object: str, step: int, wanted: int, window: Window) -> list[tuple[str | None, float]]:
         """Returns the last ids of as many ranges in a window as offsets reach, with the server's clock."""
@@ -91,7 +107,7 @@ class Ranges:
             page = self._reader.query(object, ["id"], window.condition(), 1, offset=number * step - 1)
             return (str(page.rows[0]["id"]) if page.rows else None), page.at
 
-        return abreast(self._workers, last_of, range(1, max(1, min(MOST_OFFSET // step, wanted)) + 1))
+        return abreast(self._workers, last_of, range(1, max(1, wanted) + 1))
 
     def page(
         self,

@@ -105,6 +105,23 @@ def test_an_unreachable_system(lab: Lab) -> None:
     works(lab)
 
 
+def test_a_staff_table_that_names_a_user_whom_the_system_does_not_have(lab: Lab) -> None:
+    table = lab.home / "mappings" / "tables" / "staff.csv"
+    before = table.read_text(encoding="utf-8")
+    fits = lab.here("check", "zoho")
+    assert fits.code == 0, fits
+    assert "staff: 7 working staff are users there" in fits.out
+    # The second one has left; the third row names nobody.
+    table.write_text(
+        before.replace("301007,1007,no", "301007,1007,yes").replace("301003,1003", "309999,1003"), encoding="utf-8"
+    )
+    checked = lab.here("check", "zoho")
+    assert checked.code == 7
+    assert "S1003: no such user there" in checked.out
+    assert "S1007: left there" in checked.out
+    table.write_text(before, encoding="utf-8")
+
+
 def test_a_wrong_secret(lab: Lab) -> None:
     # No token of the first sync is left, so that the secret must prove itself.
     _sql(lab.home / "var" / "hub.db", "DELETE FROM secret")

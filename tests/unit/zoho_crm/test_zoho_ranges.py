@@ -165,14 +165,17 @@ def test_a_vendor_that_does_not_count_is_cut_until_nothing_is_left(org: Any) -> 
     zoho.close()
 
 
-def test_cuts_reach_no_further_than_the_vendors_offsets(org: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.zoho_crm.ranges.MOST_OFFSET", 40)
-    org.admin.settings(coql_window=40)
+@pytest.mark.parametrize(("window", "parts"), [(100_000, 4), (50, 6), (20, 1)])
+def test_a_vendor_whose_offsets_reach_less_far_is_cut_into_more_ranges_or_none(
+    org: Any, monkeypatch: pytest.MonkeyPatch, window: int, parts: int
+) -> None:
+    monkeypatch.setattr("connectors.zoho_crm.ranges.OLDER_OFFSET", 40)
+    org.admin.settings(coql_window=window)
     fill(org, 205)
     zoho = ranged(org)
     page = zoho.changes("Contacts", FIELDS, None, 10)
-    # A range holds 40 rows at most, so that 205 rows are six ranges though four are read at once.
-    assert len(page.next_cursor["place"]["parts"]) == 6
+    # 205 rows in 4 ranges of 60; with offsets of 40 rows at most, 6 ranges of 40; with fewer, one chain.
+    assert len(page.next_cursor["place"]["parts"]) == parts
     rest, _ = drain(zoho, page.next_cursor)
     assert len({one.native_id for one in (*page.records, *rest)}) == 205
     zoho.close()
