@@ -38,9 +38,14 @@ class LabContext(KitContext):
 
 
 def connect(base_url: str, context: LabContext | None = None, **settings: Any) -> ZohoCrmConnector:
-    """Returns a connector to the simulator at `base_url`; without lag, for the simulator's lists have none."""
+    """Returns a connector to the simulator at `base_url`; without lag, for the simulator's lists have none.
+
+    Listings go by pages unless a test asks for bulk read: the call that decides about it has tests of its own.
+    """
     urls = {"accounts_url": base_url, "api_url": base_url}
-    return ZohoCrmConnector({"visibility_lag": 0.0, **urls, **settings}, context or LabContext())
+    return ZohoCrmConnector(
+        {"visibility_lag": 0.0, "bulk_read_above": None, **urls, **settings}, context or LabContext()
+    )
 
 
 @contextmanager
