@@ -79,8 +79,8 @@ class SdkApi(Api):
             # Signed in beforehand: under the SDK's own lock nobody else could.
             self.tokens.current()
             if read:
-                return self._read(purpose, parts, wanted, (headers or {}).get(_SINCE), body)
-            return self._write(purpose, method, parts, wanted, body)
+                return self._read_through(purpose, parts, wanted, (headers or {}).get(_SINCE), body)
+            return self._write_through(purpose, method, parts, wanted, body)
 
         try:
             return on_worker(turn)
@@ -88,7 +88,7 @@ class SdkApi(Api):
             pass
         raise self._cannot(method, path)
 
-    def _read(
+    def _read_through(
         self, purpose: Purpose, parts: Sequence[str], wanted: Mapping[str, str], since: str | None, body: Any
     ) -> Answer:
         session = self._session
@@ -110,7 +110,7 @@ class SdkApi(Api):
                 return session.get(purpose, module, native_id, wanted)
         raise self._cannot("GET", "/".join(parts))
 
-    def _write(
+    def _write_through(
         self, purpose: Purpose, method: str, parts: Sequence[str], wanted: Mapping[str, str], body: Any
     ) -> Answer:
         match method, parts:
@@ -137,14 +137,14 @@ class SdkApi(Api):
             else:
                 good[index] = record
         if good:
-            answer = self._session_write(purpose, method, module, list(good.values()), body["trigger"], keys)
+            answer = self._write_records(purpose, method, module, list(good.values()), body["trigger"], keys)
             if answer.rows is None or len(answer.rows) != len(good):
                 return answer
             results |= dict(zip(good, answer.rows, strict=True))
             return Answer(answer.status, {"data": [results[index] for index in rows]}, answer.at)
         return Answer(400, {"data": [results[index] for index in rows]}, None)
 
-    def _session_write(
+    def _write_records(
         self,
         purpose: Purpose,
         method: str,
@@ -175,7 +175,7 @@ class SdkApi(Api):
         fields = self._session.learn(module)
         emptied = {index: names for index, row in enumerate(rows) if (names := clears(row, fields))}
         creates = method == "POST" and keys is None
-        current = self._current(module, rows, emptied) if emptied and method == "PUT" else {}
+        current = self._held_now(module, rows, emptied) if emptied and method == "PUT" else {}
         bare = list(rows)
         for index, names in emptied.items():
             shown = current.get(index, {} if creates else dict.fromkeys(names, True))
@@ -184,19 +184,19 @@ class SdkApi(Api):
             bare[index] = {name: value for name, value in rows[index].items() if name not in names}
         return bare
 
-    def _current(self, module: str, rows: Sequence[Row], emptied: Mapping[int, Sequence[str]]) -> Mapping[int, Row]:
+    def _held_now(self, module: str, rows: Sequence[Row], emptied: Mapping[int, Sequence[str]]) -> Mapping[int, Row]:
         """Returns what the records of some rows hold now; one that is not there at all holds nothing."""
         ids = {index: str(rows[index]["id"]) for index in emptied}
         names = ",".join(dict.fromkeys(name for each in emptied.values() for name in each))
         wanted = {"ids": ",".join(ids.values()), "fields": names, "per_page": str(len(ids))}
-        found = self._rows(module, self._session.list(Purpose(f"list {module}", read=True), module, wanted, None))
+        found = self._rows_shown(module, self._session.list(Purpose(f"list {module}", read=True), module, wanted, None))
         # A list may not show a row yet that was written a moment ago; reads of one record do.
         for native_id in (one for one in ids.values() if one not in found):
             purpose = Purpose(f"get {module}", read=True)
-            found |= self._rows(module, self._session.get(purpose, module, native_id, {"fields": names}))
+            found |= self._rows_shown(module, self._session.get(purpose, module, native_id, {"fields": names}))
         return {index: found.get(native_id, {}) for index, native_id in ids.items()}
 
-    def _rows(self, module: str, answer: Answer) -> dict[str, Row]:
+    def _rows_shown(self, module: str, answer: Answer) -> dict[str, Row]:
         if not answer.ok and answer.code not in ABSENT:
             raise refusal(answer, self.system, module, "read what a write would empty")
         rows = answer.rows if answer.ok else None

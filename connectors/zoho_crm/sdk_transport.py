@@ -72,7 +72,7 @@ class Line:
         self._send, self._sign_in = send, sign_in
         self._purpose = Purpose("zcrmsdk", read=False)
         self.answer: Answer | None = None
-        self.failure: ConnectorError | WriteUnclear | None = None
+        self.failure: Exception | None = None
 
     def begin(self, purpose: Purpose) -> None:
         """Says what the next call is for."""
@@ -90,6 +90,10 @@ class Line:
             return Reply(self.answer.status, self.answer.content)
         except (ConnectorError, WriteUnclear) as failure:
             self.failure = failure
+        except Exception as mistake:
+            # One of ours: the SDK would make it look like an answer that cannot be read.
+            self.failure = mistake
+            raise
         raise Broken
 
     def _sent(self, method: str, url: str, call: Mapping[str, Any]) -> Answer:
