@@ -62,7 +62,7 @@ class KitContext:
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._places: dict[str, threading.BoundedSemaphore] = {}
         self._ids = count(1)
-        self._books = MemoryBooks()
+        self.books = MemoryBooks()
 
     def __repr__(self) -> str:
         return f"KitContext({self.system})"
@@ -89,7 +89,7 @@ class KitContext:
 
     def allowance(self, name: str, terms: Terms) -> Allowance:
         """Returns an allowance that connectors of this context share, for people: nothing of it is kept back."""
-        return Allowance(terms, self._books(name, terms), 0, self.clock)
+        return Allowance(terms, self.books(name, terms), 0, self.clock)
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
         """Returns what admits a number of holders at once in this context."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from zoho_lab import LabContext, connect, simulator
 
+from connectors.allowance import MemoryBooks
 from connectors.base import Cursor, NativeRecord, Op, WriteRequest, WriteResult
 from connectors.conformance.context import MemoryTokens
 from connectors.simulation.server import Admin
@@ -27,7 +28,7 @@ class Org:
     def emptied(self) -> Org:
         """Returns itself as it was at the start, connected anew; only the transport is kept, which is slow to make."""
         self.admin.reset()
-        self.context.tokens = MemoryTokens()
+        self.context.tokens, self.context.books = MemoryTokens(), MemoryBooks()
         self.context.clock.offset = 0.0
         self.zoho = self.connect()
         return self

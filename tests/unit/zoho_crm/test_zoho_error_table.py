@@ -123,7 +123,7 @@ def read(org: Any) -> object:
 
 def write(org: Any, requests: list[WriteRequest]) -> list[object]:
     try:
-        results: list[object] = list(org.connect().write(requests))
+        results: list[object] = list(org.connect(throttle_patience=0).write(requests))
     except ConnectorError as error:
         safe(error, error.en, error.zh)
         return [error] * len(requests)
