@@ -15,7 +15,8 @@ from hub.store import backfills, runs
 PEOPLE, SEED = 240, 11
 KILLED = -9
 JOB_ROWS, PAGE_ROWS, ABOVE = 60, 10, 10
-BULK = f"overlap: 2, page_size: {PAGE_ROWS}, bulk_read_above: {ABOVE}, bulk_look_seconds: 0.1"
+PAGES = f"page_size: {PAGE_ROWS}, coql_page_size: {PAGE_ROWS}"
+BULK = f"overlap: 2, {PAGES}, bulk_read_above: {ABOVE}, bulk_look_seconds: 0.1"
 
 
 @pytest.fixture(scope="module")
