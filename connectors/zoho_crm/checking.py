@@ -42,7 +42,7 @@ class Checker:
             if scopes.allows(self._settings.scopes, scope):
                 lines.append(self._prove(scope, scope, partial(self._get, path, params, scope)))
         bulk = "ZohoCRM.bulk.READ"
-        if self._settings.bulk_read_above and scopes.allows(self._settings.scopes, bulk):
+        if self._settings.bulk_read_above:
             lines.append(self._prove(bulk, bulk, self._bulk_read))
         modules: dict[str, Mapping[str, Any]] = {}
         scope = "ZohoCRM.settings.modules.READ"

@@ -29,6 +29,7 @@ def within_sdk(settings: ZohoSettings) -> ZohoSettings:
         update={
             "coql_page_size": min(settings.coql_page_size, COQL_ROWS),
             "conditional_updates": "batch_read_before_write",
+            "condition_batches": False,
             "repeat_creates": "insert",
             "listing": "list",
             "bulk_read_above": 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from connectors.admission import Admission, Invitation
 from connectors.base import (
     Bound,
     Capabilities,
@@ -25,9 +26,11 @@ from connectors.zoho_crm.bulk import BulkLoad
 from connectors.zoho_crm.checking import Checker
 from connectors.zoho_crm.deletions import Deletions
 from connectors.zoho_crm.describe import Describer
+from connectors.zoho_crm.modules import READ_ONLY
 from connectors.zoho_crm.sdk_api import SdkApi
 from connectors.zoho_crm.sdk_reading import SdkReader
 from connectors.zoho_crm.settings import ALLOWED_HOSTS, read_settings
+from connectors.zoho_crm.signing_in import SigningIn
 from connectors.zoho_crm.streams import Streams
 from connectors.zoho_crm.writing import Writer
 
@@ -51,20 +54,24 @@ class ZohoSdkConnector:
         self._deletions = Deletions(self._reader)
         self._writer = Writer(self._reader, self._describer.unique_fields)
         self._checker = Checker(self._api, self._reader, self._describer)
+        self._signing_in = SigningIn(self._settings, context)
 
     def capabilities(self, object: str) -> Capabilities:
         """Declares what a module can do; `conditional_write` is a read just before, `can_clear` the SDK's own limit."""
         self._admit(object)
+        writable = object not in READ_ONLY
         return Capabilities(
             incremental=True,
             sorted_by_cursor=True,
             cursor_resolution=1.0,
             visibility_lag=self._settings.visibility_lag,
             deletes=Deletes.FEED if self._settings.deleted_feed else Deletes.NONE,
-            conditional_write=True,
-            external_key_field=True,
-            external_key_unique=self._describer.external_key_unique(object),
-            strong_read_by_key=True,
+            conditional_write=writable,
+            external_key_field=writable,
+            external_key_unique=writable and self._describer.external_key_unique(object),
+            strong_read_by_key=writable,
+            can_create=writable,
+            can_delete=writable,
             can_clear=False,
             can_restore=False,
             returns_nulls=True,
@@ -77,6 +84,14 @@ class ZohoSdkConnector:
     def check(self) -> Sequence[CheckLine]:
         """Proves the credentials, scope by scope."""
         return self._checker.check()
+
+    def invite(self, by_link: bool) -> Invitation:
+        """Says how a person authorises the hub."""
+        return self._signing_in.invite(by_link)
+
+    def admit(self, brought: str, by_link: bool) -> Admission:
+        """Exchanges the code for a refresh token, as the other backend does: the SDK would keep it in plain text."""
+        return self._signing_in.admit(brought, by_link)
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes a module and its fields."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -76,8 +77,11 @@ class Load:
 
     def all(self, limit: int = 4, bound: Bound | None = None) -> Load:
         for _ in range(300):
+            waited = self.empty
             if self.step(limit, bound).complete:
                 return self
+            if self.empty > waited:
+                time.sleep(0.01)  # the vendor makes its file in its own time, which no clock of ours moves
         raise AssertionError("the listing has no end")
 
     @property

@@ -28,13 +28,13 @@ class Booked(LabContext):
 
     def allowance(self, name: str, terms: Terms) -> Allowance:
         self.terms = terms
-        return Allowance(terms, self._books(name, terms), terms.reserve if self.kept_back else 0, self.clock)
+        return Allowance(terms, self.books(name, terms), terms.reserve if self.kept_back else 0, self.clock)
 
     def close_books(self, zoho: Any) -> int:
         """Returns the credits that were used, nothing being on hand."""
         zoho._reader.api.limits.credits._allowance.close()
         assert self.terms is not None
-        with self._books("credits", self.terms)() as book:
+        with self.books("credits", self.terms)() as book:
             assert isinstance(book, Book)
             return book.total(self.clock.now())
 

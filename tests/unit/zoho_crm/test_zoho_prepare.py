@@ -299,7 +299,7 @@ def test_throttling_is_raised_and_the_next_run_goes_on(newcomer: Org) -> None:
     rule = {"match": {"method": "POST", "path_regex": "settings/fields"}, "action": "http_429", "nth": 3}
     newcomer.admin.faults([rule])
     with pytest.raises(RateLimited):
-        prepared(newcomer, "Contacts", KEY, *MANY)
+        prepared(newcomer, "Contacts", KEY, *MANY, throttle_patience=0)
     assert sum(name.startswith("Note_") for name in described(newcomer)) == 5
     told = Counter(states(prepared(newcomer, "Contacts", KEY, *MANY)).values())
     assert told == {State.READY: 6, State.CREATED: 7}
