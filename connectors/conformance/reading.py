@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
-from connectors.base import Bound, Bounded, Counting, Cursor, NativeRecord, NotVisible
+from connectors.base import Bound, Cursor, NativeRecord, NotVisible
 from connectors.conformance.kit import MOST_PAGES, Kit, demand, moment, refusal
 from connectors.conformance.registration import clause
 from connectors.conformance.world import NotOffered
 from connectors.errors import CursorExpired, SchemaDrift
+from connectors.listing import Bounded, Counting
 
 
 @clause("READ-01")

@@ -14,8 +14,6 @@ from connectors.base import (
     Cursor,
     Deletes,
     Fetched,
-    FieldNeed,
-    Finding,
     IdPage,
     NativeRecord,
     ObjectDescription,
@@ -27,6 +25,7 @@ from connectors.base import (
 from connectors.channels import Channel, Hint, Subscription
 from connectors.directory import Staff
 from connectors.errors import SchemaDrift, Unsupported
+from connectors.preparing import FieldNeed, Finding
 from connectors.pricing import Price
 from connectors.zoho_crm.bulk import BulkLoad
 from connectors.zoho_crm.calls import Api

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.base import FieldNeed, Finding, Form, State
+from connectors.preparing import FieldNeed, Finding, Form, State
 from connectors.zoho_crm import prepare_steps as steps
 
 Entry = Mapping[str, Any]

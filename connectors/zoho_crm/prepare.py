@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.base import FieldNeed, Finding, State, Step, WriteUnclear
+from connectors.base import WriteUnclear
+from connectors.preparing import FieldNeed, Finding, State, Step
 from connectors.zoho_crm import prepare_steps as steps
 from connectors.zoho_crm.answers import PERMISSION, SERVER_FAILED, Answer, field_of, refusal
 from connectors.zoho_crm.calls import Api

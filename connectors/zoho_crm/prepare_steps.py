@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.base import FieldNeed, Form, Step
+from connectors.preparing import FieldNeed, Form, Step
 
 LABEL_LENGTH = 25
 """How long a label may be in the published document of the fields API."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from connectors.base import FieldNeed, Finding, Form, State
+from connectors.preparing import FieldNeed, Finding, Form, State
 from hub.cli.desk import Answer, Desk
 from hub.cli.failures import BLOCKED, PROGRESSED
 from hub.kernel.errors import Text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from connectors.base import FieldNeed, Form
+from connectors.preparing import FieldNeed, Form
 from hub.canonical.schema import Field, Kind, Schema
 from hub.kernel.errors import Text
 from hub.mapping.check import native_values, written_natives

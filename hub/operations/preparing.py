@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.base import FieldNeed, Finding, Prepare, State
 from connectors.errors import ConnectorError
+from connectors.preparing import FieldNeed, Finding, Prepare, State
 from hub.audit.event import Event, Stage
 from hub.kernel.errors import ConfigInvalid, Declined
 from hub.mapping.loader import load_mapping, mapping_path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from connectors.base import Bound, Counting, Cursor, Page
+from connectors.base import Bound, Cursor, Page
+from connectors.listing import Counting
 from hub.audit.event import Event
 from hub.core.state import Binding, BindingState, GoldenState
 from hub.store import backfills, records

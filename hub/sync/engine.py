@@ -10,8 +10,9 @@ from dataclasses import field as attribute
 from functools import cached_property
 from typing import Protocol
 
-from connectors.base import Bound, Bounded, Capabilities, Connector
+from connectors.base import Bound, Capabilities, Connector
 from connectors.errors import ConnectorError
+from connectors.listing import Bounded
 from hub.canonical.schema import Entity, MatchRule
 from hub.canonical.values import Value, match_domain, normalise_for_match
 from hub.core.guards import Limits

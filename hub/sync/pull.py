@@ -9,8 +9,9 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 
-from connectors.base import Bounded, Cursor, Deletes, Page
+from connectors.base import Cursor, Deletes, Page
 from connectors.errors import ConnectorError, CursorExpired
+from connectors.listing import Bounded
 from hub.store import runs
 from hub.sync.backfill import Listing, listing_of
 from hub.sync.engine import CUT_SHORT, Link, RunContext

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.base import Bounded, Cursor, IdPage
+from connectors.base import Cursor, IdPage
 from connectors.errors import ConnectorError
+from connectors.listing import Bounded
 from hub.audit.event import Event
 from hub.core.guards import guard_listing
 from hub.store import sweeps

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from connectors.base import FieldNeed, Form
+from connectors.preparing import FieldNeed, Form
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
 from hub.mapping.loader import load_mapping, mapping_path

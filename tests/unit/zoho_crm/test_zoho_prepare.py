@@ -10,8 +10,8 @@ import pytest
 from conftest import Org
 from zoho_lab import LabContext, simulator
 
-from connectors.base import FieldNeed, Finding, Form, Prepare, State
 from connectors.errors import RateLimited, SchemaDrift
+from connectors.preparing import FieldNeed, Finding, Form, Prepare, State
 from connectors.zoho_crm.connector import ZohoCrmConnector
 from connectors.zoho_crm.fields import body_of, named_label
 

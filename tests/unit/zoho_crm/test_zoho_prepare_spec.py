@@ -15,7 +15,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from zoho_lab import LabContext, connect, simulator
 
-from connectors.base import State
+from connectors.preparing import State
 from connectors.simulation.server import Admin
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
