@@ -33,7 +33,7 @@ IDS = {"zoho": "id", "fxiaoke": "_id"}
 INDEX_LAG = 0.1
 """Seconds that a write stays invisible to a Fxiaoke query, in the simulator and in the hub's settings."""
 CYCLES = 8
-WRITES = ("insert", "create", "update")
+WRITES = ("insert", "create", "update", "upsert")
 RESETTABLE = ("zoho", "fxiaoke")
 """Simulators that can start over; of the others a new process takes the place."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_zoho_crm import SUBJECTS, WAYS, Way, ZohoWorld
+from test_zoho_crm import BULK, RANGED, SUBJECTS, WAYS, Way, ZohoWorld
 
 from connectors.base import Connector
 from connectors.conformance.clauses import CLAUSES
@@ -38,6 +38,7 @@ EXPECTED = {
     "GET /crm/v8/{moduleApiName}/actions/count",
 }
 """Operations without which the check would have checked nothing worth the name."""
+IN_BULK = {"POST /crm/bulk/v8/read", "GET /crm/bulk/v8/read/{jobId}"}
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +81,34 @@ def _connect(world: ZohoWorld) -> Any:
 def test_the_whole_kit_is_valid_against_the_published_documents(
     vendor: Documents, object_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert _operations(vendor, object_name, WAYS, capsys) >= EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("ways", "expected"), [(RANGED, {"POST /crm/v8/coql"}), ((BULK,), IN_BULK)], ids=["ranges", "bulk"]
+)
+def test_other_ways_to_list_are_valid_too(
+    vendor: Documents, ways: tuple[Way, ...], expected: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _operations(vendor, "Contacts", ways, capsys) >= expected
+
+
+def _operations(
+    vendor: Documents, object_name: str, ways: tuple[Way, ...], capsys: pytest.CaptureFixture[str]
+) -> set[str]:
+    """Checks all traffic of the kit for an object and returns which operations were among it."""
     vendor.checked.clear()
     vendor.passed_over.clear()
     broken = Counter(
-        str(violation) for way in WAYS for each in traffic(way, object_name) for violation in vendor.check(each)
+        str(violation) for way in ways for each in traffic(way, object_name) for violation in vendor.check(each)
     )
     said = [f"{number:6} {operation}" for operation, number in sorted(vendor.checked.items())]
     said += [f"{number:6} no document: {path}" for path, number in sorted(vendor.passed_over.items())]
     with capsys.disabled():
         print(f"\n{object_name}: {vendor.checked.total()} exchanges checked against Zoho's documents:", *said, sep="\n")
-    seen = {operation.rpartition(" ")[0].removesuffix(" cut") for operation in vendor.checked}
-    assert seen >= EXPECTED, EXPECTED - seen
     assert vendor.idle == [], "patches that patch nothing"
     assert not broken, "\n".join(f"{number:6} {text}" for text, number in sorted(broken.items()))
+    return {operation.rpartition(" ")[0].removesuffix(" cut") for operation in vendor.checked}
 
 
 # --- the check itself -------------------------------------------------------------------------------------------------
