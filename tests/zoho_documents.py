@@ -259,6 +259,25 @@ PATCHES: tuple[Patch, ...] = (
         put(r"^\$?[A-Za-z][A-Za-z0-9_]*$"),
         "known-unknowns: whether metadata name $se_module; the simulator's switch shows it either way",
     ),
+    # Bulk Read.
+    Patch(
+        "bulk-read",
+        ("paths", "/read", "post", "requestBody", *_JSON, "properties", "query", "properties"),
+        merged(page_token={"type": "string"}),
+        "§8: a page is asked for by its number or by the token of the one before",
+    ),
+    Patch(
+        "bulk-read",
+        ("paths", "/read/{jobId}", "get", "responses", "200", *_JSON, *_ROW[:-1], "required"),
+        without("Attachment_Source__s", "File_Id__s"),
+        "§8: a job that reads records has no attachment",
+    ),
+    Patch(
+        "bulk-read",
+        ("paths", "/read/{jobId}/result", "get", "responses", "200"),
+        put({"description": "a ZIP file"}),
+        "§8: the answer is a file and no object; what is in it has tests of its own",
+    ),
     # Queries.
     Patch("coql", (*_ANY, "responses", "200", *_JSON, *_ROW[:2], "maxItems"), put(2_000), "§4.5: limit up to 2000"),
 )
