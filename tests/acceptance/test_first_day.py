@@ -192,13 +192,14 @@ def test_a_hub_id_that_may_repeat_is_an_error_and_stays_as_it_is(day: Lab) -> No
 
 def test_a_system_that_is_not_prepared_yet_says_what_to_do_instead(day: Lab) -> None:
     one_message(day.here("connect", "fxiaoke", "--prepare"), "HUB-REQ-409", 3, "mapping check --describe")
-    one_message(day.here("connect", "zoho"), "HUB-REQ-409", 3, "--prepare")
+    one_message(day.here("connect", "zoho", "--apply"), "HUB-REQ-409", 3, "--prepare")
     one_message(day.here("connect", "nobody", "--prepare"), "HUB-REQ-404", 3, "zoho, fxiaoke")
 
 
 def test_a_preparation_that_was_cut_goes_on(day: Lab) -> None:
     fault = {"match": {"method": "POST", "path_regex": "settings/fields"}, "action": "http_429", "nth": 3}
     day.zoho.admin.faults([fault])
+    day.change("visibility_lag: 0", "visibility_lag: 0, throttle_patience: 0")
     cut = day.here("connect", "zoho", "--prepare", "--apply")
     assert cut.code == 7, cut
     assert "HUB-NET-002" in cut.err
