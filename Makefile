@@ -19,7 +19,7 @@ demo: $(READY)
 	$(BIN)/crmhub demo $(DEMO_ARGS)
 
 test: $(READY)
-	$(BIN)/pytest -n auto --dist loadscope $(TEST_ARGS)
+	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks

@@ -31,7 +31,7 @@ def within_sdk(settings: ZohoSettings) -> ZohoSettings:
             "conditional_updates": "batch_read_before_write",
             "condition_batches": False,
             "repeat_creates": "insert",
-            "listing": "list",
+            "listing": settings.listing if settings.listing in ("list", "coql") else "list",
             "bulk_read_above": 0,
             "scopes": tuple(scope for scope in settings.scopes if not scope.startswith("ZohoCRM.users.")),
         }

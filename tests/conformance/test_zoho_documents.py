@@ -81,7 +81,9 @@ def _connect(world: ZohoWorld) -> Any:
 def test_the_whole_kit_is_valid_against_the_published_documents(
     vendor: Documents, object_name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _operations(vendor, object_name, WAYS, capsys) >= EXPECTED
+    # The switches say how a vendor answers; two objects answer in every way, the others as documented.
+    ways = WAYS if object_name in ("Contacts", "Calls") else WAYS[:1]
+    assert _operations(vendor, object_name, ways, capsys) >= EXPECTED
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from connectors.zoho_crm.backends import open_connector
 # As for the other backend, without what only API v8 has.
 RICH = ["Description", "Solution"]
 CHOICES = ({"visibility_lag": 3.0}, {"visibility_lag": 0.0, "listing": "coql", "rich_text_fields": RICH})
-CASES = [(0, subject) for subject in SUBJECTS] + [(1, subject) for subject in ("Contacts", "Calls", "Cases")]
+CASES = [(0, subject) for subject in SUBJECTS] + [(1, subject) for subject in ("Contacts", "Calls")]
 
 
 class TestZohoCrmThroughSdk(ConnectorSuite):
