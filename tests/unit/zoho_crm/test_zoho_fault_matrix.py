@@ -174,6 +174,9 @@ class Reads:
     def fields(self) -> object:
         return "Mobile" in self.org.zoho.describe("Contacts").fields
 
+    def users(self) -> object:
+        return len(self.org.zoho.staff()) > 1
+
 
 PATHS = {
     "token": ("POST", "/oauth/v2/token$"),
@@ -187,6 +190,7 @@ PATHS = {
     "count": ("GET", "/actions/count$"),
     "modules": ("GET", "/settings/modules$"),
     "fields": ("GET", "/settings/fields$"),
+    "users": ("GET", "/users$"),
 }
 
 
