@@ -171,7 +171,7 @@ _HOLDS_ANY = Prepared(
 
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether any record of an object is held out."""
-    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).scalar_one())
+    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).one()[0])
 
 
 def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, bytes]:

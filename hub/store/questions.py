@@ -238,4 +238,4 @@ def frozen_fields(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, froz
 
 
 def count(conn: sa.Connection, kind: str, entity: str) -> int:
-    return int(_COUNTS[kind].run(conn, {"of": entity}).scalar_one())
+    return int(_COUNTS[kind].run(conn, {"of": entity}).one()[0])
