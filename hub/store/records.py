@@ -280,8 +280,8 @@ def place_new(work: UnitOfWork, entity: str, systems: Sequence[str]) -> int:
     placed = 0
     for system in systems:
         values = {"of": entity, "at": system, "place": f"/{system}/main", "now": work.now}
-        placed += work.conn.execute(statements.PLACE, values).rowcount
-    work.conn.execute(statements.PLACED, {"of": entity})
+        placed += statements.PLACE.run(work.conn, values).rowcount
+    statements.PLACED.run(work.conn, {"of": entity})
     return placed
 
 
