@@ -121,6 +121,5 @@ class FxiaokeConnector:
         return self._writer.write(requests)
 
     def close(self) -> None:
-        """Ends the threads and keeps the day's count of calls."""
+        """Ends the threads."""
         self._pool.close()
-        self._client.pace.save()

@@ -15,9 +15,6 @@ from hub.store.lease import Holder, leader
 from hub.store.runs import Run
 from hub.sync.cycle import FIRST_SYNC, Standing, read_standing
 
-SHORT = 0.1
-"""Part of what the daemon may use of a window, below which backfill and reconciliation wait."""
-
 
 @dataclass(frozen=True, slots=True)
 class EntityStanding:
@@ -36,9 +33,10 @@ class EntityStanding:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Is how a rolling window of a system stands, in its units; the last `reserve` of `size` are kept for people.
+    """Is how a window of a system stands, in its units; the last `reserve` of `size` are kept for people.
 
-    `frees_at` is when the daemon may go on, in epoch seconds, where it has stopped.
+    `frees_at` is when the daemon may go on, in epoch seconds, where it has stopped. `spare` units above the reserve are
+    left to what is due. `ends_at` is when the window begins anew, every `seconds`, where it does not roll.
     """
 
     system: str
@@ -48,11 +46,14 @@ class Allowed:
     used: int
     left: int
     frees_at: float | None
+    spare: int
+    ends_at: float | None
+    seconds: float
 
     @property
     def is_short(self) -> bool:
         """Tells whether so little is left that only what is due should use it."""
-        return self.left - self.reserve < SHORT * (self.size - self.reserve)
+        return self.left - self.reserve < self.spare
 
 
 def steering(hub: Installation) -> Holder | None:
@@ -66,7 +67,18 @@ def allowances(hub: Installation) -> list[Allowed]:
         rows = load(conn, hub.clock.now())
     named = [(row.name.partition(":"), row) for row in rows]
     return [
-        Allowed(system, unit, row.size, row.reserve, row.used, max(0, row.left), row.frees_at)
+        Allowed(
+            system,
+            unit,
+            row.size,
+            row.reserve,
+            row.used,
+            max(0, row.left),
+            row.frees_at,
+            row.spare,
+            row.ends_at,
+            row.seconds,
+        )
         for (system, _, unit), row in named
         if system in hub.settings.systems
     ]
