@@ -44,6 +44,11 @@ class Terms:
     starts_at: float | None = None
     spare: int | None = None
 
+    @property
+    def spared(self) -> int:
+        """Returns how many units above the reserve are left to what is due."""
+        return (self.size - self.reserve) // 10 if self.spare is None else self.spare
+
     def slot(self, instant: float) -> int:
         """Returns the number of the slot of an instant."""
         return int(instant // (self.seconds / SLOTS))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hub.kernel.errors import Text
 from hub.operations.installation import Installation
 from hub.operations.progress import Progress, progress_of
+from hub.operations.quota import with_quota
 from hub.operations.reasons import Advice, explain
 from hub.store import records, runs
 from hub.store.allowances import load
@@ -46,9 +47,9 @@ class Allowed:
     used: int
     left: int
     frees_at: float | None
-    spare: int
-    ends_at: float | None
-    seconds: float
+    spare: int = 0
+    ends_at: float | None = None
+    seconds: float = 86_400.0
 
     @property
     def is_short(self) -> bool:
@@ -87,8 +88,10 @@ def allowances(hub: Installation) -> list[Allowed]:
 def overview(hub: Installation) -> list[EntityStanding]:
     """Returns where every synchronised entity stands; reads the store only."""
     found = []
+    now = hub.store.clock.now()
     with hub.store.read() as conn:
         totals = records.totals(conn)
+        windows = {row.name.partition(":")[0]: row for row in load(conn, now)}
         for entity, rules in hub.rules.items():
             standing = read_standing(conn, entity)
             last = next(iter(runs.latest(conn, entity, 1)), None)
@@ -103,7 +106,7 @@ def overview(hub: Installation) -> list[EntityStanding]:
                     standing.waiting,
                     last,
                     tuple(_next(hub, entity, standing, last)),
-                    progress_of(conn, entity, hub.store.clock.now()),
+                    with_quota(hub, progress_of(conn, entity, now), windows, now),
                 )
             )
     return found

@@ -26,8 +26,6 @@ _OPEN = sa.text(
     RETURNING heard, heard_at
     """
 )
-_SHORT = 0.1
-"""Part of what the daemon may use of a window, below which what can wait waits, where its terms say nothing."""
 _PUT = sa.text(
     """
     INSERT INTO allowance_use (name, slot, used) VALUES (:name, :slot, :used)
@@ -104,8 +102,9 @@ def load(conn: sa.Connection, now: float) -> Sequence[Remaining]:
         book = Book(terms, _used(conn, row.name), row.heard, row.heard_at)
         left = book.left(now)
         frees_at = book.frees_at(now, row.reserve + 1) if left <= row.reserve else None
-        spare = int(_SHORT * (row.size - row.reserve)) if row.spare is None else row.spare
         ends_at = None if row.starts_at is None else terms.ends_at(now)
         used = book.total(now)
-        found.append(Remaining(row.name, row.size, row.reserve, used, left, frees_at, spare, ends_at, row.seconds))
+        found.append(
+            Remaining(row.name, row.size, row.reserve, used, left, frees_at, terms.spared, ends_at, row.seconds)
+        )
     return found

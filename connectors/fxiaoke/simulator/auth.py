@@ -158,9 +158,7 @@ class Gate:
     def admit(self, path: str) -> None:
         """Counts a call against the window of its interface and the day; raises Refusal past a limit."""
         now = self._clock.now()
-        day = datetime.fromtimestamp(now, UTC).astimezone(CHINA).date().isoformat()
-        if day != self._day:
-            self._day, self.used_today = day, 0
+        self._turn_day(now)
         window, length = self._windows.setdefault(path, deque()), self._settings.window_seconds
         fixed = self._settings.window_kind == "fixed"
         while window and (window[0] // length < now // length if fixed else window[0] <= now - length):
@@ -174,6 +172,16 @@ class Gate:
         if self.used_today >= self._settings.daily_quota:
             raise Refusal(refusal.DAILY_QUOTA_EXCEEDED, "当日接口调用次数已用完")
         self.used_today += 1
+
+    def leave(self, calls: int) -> None:
+        """Leaves so many calls of today's quota, as if somebody else had used the others."""
+        self._turn_day(self._clock.now())
+        self.used_today = self._settings.daily_quota - calls
+
+    def _turn_day(self, now: float) -> None:
+        day = datetime.fromtimestamp(now, UTC).astimezone(CHINA).date().isoformat()
+        if day != self._day:
+            self._day, self.used_today = day, 0
 
     def revoke(self) -> None:
         """Makes every token of both generations unknown."""
