@@ -1,4 +1,4 @@
-"""Allowances: how many units a vendor grants within a rolling window, used up by all who act for one account together.
+"""Allowances: how many units a vendor grants within a window, used up by all who act for one account together.
 
 A part is kept back for people: work that no person asked for stops before it. Units are drawn from the common book in
 portions, so that most calls cost no look at it.
@@ -31,17 +31,36 @@ class Spent(Exception):
 class Terms:
     """Says how many units a window holds, how many of them are kept back for people, and its length in seconds.
 
-    What the vendor said last is heeded for `heeded` seconds; then a call may find out whether it still holds.
+    The window rolls on, or with `starts_at` begins anew each time, that many seconds after midnight UTC (a whole number
+    of slots). What the vendor said last is heeded for `heeded` seconds; then a call may find out whether it still
+    holds. While no more than `spare` are left above the reserve, what can wait leaves them to what is due; None: a
+    tenth.
     """
 
     size: int
     reserve: int
     seconds: float = 86_400.0
     heeded: float = 300.0
+    starts_at: float | None = None
+    spare: int | None = None
+
+    @property
+    def spared(self) -> int:
+        """Returns how many units above the reserve are left to what is due."""
+        return (self.size - self.reserve) // 10 if self.spare is None else self.spare
 
     def slot(self, instant: float) -> int:
         """Returns the number of the slot of an instant."""
         return int(instant // (self.seconds / SLOTS))
+
+    def oldest(self, now: float) -> int:
+        """Returns the first slot whose units count."""
+        return self.slot(now - self.seconds if self.starts_at is None else self.ends_at(now) - self.seconds)
+
+    def ends_at(self, now: float) -> float:
+        """Returns when the window of an instant ends that does not roll, in epoch seconds."""
+        starts_at = self.starts_at or 0.0
+        return ((now - starts_at) // self.seconds + 1) * self.seconds + starts_at
 
     def over_at(self, slot: int) -> float:
         """Returns when what was used in a slot counts no more, in epoch seconds."""
@@ -59,7 +78,7 @@ class Book:
 
     def total(self, now: float) -> int:
         """Returns the units that count as used."""
-        oldest = self.terms.slot(now - self.terms.seconds)
+        oldest = self.terms.oldest(now)
         return sum(units for slot, units in self.used.items() if slot >= oldest)
 
     def left(self, now: float) -> int:
@@ -69,11 +88,13 @@ class Book:
 
     def frees_at(self, now: float, wanted: int) -> float:
         """Returns when so many units may be left, in epoch seconds; `now` where they are."""
+        if self.terms.starts_at is not None:
+            return now if self.left(now) >= wanted else self.terms.ends_at(now)
         told, until = self._told(now), now
         if told is not None and told < wanted:
             until = self.heard_at + self.terms.heeded
         over = self.total(now) - (self.terms.size - wanted)
-        oldest = self.terms.slot(now - self.terms.seconds)
+        oldest = self.terms.oldest(now)
         for slot in sorted(slot for slot in self.used if slot >= oldest):
             if over <= 0:
                 break
@@ -93,7 +114,10 @@ class Book:
             self.heard, self.heard_at = left, at
 
     def _told(self, now: float) -> int | None:
-        return self.heard if 0 <= now - self.heard_at < self.terms.heeded else None
+        terms, since = self.terms, now - self.heard_at
+        if terms.starts_at is not None and terms.ends_at(self.heard_at) != terms.ends_at(now):
+            return None
+        return self.heard if 0 <= since < terms.heeded else None
 
 
 OpenBook = Callable[[], AbstractContextManager[Book]]

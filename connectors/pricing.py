@@ -27,6 +27,14 @@ class Price:
 
 
 @runtime_checkable
+class Estimating(Protocol):
+    """Is the part of a connector that knows what a first load takes of its allowance. It calls nobody."""
+
+    def estimate(self, object: str, reads: int, creates: int) -> int:
+        """Returns the units that listing so many records of an object, and creating so many, takes at least."""
+
+
+@runtime_checkable
 class Pricing(Protocol):
     """Is the part of a connector that knows what its vendor charges. It calls nobody."""
 

@@ -19,7 +19,7 @@ from typing import Protocol, Self
 from connectors.addresses import Egress
 from connectors.allowance import Allowance, Books, MemoryBooks, Terms
 from connectors.base import Budget, Connector, Http, TokenStore
-from connectors.budget import RateBudget
+from connectors.budget import FileBudget
 from connectors.errors import SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy
 from connectors.registry import allowed_hosts, find
@@ -63,9 +63,14 @@ class FileLocks:
 
     def _open(self, name: str) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shown = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:40]
-        place = self._folder / f"{shown}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.lock"
+        place = self._folder / f"{file_name(name)}.lock"
         return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def file_name(name: str) -> str:
+    """Returns a name for a file that people recognise and no other name shares."""
+    shown = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:40]
+    return f"{shown}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 class Common(Protocol):
@@ -79,11 +84,11 @@ class Common(Protocol):
 
 
 class OneMachine:
-    """Shares locks among the processes of one machine, and budgets and places within this process."""
+    """Shares locks and budgets among the processes of one machine, and places within this process."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.lock = FileLocks(folder)
-        self._clock = clock
+        self._folder, self._clock = folder, clock
         self._guard = threading.Lock()
         self._budgets: dict[tuple[str, float, float], Budget] = {}
         self._places: dict[tuple[str, int], threading.BoundedSemaphore] = {}
@@ -91,7 +96,11 @@ class OneMachine:
     def budget(self, name: str, rate: float, burst: float) -> Budget:
         """Returns the token bucket of a name."""
         with self._guard:
-            return self._budgets.setdefault((name, rate, burst), RateBudget(rate, burst, self._clock))
+            key = (name, rate, burst)
+            if key not in self._budgets:
+                file = self._folder / f"{file_name(name)}.pace"
+                self._budgets[key] = FileBudget(file, rate, burst, self._clock)
+            return self._budgets[key]
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
         """Returns what admits a number of holders at once."""

@@ -32,7 +32,7 @@ def configure(clock: Clock, *, level: str = "INFO", stream: TextIO | None = None
 
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, add_time]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, add_connector_fields],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             describe_exception,
@@ -71,6 +71,16 @@ def bound(**context: str | int) -> Iterator[None]:
     """Adds run id, entity and system to every line inside the block."""
     with structlog.contextvars.bound_contextvars(**context):
         yield
+
+
+_EXTRA = structlog.stdlib.ExtraAdder()
+
+
+def add_connector_fields(bound: Any, name: str, event: EventDict) -> EventDict:
+    """Adds what a connector logs beside the text (`extra=`), such as the ids of a call; other libraries' stay out."""
+    if str(event.get("logger", "")).startswith("connectors."):
+        return _EXTRA(bound, name, event)
+    return event
 
 
 def describe_exception(_: Any, __: str, event: EventDict) -> EventDict:

@@ -221,13 +221,13 @@ def refusal(expected: type[ConnectorError] | tuple[type[ConnectorError], ...]) -
 
 @contextmanager
 def captured_logs() -> Iterator[list[str]]:
-    """Collects every log line, exceptions included."""
+    """Collects every log line, exceptions and the fields beside its text included."""
     lines: list[str] = []
     formatter = logging.Formatter()
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines.append(formatter.format(record))
+            lines.append(f"{formatter.format(record)} {vars(record)!r}")
 
     handler, root = Collector(), logging.getLogger()
     level = root.level

@@ -120,7 +120,10 @@ class FxiaokeConnector:
         """Writes a batch, one result each, in the same order."""
         return self._writer.write(requests)
 
+    def estimate(self, object: str, reads: int, creates: int) -> int:
+        """Returns the calls of a first load: one for each page and one for each create."""
+        return -(-reads // self._settings.page_limit) + creates
+
     def close(self) -> None:
-        """Ends the threads and keeps the day's count of calls."""
+        """Ends the threads."""
         self._pool.close()
-        self._client.pace.save()

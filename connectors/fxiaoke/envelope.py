@@ -21,12 +21,17 @@ QUOTA_CODE = 30002
 TOKEN_CODES = frozenset({20005, 20016})
 SYSTEM_CODES = frozenset({-1, -2})
 SERVICE_ABNORMAL = 50009
+_CREDENTIALS = "the credentials of the call (corpAccessToken)"
 CONFIGURATION = {
     10001: "app_id",
     10002: "app_secret",
+    10003: _CREDENTIALS,
     10010: "operator_id",
     10012: "permanent_code",
+    10013: _CREDENTIALS,
+    10014: "corpId",
     11013: "permanent_code",
+    11014: _CREDENTIALS,
     11015: "corpId",
     15003: "the app's API permission (应用接口权限)",
     20006: "app_id / app_secret",
@@ -40,6 +45,18 @@ CONFIGURATION = {
 }
 """What to look at when a code says that the connection's configuration is wrong. Source: Fxiaoke 全局返回码."""
 
+PARAMETERS = {
+    "appSecret": "app_secret (appSecret)",
+    "permanentCode": "permanent_code (permanentCode)",
+    "appId": "app_id (appId)",
+    "corpAccessToken": _CREDENTIALS,
+    "corpId": "corpId",
+    "currentOpenUserId": "operator_id (currentOpenUserId)",
+    "x-fs-userid": "operator_id (x-fs-userid)",
+    "x-fs-ea": "enterprise_account (x-fs-ea)",
+}
+"""What to look at when 10006, which stands for any bad parameter, names one of the sign-in."""
+
 
 class Reason(StrEnum):
     """Names why the vendor rejected one record, as far as its wording tells."""
@@ -49,6 +66,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     PERMISSION = "permission"
     LOOKUP = "lookup-missing"
+    STAFF = "staff-missing"
     REFERENCED = "referenced"
     PARAMETER = "parameter"
     OTHER = "refused"
@@ -63,6 +81,13 @@ _WORDING = (
     (Reason.DUPLICATE, re.compile(r"重复|唯一|已存在")),
     (Reason.PERMISSION, re.compile(r"权限")),
 )
+_STAFF_CODES = frozenset({30007, 30027})
+_RULE = re.compile(r"校验|验证|必填|不能为空|格式")
+"""Names a rule of the tenant, where the code alone may also stand for a failure of the service."""
+_BAD_PARAMETER, _OFFSET_OR_TOKEN, _NO_CREDENTIALS = 10006, 10013, 20017
+_NO_SUCH_PATH = re.compile(r"uri=\[|is not exists")
+_OFFSET = re.compile(r"offset", re.IGNORECASE)
+_NAMED = re.compile(r"parameter ([\w-]+)")
 _TRACE = re.compile(r"[^\w.\-]")
 
 
@@ -82,10 +107,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Is a successful answer; `server_at` is its Date header in epoch seconds."""
+    """Is an answer of the vendor, successful where `code` is 0; `server_at` is its Date header in epoch seconds."""
 
     payload: Mapping[str, Any] = field(repr=False)
     server_at: float | None
+    code: int = 0
+
+    @property
+    def trace_id(self) -> str:
+        """Returns the vendor's traceId, which its support asks for."""
+        return _TRACE.sub("", str(self.payload.get("traceId") or "-"))[:100]
 
 
 class Rejected(Exception):
@@ -102,21 +133,33 @@ class Rejected(Exception):
 class TokenRefused(Exception):
     """Says that the access token is unknown or expired; nothing was done."""
 
+    def __init__(self, code: int, trace_id: str) -> None:
+        super().__init__(f"vendor code {code}, trace {trace_id}")
+        self.code, self.trace_id = code, trace_id
+
 
 class RateRefused(Exception):
     """Says that the interface was called too often; nothing was done."""
 
 
 class QuotaRefused(Exception):
-    """Says that the day's calls are used up; nothing was done."""
+    """Says that the day's calls are used up; nothing was done. `server_at` is the vendor's clock."""
+
+    def __init__(self, server_at: float | None) -> None:
+        super().__init__("the day's calls are used up")
+        self.server_at = server_at
 
 
 def open_answer(response: Response, call: Call) -> Answer:
-    """Returns a successful answer.
+    """Returns a successful answer. Raises what `read_answer` and `judge` raise."""
+    return judge(read_answer(response, call), call)
 
-    Raises TokenRefused, RateRefused, QuotaRefused, Rejected (this request), AuthRejected (the configuration); where the
-    answer settles nothing, WriteUnclear for a write and RetryLater or ProtocolViolation for a read.
-    Source: Fxiaoke 全局返回码; HTTP is 200 for every refusal, so any other status comes from a proxy or gateway.
+
+def read_answer(response: Response, call: Call) -> Answer:
+    """Returns what the vendor said, refusals too.
+
+    Where nobody knows what it said, raises WriteUnclear for a write, RetryLater or ProtocolViolation for a read.
+    Source: Fxiaoke openapi, HTTP is 200 for every refusal, so any other status comes from a proxy or gateway.
     """
     if response.status != 200:
         raise unsettled(call, f"status {response.status}")
@@ -129,9 +172,19 @@ def open_answer(response: Response, call: Call) -> Answer:
     code = _code(payload)
     if code is None:
         raise _foreign(call)
-    if code == 0:
-        return Answer(payload, server_time(response))
-    raise _refusal(code, payload, call)
+    return Answer(payload, server_time(response), code)
+
+
+def judge(answer: Answer, call: Call) -> Answer:
+    """Returns a successful answer.
+
+    Raises TokenRefused, RateRefused, QuotaRefused, Rejected (this request), AuthRejected (the configuration),
+    ProtocolViolation (no such interface); where the code settles nothing, WriteUnclear for a write and RetryLater for
+    a read. Source: Fxiaoke 全局返回码.
+    """
+    if answer.code == 0:
+        return answer
+    raise _refusal(answer, call)
 
 
 def unsettled(call: Call, why: str) -> Exception:
@@ -155,12 +208,17 @@ def server_time(response: Response) -> float | None:
         return None
 
 
-def auth_rejected(call: Call, missing: str, code: int, trace_id: str) -> AuthRejected:
-    """Returns the error of a configuration that the vendor does not accept."""
+_REFUSES = ("Fxiaoke refuses ", "纷享销客不接受 ")
+
+
+def auth_rejected(
+    call: Call, missing: str, code: int, trace_id: str, words: tuple[str, str] = _REFUSES
+) -> AuthRejected:
+    """Returns the error of a configuration that the vendor does not accept; `words` lead to what is missing."""
     where = f"{call.system} {call.object}".strip()
     return AuthRejected(
-        f"{where}: Fxiaoke refuses {missing} (vendor code {code}, trace {trace_id}); correct it and run check again",
-        f"{where}：纷享销客不接受 {missing}（返回码 {code}，traceId {trace_id}）；请更正后重新检查连接",
+        f"{where}: {words[0]}{missing} (vendor code {code}, trace {trace_id}); correct it and run check again",
+        f"{where}：{words[1]}{missing}（返回码 {code}，traceId {trace_id}）；请更正后重新检查连接",
         missing=missing,
         system=call.system,
         object=call.object,
@@ -202,24 +260,53 @@ def _foreign(call: Call) -> Exception:
     )
 
 
-def _refusal(code: int, payload: Mapping[str, Any], call: Call) -> Exception:
-    trace_id = _TRACE.sub("", str(payload.get("traceId") or "-"))[:100]
+def _refusal(answer: Answer, call: Call) -> Exception:
+    code, payload, trace_id = answer.code, answer.payload, answer.trace_id
     wording = f"{payload.get('errorMessage') or ''} {payload.get('errorDescription') or ''}"
     if code in RATE_CODES:
         return RateRefused()
     if code == QUOTA_CODE:
-        return QuotaRefused()
+        return QuotaRefused(answer.server_at)
     if code in TOKEN_CODES:
-        return TokenRefused()
-    if code in CONFIGURATION:
-        return auth_rejected(call, CONFIGURATION[code], code, trace_id)
+        return TokenRefused(code, trace_id)
+    if code == _BAD_PARAMETER and _NO_SUCH_PATH.search(wording):
+        return _no_such_path(call, trace_id)
+    if missing := _misconfigured(code, wording):
+        return auth_rejected(call, missing, code, trace_id)
     reason = _reason(code, wording)
-    if code in SYSTEM_CODES or (code == SERVICE_ABNORMAL and reason is Reason.OTHER):
+    named = reason is not Reason.OTHER or _RULE.search(wording)
+    if code in SYSTEM_CODES or (code == SERVICE_ABNORMAL and not named):
         return unsettled(call, f"vendor code {code}, trace {trace_id}")
     return Rejected(code, reason, trace_id, wording)
+
+
+def _misconfigured(code: int, wording: str) -> str | None:
+    """Returns which value of the connection a code speaks of, None where it speaks of the request alone."""
+    if code == _BAD_PARAMETER:
+        named = _NAMED.search(wording)
+        return PARAMETERS.get(named[1]) if named else None
+    if code == _OFFSET_OR_TOKEN and _OFFSET.search(wording):
+        return None
+    if code == _NO_CREDENTIALS and "corpAccessToken" in wording:
+        return f"{_CREDENTIALS}, which did not arrive; does a proxy take headers away, or does auth_style not fit?"
+    return CONFIGURATION.get(code)
+
+
+def _no_such_path(call: Call, trace_id: str) -> ProtocolViolation:
+    where = f"{call.system} {call.object} {call.operation}"
+    return ProtocolViolation(
+        f"{where}: this cloud has no such interface (vendor code {_BAD_PARAMETER}, trace {trace_id}); check base_url "
+        "and whether the tenant's edition includes the interface",
+        f"{where}：该云不提供此接口（返回码 {_BAD_PARAMETER}，traceId {trace_id}）；"
+        "请检查 base_url 以及企业版本是否包含该接口",
+        system=call.system,
+        object=call.object,
+    )
 
 
 def _reason(code: int, wording: str) -> Reason:
     if 10001 <= code <= 11018 or code in (15002, 32000):
         return Reason.PARAMETER
+    if code in _STAFF_CODES:
+        return Reason.STAFF
     return next((reason for reason, words in _WORDING if words.search(wording)), Reason.OTHER)

@@ -33,6 +33,10 @@ _REMEDIES = {
         "a related record does not exist in Fxiaoke; it must be written first",
         "关联记录在纷享销客中不存在；须先写入关联记录",
     ),
+    Reason.STAFF: (
+        "the employee or department is not known in Fxiaoke; correct the staff or branch table",
+        "员工或部门在纷享销客中不存在；请更正人员或机构对照表",
+    ),
     Reason.REFERENCED: (
         "other records in Fxiaoke point at this one and forbid its deletion; delete or re-link them first",
         "纷享销客中有其他记录关联该记录，不允许作废；须先处理这些记录",

@@ -51,9 +51,16 @@ class FxiaokeSettings(BaseModel):
     sign_ins_per_minute: int = Field(default=9, ge=1)
     """One below the vendor's ten. Source: Fxiaoke auth/app-info."""
     rate_limit_wait: float = Field(default=20.0, ge=0)
+    rate_limit_patience: float = Field(default=60.0, ge=0)
+    """How long one call waits in all while its interface rests; beyond that the cycle ends and comes back."""
     daily_calls: int | None = Field(default=None, ge=1)
     """Calls bought per day; None leaves the stop to the vendor's own refusal."""
     daily_stop: float = Field(default=0.95, gt=0, le=1)
+    """The part of them at which the daemon stops; the rest is for people's commands."""
+    backfill_stop: float = Field(default=0.8, gt=0, le=1)
+    """The part of them from which on first loads and reconciliation leave the rest to what is due."""
+    quota_recheck: float = Field(default=1800.0, ge=60)
+    """How long a refused day counts as used up before one call finds out whether a pack was bought."""
     workers: int = Field(default=4, ge=1, le=16)
     batch_size: int = Field(default=20, ge=1, le=200)
 

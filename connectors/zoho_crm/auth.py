@@ -16,10 +16,10 @@ from typing import Any
 
 from connectors.base import ConnectorContext
 from connectors.errors import ConnectorError, SettingsInvalid
+from connectors.trouble import Trouble
 from connectors.zoho_crm import scopes
 from connectors.zoho_crm.accounts import Accounts, data_center_of
 from connectors.zoho_crm.settings import ZohoSettings
-from connectors.zoho_crm.trouble import Trouble
 
 TOKEN = "access_token"  # noqa: S105 - the name it is stored under
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of the credential
@@ -57,7 +57,7 @@ class Tokens:
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self._settings, self._context = settings, context
         self._accounts = Accounts(settings, context)
-        self._trouble = Trouble(self._accounts, context)
+        self._trouble = Trouble(self._accounts.throttled, context)
         self._held: Token | None = None
         self._looked_at = 0.0
 

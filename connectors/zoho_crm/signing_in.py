@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from connectors.admission import Admission, Invitation
 from connectors.base import CheckLine, ConnectorContext
 from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, RetryLater, SettingsInvalid
+from connectors.trouble import Trouble
 from connectors.zoho_crm import scopes
 from connectors.zoho_crm.accounts import Accounts, data_center_of
 from connectors.zoho_crm.auth import (
@@ -31,7 +32,6 @@ from connectors.zoho_crm.auth import (
 )
 from connectors.zoho_crm.refusals import CODE
 from connectors.zoho_crm.settings import EVERY_DATA_CENTER, ZohoSettings
-from connectors.zoho_crm.trouble import Trouble
 
 PENDING = "sign_in_pending"
 LINK_LIFETIME = 900.0
@@ -45,7 +45,7 @@ class SigningIn:
     def __init__(self, settings: ZohoSettings, context: ConnectorContext) -> None:
         self._settings, self._context = settings, context
         self._accounts = Accounts(settings, context)
-        self._trouble = Trouble(self._accounts, context)
+        self._trouble = Trouble(self._accounts.throttled, context)
 
     def invite(self, by_link: bool) -> Invitation:
         """Says what the person does; makes a consent link where one is wanted.

@@ -265,10 +265,21 @@ def _show_backfill(desk: Desk, item: Progress) -> None:
     what = (f"{item.object} read", f"读取 {item.object}") if item.object else ("created", "新建")
     of = "" if item.remaining is None else f" / {item.done + item.remaining:,}"
     en, zh = ("unknown", "未知") if item.seconds_left is None else span(item.seconds_left)
+    bought = _by_quota(item.quota_seconds)
     desk.say(
-        f"first load, {item.system}: {what[0]} {item.done:,}{of}; time left: {en}",
-        f"初始加载，{item.system}：{what[1]} {item.done:,}{of}；剩余时间：{zh}",
+        f"first load, {item.system}: {what[0]} {item.done:,}{of}; time left: {en}{bought[0]}",
+        f"初始加载，{item.system}：{what[1]} {item.done:,}{of}；剩余时间：{zh}{bought[1]}",
     )
+
+
+def _by_quota(seconds: float | None) -> tuple[str, str]:
+    """Says how long the rest waits for the calls that were bought, where that is known."""
+    if seconds is None:
+        return "", ""
+    if not seconds:
+        return "; today's quota suffices", "；当日额度足够"
+    en, zh = span(seconds)
+    return f"; by the quota bought at least {en}", f"；按已购额度至少 {zh}"
 
 
 def span(seconds: float) -> tuple[str, str]:

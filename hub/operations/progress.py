@@ -17,7 +17,8 @@ MANY = 200
 class Progress:
     """Is one unfinished listing of an object, or the creates owed to a system where `object` is empty.
 
-    None is what nobody knows: the system does not count, or nothing moved lately.
+    None is what nobody knows: the system does not count, or nothing moved lately. `quota_seconds` is how long the rest
+    must wait for what its vendor grants, 0 where what is left now suffices.
     """
 
     entity: str
@@ -26,6 +27,7 @@ class Progress:
     done: int
     remaining: int | None
     seconds_left: float | None
+    quota_seconds: float | None = None
 
 
 def progress_of(conn: Connection, entity: str, now: float) -> tuple[Progress, ...]:

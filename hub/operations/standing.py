@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from hub.kernel.errors import Text
 from hub.operations.installation import Installation
 from hub.operations.progress import Progress, progress_of
+from hub.operations.quota import with_quota
 from hub.operations.reasons import Advice, explain
 from hub.store import records, runs
 from hub.store.allowances import load
 from hub.store.lease import Holder, leader
 from hub.store.runs import Run
 from hub.sync.cycle import FIRST_SYNC, Standing, read_standing
-
-SHORT = 0.1
-"""Part of what the daemon may use of a window, below which backfill and reconciliation wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,10 @@ class EntityStanding:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Is how a rolling window of a system stands, in its units; the last `reserve` of `size` are kept for people.
+    """Is how a window of a system stands, in its units; the last `reserve` of `size` are kept for people.
 
-    `frees_at` is when the daemon may go on, in epoch seconds, where it has stopped.
+    `frees_at` is when the daemon may go on, in epoch seconds, where it has stopped. `spare` units above the reserve are
+    left to what is due. `ends_at` is when the window begins anew, every `seconds`, where it does not roll.
     """
 
     system: str
@@ -48,11 +47,14 @@ class Allowed:
     used: int
     left: int
     frees_at: float | None
+    spare: int = 0
+    ends_at: float | None = None
+    seconds: float = 86_400.0
 
     @property
     def is_short(self) -> bool:
         """Tells whether so little is left that only what is due should use it."""
-        return self.left - self.reserve < SHORT * (self.size - self.reserve)
+        return self.left - self.reserve < self.spare
 
 
 def steering(hub: Installation) -> Holder | None:
@@ -66,7 +68,18 @@ def allowances(hub: Installation) -> list[Allowed]:
         rows = load(conn, hub.clock.now())
     named = [(row.name.partition(":"), row) for row in rows]
     return [
-        Allowed(system, unit, row.size, row.reserve, row.used, max(0, row.left), row.frees_at)
+        Allowed(
+            system,
+            unit,
+            row.size,
+            row.reserve,
+            row.used,
+            max(0, row.left),
+            row.frees_at,
+            row.spare,
+            row.ends_at,
+            row.seconds,
+        )
         for (system, _, unit), row in named
         if system in hub.settings.systems
     ]
@@ -75,8 +88,10 @@ def allowances(hub: Installation) -> list[Allowed]:
 def overview(hub: Installation) -> list[EntityStanding]:
     """Returns where every synchronised entity stands; reads the store only."""
     found = []
+    now = hub.store.clock.now()
     with hub.store.read() as conn:
         totals = records.totals(conn)
+        windows = {row.name.partition(":")[0]: row for row in load(conn, now)}
         for entity, rules in hub.rules.items():
             standing = read_standing(conn, entity)
             last = next(iter(runs.latest(conn, entity, 1)), None)
@@ -91,7 +106,7 @@ def overview(hub: Installation) -> list[EntityStanding]:
                     standing.waiting,
                     last,
                     tuple(_next(hub, entity, standing, last)),
-                    progress_of(conn, entity, hub.store.clock.now()),
+                    with_quota(hub, progress_of(conn, entity, now), windows, now),
                 )
             )
     return found

@@ -1,4 +1,4 @@
-"""The tables of allowances: what the installation used of each rolling window that a vendor grants."""
+"""The tables of allowances: what the installation used of each window that a vendor grants."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ allowance = Table(
     Column("heeded", Double, nullable=False),
     Column("heard", BigInteger),
     Column("heard_at", Double, nullable=False),
+    Column("starts_at", Double),
+    Column("spare", BigInteger),
 )
 
 allowance_use = Table(

@@ -1,4 +1,4 @@
-"""Allowances in the store: every process and host of the installation uses up the same rolling windows.
+"""Allowances in the store: every process and host of the installation uses up the same windows.
 
 Instants are those of the hosts' own clocks: a few seconds between them are nothing to a slot of minutes.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
@@ -18,10 +18,11 @@ from hub.store.database import WRITE, store_errors
 # Locks the row until the commit, on both databases, so that one process changes a book at a time.
 _OPEN = sa.text(
     """
-    INSERT INTO allowance AS a (name, size, reserve, seconds, heeded, heard, heard_at)
-    VALUES (:name, :size, :reserve, :seconds, :heeded, NULL, 0)
+    INSERT INTO allowance AS a (name, size, reserve, seconds, heeded, heard, heard_at, starts_at, spare)
+    VALUES (:name, :size, :reserve, :seconds, :heeded, NULL, 0, :starts_at, :spare)
     ON CONFLICT (name) DO UPDATE SET
-        size = excluded.size, reserve = excluded.reserve, seconds = excluded.seconds, heeded = excluded.heeded
+        size = excluded.size, reserve = excluded.reserve, seconds = excluded.seconds, heeded = excluded.heeded,
+        starts_at = excluded.starts_at, spare = excluded.spare
     RETURNING heard, heard_at
     """
 )
@@ -35,7 +36,10 @@ _PUT = sa.text(
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """Is how a window stands: units used and left of `size`; `frees_at` is when work may go on that has stopped."""
+    """Is how a window stands: units used and left of `size`; `frees_at` is when work may go on that has stopped.
+
+    `spare` units above the reserve are left to what is due. `ends_at` is when a window begins anew that does not roll.
+    """
 
     name: str
     size: int
@@ -43,6 +47,9 @@ class Remaining:
     used: int
     left: int
     frees_at: float | None
+    spare: int = 0
+    ends_at: float | None = None
+    seconds: float = 86_400.0
 
 
 class StoredBooks:
@@ -66,8 +73,7 @@ class StoredBooks:
 
 
 def _read(conn: sa.Connection, name: str, terms: Terms) -> Book:
-    given = {"size": terms.size, "reserve": terms.reserve, "seconds": terms.seconds, "heeded": terms.heeded}
-    head = conn.execute(_OPEN, {"name": name, **given}).one()
+    head = conn.execute(_OPEN, {"name": name, **asdict(terms)}).one()
     return Book(terms, _used(conn, name), head.heard, head.heard_at)
 
 
@@ -92,9 +98,13 @@ def load(conn: sa.Connection, now: float) -> Sequence[Remaining]:
     """Returns how every window stands that was ever drawn on."""
     found = []
     for row in conn.execute(sa.select(allowance).order_by(allowance.c.name)):
-        terms = Terms(row.size, row.reserve, row.seconds, row.heeded)
+        terms = Terms(row.size, row.reserve, row.seconds, row.heeded, row.starts_at, row.spare)
         book = Book(terms, _used(conn, row.name), row.heard, row.heard_at)
         left = book.left(now)
         frees_at = book.frees_at(now, row.reserve + 1) if left <= row.reserve else None
-        found.append(Remaining(row.name, row.size, row.reserve, book.total(now), left, frees_at))
+        ends_at = None if row.starts_at is None else terms.ends_at(now)
+        used = book.total(now)
+        found.append(
+            Remaining(row.name, row.size, row.reserve, used, left, frees_at, terms.spared, ends_at, row.seconds)
+        )
     return found

@@ -168,7 +168,7 @@ class FxiaokeWorld:
 
     def secrets(self) -> Sequence[str]:
         kept = self.context.tokens.get("access")
-        return [*SECRETS.values(), *([json.loads(kept)[1]] if kept else [])]
+        return [*SECRETS.values(), *([json.loads(kept)["value"]] if kept else [])]
 
     def _act(self, action: str, native_id: str, **more: Any) -> None:
         self.admin.post(action, {"object": self.subject.object, "id": native_id, **more})
@@ -190,6 +190,7 @@ class FxiaokeSuite(ConnectorSuite):
             "rate_per_second": 5000.0,
             "rate_burst": 5000,
             "rate_limit_wait": 1.0,
+            "rate_limit_patience": 2.0,
             "index_lag": 1.0,
             "overlap": 2.0,
         }

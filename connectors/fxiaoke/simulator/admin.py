@@ -185,7 +185,7 @@ def revoke(tenant: Tenant, request: Mapping[str, Any]) -> None:
 
 def quota(tenant: Tenant, request: Mapping[str, Any]) -> None:
     """Leaves so many calls of today's quota."""
-    tenant.gate.used_today = tenant.settings.daily_quota - int(request["left"])
+    tenant.gate.leave(int(request["left"]))
 
 
 def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:

@@ -21,6 +21,9 @@ APP_SECRET = "simulated-secret"  # noqa: S105 (a fixed lab value)
 PERMANENT_CODE = "simulated-permanent"
 CORP_ID = "FSCID_simulated"
 EA = "simulated"
+_LEGACY_KEYS = frozenset({"corpAccessToken", "corpId", "currentOpenUserId"})
+_BEARER_HEADERS = frozenset({"authorization", "x-fs-ea", "x-fs-userid"})
+"""What each generation carries; a call with both is refused."""
 CHINA = timezone(timedelta(hours=8))
 
 
@@ -115,8 +118,9 @@ class Gate:
         bearer = headers.get("authorization", "").startswith("Bearer ")
         if not bearer and not body.get("corpAccessToken"):
             raise Refusal(refusal.CREDENTIALS_MISSING, "corpAccessToken为必填项，不能为空")
-        if bearer and "corpAccessToken" in body and not self._settings.mixed_auth_allowed:
-            raise Refusal(refusal.TOKEN_UNKNOWN, refusal.TOKEN_ERROR_TEXT)
+        mixed = _LEGACY_KEYS & body.keys() if bearer else _BEARER_HEADERS & {name.lower() for name in headers}
+        if mixed and not self._settings.mixed_auth_allowed:
+            raise self._unknown()
         user_id = self._bearer_user(headers) if bearer else self._legacy_user(body)
         settings = self._settings
         default = settings.bearer_convert_user_id if bearer else settings.legacy_convert_user_id
@@ -128,7 +132,7 @@ class Gate:
     def _bearer_user(self, headers: Mapping[str, str]) -> str:
         token = headers["authorization"].removeprefix("Bearer ")
         if not self.bearer.knows(token) or headers.get("x-fs-ea") != EA:
-            raise Refusal(refusal.TOKEN_UNKNOWN, refusal.TOKEN_ERROR_TEXT)
+            raise self._unknown()
         user_id = headers.get("x-fs-userid", "")
         if not user_id:
             raise bad_parameter("x-fs-userid")
@@ -136,11 +140,14 @@ class Gate:
 
     def _legacy_user(self, body: Mapping[str, Any]) -> str:
         if not self.legacy.knows(str(body["corpAccessToken"])) or body.get("corpId") != CORP_ID:
-            raise Refusal(refusal.TOKEN_UNKNOWN, refusal.TOKEN_ERROR_TEXT)
+            raise self._unknown()
         open_id = body.get("currentOpenUserId")
         if not open_id:
             raise Refusal(refusal.OPEN_USER_MISSING, "缺少参数openUserId")
         return self._active(self._directory.by_open_id(str(open_id)) or "")
+
+    def _unknown(self) -> Refusal:
+        return Refusal(self._settings.token_refused_code, refusal.TOKEN_ERROR_TEXT)
 
     def _active(self, user_id: str) -> str:
         person = self._directory.employees.get(user_id)
@@ -151,20 +158,30 @@ class Gate:
     def admit(self, path: str) -> None:
         """Counts a call against the window of its interface and the day; raises Refusal past a limit."""
         now = self._clock.now()
-        window = self._windows.setdefault(path, deque())
-        while window and window[0] <= now - self._settings.window_seconds:
+        self._turn_day(now)
+        window, length = self._windows.setdefault(path, deque()), self._settings.window_seconds
+        fixed = self._settings.window_kind == "fixed"
+        while window and (window[0] // length < now // length if fixed else window[0] <= now - length):
             window.popleft()
         if len(window) >= self._settings.calls_per_window:
             if self._settings.refused_calls_count:
                 window.append(now)
+                self.used_today += 1
             raise Refusal(self._settings.rate_limit_code, "接口调用超过限制")
         window.append(now)
-        day = datetime.fromtimestamp(now, UTC).astimezone(CHINA).date().isoformat()
-        if day != self._day:
-            self._day, self.used_today = day, 0
         if self.used_today >= self._settings.daily_quota:
             raise Refusal(refusal.DAILY_QUOTA_EXCEEDED, "当日接口调用次数已用完")
         self.used_today += 1
+
+    def leave(self, calls: int) -> None:
+        """Leaves so many calls of today's quota, as if somebody else had used the others."""
+        self._turn_day(self._clock.now())
+        self.used_today = self._settings.daily_quota - calls
+
+    def _turn_day(self, now: float) -> None:
+        day = datetime.fromtimestamp(now, UTC).astimezone(CHINA).date().isoformat()
+        if day != self._day:
+            self._day, self.used_today = day, 0
 
     def revoke(self) -> None:
         """Makes every token of both generations unknown."""

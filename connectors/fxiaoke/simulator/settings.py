@@ -19,6 +19,8 @@ LIMITS: dict[str, dict[str, Any]] = {
 CHOICES: dict[str, tuple[Any, ...]] = {
     "rate_limit_code": (30004, 14001),
     "token_limit_code": (14001, 30004),
+    "window_kind": ("sliding", "fixed"),
+    "token_refused_code": (20016, 20005),
     "over_limit": ("reject", "clamp"),
     "uneven_offset": ("reject", "clamp"),
     "offset_out_of_range": ("reject", "clamp"),
@@ -44,6 +46,7 @@ class Settings:
     calls_per_window: int = 100
     window_seconds: int = 20
     rate_limit_code: int = 30004
+    window_kind: str = "sliding"
     refused_calls_count: bool = False
     daily_quota: int = 100_000
     token_calls_per_minute: int = 10
@@ -52,6 +55,7 @@ class Settings:
     token_limit_code: int = 14001
     token_life_seconds: int = 7200
     token_same_seconds: int = 6600
+    token_refused_code: int = 20016
     index_lag_seconds: float = 2.0
     # requests
     third_trace_id_strict: bool = False

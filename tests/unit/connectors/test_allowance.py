@@ -206,3 +206,33 @@ def test_a_killed_process_costs_about_what_it_had_used(calls: int) -> None:
         killed.take(1)
     lost = book.used(clock.at) - calls
     assert 0 <= lost <= min(PORTION, max(FIRST, calls))
+
+
+CHINA = Terms(1_000, 200, DAY, heeded=300.0, starts_at=-28_800.0)
+MIDNIGHT = (START + 28_800) // DAY * DAY + DAY - 28_800
+
+
+def test_a_day_begins_anew_at_its_own_midnight() -> None:
+    clock, books = Hands(), MemoryBooks()
+    allowance = Allowance(CHINA, books("x", CHINA), 200, clock)
+    taken, spent = drain(allowance)
+    assert (taken, spent.until) == (800, MIDNIGHT)
+    clock.at = MIDNIGHT - 1.0
+    assert drain(allowance)[0] == 0
+    clock.at = MIDNIGHT
+    assert drain(allowance)[0] == 800
+
+
+def test_the_vendors_word_about_a_day_ends_with_the_day() -> None:
+    clock, books = Hands(), MemoryBooks()
+    allowance = Allowance(CHINA, books("x", CHINA), 0, clock)
+    allowance.take(1)
+    allowance.hear(0)
+    assert drain(allowance)[1].until == MIDNIGHT
+    clock.at += CHINA.heeded
+    allowance.take(1)
+    clock.at = MIDNIGHT - 1.0
+    allowance.hear(0)
+    assert drain(allowance)[0] == 0
+    clock.at = MIDNIGHT + 1.0
+    assert drain(allowance)[0] == 1_000

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from connectors.base import Resting
-from connectors.budget import RateBudget
+from connectors.budget import FileBudget, RateBudget
+
+Make = Callable[..., RateBudget]
 
 
 class SkippingClock:
@@ -21,9 +26,14 @@ class SkippingClock:
         self.at += seconds
 
 
-def test_a_rate_budget_lets_a_burst_through_and_then_keeps_the_rate() -> None:
+@pytest.fixture(params=["memory", "file"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    return RateBudget if request.param == "memory" else partial(FileBudget, tmp_path / "one.pace")
+
+
+def test_a_rate_budget_lets_a_burst_through_and_then_keeps_the_rate(made: Make) -> None:
     clock = SkippingClock()
-    budget = RateBudget(rate=2.0, burst=5, clock=clock)
+    budget = made(rate=2.0, burst=5, clock=clock)
     for _ in range(5):
         budget.take(1, "x")
     assert clock.at == 1000.0
@@ -32,15 +42,15 @@ def test_a_rate_budget_lets_a_burst_through_and_then_keeps_the_rate() -> None:
     assert clock.at == pytest.approx(1005.0)
 
 
-def test_a_cost_above_the_burst_waits_instead_of_failing() -> None:
+def test_a_cost_above_the_burst_waits_instead_of_failing(made: Make) -> None:
     clock = SkippingClock()
-    RateBudget(rate=1.0, burst=2, clock=clock).take(10, "x")
+    made(rate=1.0, burst=2, clock=clock).take(10, "x")
     assert clock.at == pytest.approx(1008.0)
 
 
-def test_a_paused_budget_grants_nothing_and_takes_nothing() -> None:
+def test_a_paused_budget_grants_nothing_and_takes_nothing(made: Make) -> None:
     clock = SkippingClock()
-    budget = RateBudget(rate=1.0, burst=1, clock=clock)
+    budget = made(rate=1.0, burst=1, clock=clock)
     budget.pause(20.0)
     clock.at += 5.0
     with pytest.raises(Resting) as resting:
@@ -51,7 +61,7 @@ def test_a_paused_budget_grants_nothing_and_takes_nothing() -> None:
     assert clock.at == pytest.approx(1020.0), "the refused take cost nothing"
 
 
-def test_threads_take_no_more_than_there_is() -> None:
+def test_threads_take_no_more_than_there_is(made: Make) -> None:
     class Frozen(SkippingClock):
         def __init__(self) -> None:
             super().__init__()
@@ -61,7 +71,7 @@ def test_threads_take_no_more_than_there_is() -> None:
             self.slept.append(seconds)
 
     clock = Frozen()
-    budget = RateBudget(rate=1.0, burst=10, clock=clock)
+    budget = made(rate=1.0, burst=10, clock=clock)
 
     def work() -> None:
         for _ in range(10):
@@ -76,6 +86,24 @@ def test_threads_take_no_more_than_there_is() -> None:
 
 
 @pytest.mark.parametrize("wrong", [(0, 1), (1, 0), (-1, 1)])
-def test_senseless_sizes_are_refused(wrong: tuple[float, float]) -> None:
+def test_senseless_sizes_are_refused(made: Make, wrong: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="positive"):
-        RateBudget(*wrong, SkippingClock())
+        made(*wrong, SkippingClock())
+
+
+def test_a_file_is_one_bucket_for_all_who_open_it(tmp_path: Path) -> None:
+    clock = SkippingClock()
+    one, two = (FileBudget(tmp_path / "locks" / "one.pace", 2.0, 5, clock) for _ in range(2))
+    for _ in range(5):
+        one.take(1, "x")
+        two.take(1, "x")
+    assert clock.at == pytest.approx(1002.5), "ten calls: five at once, five at two a second"
+    one.pause(20.0)
+    two.pause(5.0)
+    with pytest.raises(Resting) as resting:
+        two.take(1, "x")
+    assert resting.value.left == pytest.approx(20.0)
+    clock.at -= 3600.0
+    with pytest.raises(Resting) as resting:
+        one.take(1, "x")
+    assert resting.value.left == pytest.approx(20.0), "a clock that was set back extends no pause"

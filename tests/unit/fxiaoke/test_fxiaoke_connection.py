@@ -87,28 +87,15 @@ def test_the_vendors_own_window_is_honoured(vendor: RunningSimulator, make: Make
     assert connector.fetch("AccountObj", [native_id], ())[native_id].native_id == native_id  # another interface
 
 
-def test_the_days_calls_stop_early_and_outlive_a_restart(
-    vendor: RunningSimulator, make: Make, context: Context
-) -> None:
+def test_the_days_calls_stop_and_outlive_a_restart(vendor: RunningSimulator, make: Make, context: Context) -> None:
+    context.clock.offset += next_reset(context.clock.now()) - context.clock.now() + 3600
     for _ in range(2):
-        connector = make(daily_calls=10, daily_stop=0.8)
+        connector = make(daily_calls=8)
         for _ in range(4):
             connector.list_ids("AccountObj", None, 1)
         connector.close()
     with pytest.raises(QuotaExhausted) as caught:
-        make(daily_calls=10, daily_stop=0.8).list_ids("AccountObj", None, 1)
+        make(daily_calls=8).list_ids("AccountObj", None, 1)
     assert caught.value.resets_at == next_reset(context.clock.now())
     context.clock.offset += caught.value.resets_at - context.clock.now() + 1
-    make(daily_calls=10, daily_stop=0.8).list_ids("AccountObj", None, 1)
-
-
-@pytest.mark.parametrize(
-    ("now", "reset"),
-    [
-        (1_700_000_000, 1_700_064_000),  # 2023-11-15 06:13 in China -> the 16th, 00:00
-        (1_700_063_999, 1_700_064_000),
-        (1_700_064_000, 1_700_150_400),
-    ],
-)
-def test_the_day_ends_at_midnight_in_china(now: float, reset: float) -> None:
-    assert next_reset(now) == reset
+    make(daily_calls=8).list_ids("AccountObj", None, 1)

@@ -201,9 +201,8 @@ def test_a_token_that_ends_between_two_writes_costs_nothing(
     assert all(isinstance(result, Written) for result in results)
 
 
-def test_a_rate_limit_before_any_effect_is_raised(
-    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context
-) -> None:
+def test_a_rate_limit_before_any_effect_is_raised(vendor: RunningSimulator, make: Make, context: Context) -> None:
+    connector = make(rate_limit_patience=0)
     vendor.admin.faults([{"match": {"path_regex": "data/create"}, "action": "http_429", "every": 1}])
     with pytest.raises(RateLimited) as caught:
         connector.write([new() for _ in range(3)])
@@ -218,7 +217,7 @@ def test_a_rate_limit_before_any_effect_is_raised(
 
 
 def test_a_stop_in_the_middle_loses_no_outcome(vendor: RunningSimulator, make: Make) -> None:
-    connector = make(workers=1)
+    connector = make(workers=1, rate_limit_patience=0)
     vendor.admin.faults([{"match": {"path_regex": "data/create"}, "action": "http_429", "nth": 3}])
     results = connector.write([new() for _ in range(5)])
     assert [type(result) for result in results] == [Written, Written, Refused, Refused, Refused]

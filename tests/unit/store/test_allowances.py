@@ -94,14 +94,31 @@ def test_status_tells_what_is_used_left_and_kept_and_when_it_frees(kit: Kit) -> 
     for _ in range(300):
         allowance.take(1)
     allowance.close()
-    assert standing(kit) == [Remaining(NAME, 1_000, 200, 300, 700, None)]
+    assert standing(kit) == [Remaining(NAME, 1_000, 200, 300, 700, None, spare=80)]
     assert drain(allowance) == 500
     slot = TERMS.seconds / SLOTS
     frees_at = (START // slot + 1) * slot + TERMS.seconds
-    assert standing(kit) == [Remaining(NAME, 1_000, 200, 800, 200, frees_at)]
+    assert standing(kit) == [Remaining(NAME, 1_000, 200, 800, 200, frees_at, spare=80)]
 
 
 def test_a_raised_limit_counts_at_once(kit: Kit) -> None:
     assert drain(opened(kit)) == 800
     raised = Terms(2_000, 200)
     assert drain(opened(kit, terms=raised)) == 1_000
+
+
+def test_a_window_that_begins_anew_each_day_frees_all_at_once(kit: Kit) -> None:
+    terms = Terms(1_000, 200, heeded=300.0, starts_at=-28_800.0, spare=150)
+    one = opened(kit, terms=terms)
+    assert drain(one) == 800
+    [stopped] = standing(kit)
+    assert stopped.ends_at is not None
+    assert (stopped.ends_at + 28_800) % 86_400 == 0
+    assert (stopped.spare, stopped.frees_at) == (150, stopped.ends_at)
+    kit.clock.at = stopped.ends_at - 1
+    assert drain(one) == 0
+    kit.clock.at = stopped.ends_at
+    other = kit.other()
+    assert drain(opened(other, terms=terms)) == 800
+    other.close()
+    assert standing(kit)[0].ends_at == stopped.ends_at + 86_400

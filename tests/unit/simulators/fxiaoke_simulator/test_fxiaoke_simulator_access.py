@@ -93,6 +93,10 @@ def test_legacy_sign_in_speaks_open_ids_and_must_not_be_mixed(api: Client) -> No
     assert plain["owner"] == ["1001"]
     api.headers = bearer
     assert api.operate("get", {"objectDataId": record_id}, **credentials)["errorCode"] == 20016
+    assert api.operate("get", {"objectDataId": record_id}, corpId=credentials["corpId"])["errorCode"] == 20016
+    api.headers = {"x-fs-userid": "1000"}
+    assert api.operate("get", {"objectDataId": record_id}, **credentials)["errorCode"] == 20016
+    api.headers = bearer
     assert api.get(record_id, convertUserId=True)["owner"] == seen["owner"]
 
 
@@ -157,6 +161,20 @@ def test_a_path_takes_100_calls_in_20_seconds(api: Client, code: int) -> None:
     assert api.post("/cgi/crm/v2/object/list", {})["errorCode"] == 0
     api.admin.advance(20)
     assert api.query()["errorCode"] == 0
+
+
+def test_a_fixed_window_and_counted_refusals_are_switches(api: Client) -> None:
+    api.admin.settings(calls_per_window=2, window_kind="fixed")
+    api.admin.post("clock", {"set": "2030-01-01T00:00:01Z"})
+    api.sign_in()
+    assert [api.query(limit=1)["errorCode"] for _ in range(3)] == [0, 0, 30004]
+    api.admin.post("clock", {"set": "2030-01-01T00:00:20Z"})
+    assert api.query(limit=1)["errorCode"] == 0
+    api.admin.settings(calls_per_window=1, window_kind="sliding", refused_calls_count=True)
+    api.admin.post("quota", {"left": 2})
+    assert [api.query(limit=1)["errorCode"] for _ in range(2)] == [30004, 30004]
+    api.admin.settings(calls_per_window=100)
+    assert api.query(limit=1)["errorCode"] == 30002
 
 
 def test_the_daily_quota_ends_and_starts_anew_at_midnight_in_china(api: Client) -> None:

@@ -1,15 +1,17 @@
 """What went wrong with the last sign-in, kept for all threads, processes and hosts, so that nobody asks in vain.
 
-THROTTLED  Zoho said so: nobody asks until the pause is over (at least ten minutes).
+THROTTLED  the vendor said so, or would: nobody asks until the pause is over.
 SILENT     an outage: the pause doubles with each failure at the same hosts, up to ten minutes.
 FAILED     refused, or answered in no usable way: the next one to come asks anew.
 
-Whoever waited for the very answer that failed takes it as its own and does not ask again.
+Whoever waited for the very answer that failed takes it as its own and does not ask again. A used-up day is no trouble
+of the sign-in and is not kept.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from connectors.base import ConnectorContext
@@ -17,11 +19,11 @@ from connectors.errors import (
     AuthRejected,
     ConnectorError,
     ProtocolViolation,
+    QuotaExhausted,
     RateLimited,
     RetryLater,
     SettingsInvalid,
 )
-from connectors.zoho_crm.accounts import Accounts
 
 NAME = "sign_in_trouble"
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 600.0
@@ -44,10 +46,13 @@ class _Note:
 
 
 class Trouble:
-    """Reads and keeps the note; call it under the sign-in lock."""
+    """Reads and keeps the note; call it under the sign-in lock.
 
-    def __init__(self, accounts: Accounts, context: ConnectorContext) -> None:
-        self._accounts, self._context = accounts, context
+    `throttled` makes the error of a pause that has so many seconds left.
+    """
+
+    def __init__(self, throttled: Callable[[float], ConnectorError], context: ConnectorContext) -> None:
+        self._throttled, self._context = throttled, context
 
     def check(self, bound_to: str, asked_at: float) -> None:
         """Raises what still holds for who came at `asked_at` with these credentials."""
@@ -60,12 +65,14 @@ class Trouble:
         waited = same and note.at > asked_at
         if note.kind == "throttled":
             if left > 0:
-                raise self._accounts.throttled(left)
+                raise self._throttled(left)
         elif waited or (note.kind == "silent" and same and left > 0):
             raise self._again(note)
 
     def keep(self, error: ConnectorError, bound_to: str) -> None:
         """Keeps a failed sign-in."""
+        if isinstance(error, QuotaExhausted):
+            return
         now = self._context.clock.now()
         if isinstance(error, RateLimited):
             self._write(_Note("throttled", now, bound_to, now + error.after))
