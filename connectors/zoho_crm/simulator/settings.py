@@ -8,7 +8,7 @@ from connectors.zoho_crm.editions import EDITIONS, SUB_CONCURRENCY
 
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
-    "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL"
+    "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL,ZohoFiles.files.ALL"
 )
 
 
@@ -88,7 +88,17 @@ class Settings:
     bulk_id_header: str = "id"  # or "Id": unverified how the header row names it
     bulk_tags: str = "refused"  # or "names": unverified whether a file shows tags, and how
     bulk_se_module: bool = False  # unverified whether a file shows $se_module
+    bulk_joins: int = 5  # unverified how many lookups the columns of one job may follow
+    bulk_ics_rows: int = 20_000
     bulk_cuts_rich_text: bool = False  # unverified whether a file cuts rich text as lists do
+    # Bulk Write (Zoho bulk-write limitations)
+    bulk_write_seconds: float = 30.0  # until the rows of a job are written
+    bulk_write_rows: int = 25_000
+    bulk_write_columns: int = 200
+    bulk_write_credits: int = 500
+    bulk_write_outcome: str = "completed"  # or "failed", or "stuck"
+    bulk_write_automates: bool = False  # unverified whether its rows run the org's automations
+    upload_refused_status: int = 400  # of what is no ZIP; 200 is seen in traces too
     # Writing
     all_failed_status: int = 400  # older versions answered 202
     upsert_inserted_status: int = 200  # 201 has been seen when every row was inserted
@@ -99,6 +109,8 @@ class Settings:
     conditional_batch: str = "whole"
     conditional_equal_passes: bool = True
     conditional_v2: bool = False
+    v2_replaces_lists: bool = True  # unverified: v2 replaces rows of subforms and links that are not sent
+    tags_per_module: int = 100
     trim_text: bool = True
     given_name_first: bool = True
     upsert_activities: bool = True  # unverified for Calls, Events and Tasks; False refuses it
@@ -151,6 +163,6 @@ class Settings:
             self.sub_concurrency = 100
             self.tokens_per_window = self.grants_per_window = self.refresh_per_window = 1_000
             self.search_lag = 1.0
-            self.bulk_seconds = 0.05
+            self.bulk_seconds = self.bulk_write_seconds = 0.05
             self.bulk_downloads = 10_000
         return self
