@@ -13,7 +13,7 @@ import pytest
 import requests
 from zoho_client import ZohoClient
 
-from connectors.simulation.server import start_simulator
+from connectors.simulation.server import RunningSimulator, start_simulator
 
 COLUMNS = ["id", "Last_Name", "First_Name", "Email_Opt_Out", "Owner", "Modified_Time", "Description"]
 
@@ -47,10 +47,17 @@ class Bulk(ZohoClient):
         return self.rows(self.job(module, **query))
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningSimulator]:
+    with start_simulator("zoho_crm", settings={"bulk_seconds": 0}) as started:
+        yield started
+
+
 @pytest.fixture
-def zoho() -> Iterator[Bulk]:
-    with start_simulator("zoho_crm", settings={"bulk_seconds": 0}) as running:
-        yield Bulk(running)
+def zoho(running: RunningSimulator) -> Bulk:
+    """An empty org, started over for each test."""
+    running.admin.reset()
+    return Bulk(running)
 
 
 @pytest.fixture(scope="module")
