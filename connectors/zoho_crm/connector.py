@@ -184,6 +184,10 @@ class ZohoCrmConnector:
         self._admit(object)
         return price(op, versions, self._clock.now(), self._settings)
 
+    def check_channels(self) -> Sequence[CheckLine]:
+        """Proves that notification channels may be opened."""
+        return self._checker.check_channels()
+
     def open_channel(self, wanted: Subscription) -> Channel:
         """Opens a notification channel."""
         self._admit_all(wanted)

@@ -40,6 +40,7 @@ class Settings:
     # Limits (Zoho api-limits): by the edition and its user licences, unless a number is given.
     edition: str = "enterprise"  # free, standard, professional, enterprise, ultimate
     users: int = 50
+    org_shows_licence: bool = True  # unverified whether GET org tells it to every user
     credits_per_day: int = 0
     concurrency: int = 0
     sub_concurrency: int = SUB_CONCURRENCY
