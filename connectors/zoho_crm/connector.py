@@ -86,6 +86,7 @@ class ZohoCrmConnector:
             upsert=unique and self._writer.upserts(object),
             can_create=writable,
             can_delete=writable,
+            can_clear=self._settings.clears,
             can_restore=False,
             returns_nulls=True,
             shows_actor=True,

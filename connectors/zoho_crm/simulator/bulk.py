@@ -89,7 +89,8 @@ class BulkReads:
         matches = read_criteria(org, store, query.get("criteria"))
         after, page = self._page(query, store, user)
         keys = store.by_id[bisect_right(store.by_id, after) if after else 0 :]
-        live = (row for key in keys if not (row := store.rows[str(key)]).hidden and matches(row))
+        pending = org.settings.approval_in_lists
+        live = (row for key in keys if (row := store.rows[str(key)]).is_listed(pending) and matches(row))
         most = org.settings.bulk_rows if kind == "csv" else org.settings.bulk_ics_rows
         skipped = 0 if after else (page - 1) * most
         found = list(islice(live, skipped, skipped + most + 1))

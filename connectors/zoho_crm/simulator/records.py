@@ -39,6 +39,10 @@ class Row:
     searched: dict[str, Any] | None = field(default=None, repr=False)
     searchable_at: float = 0.0
 
+    def is_listed(self, pending: bool) -> bool:
+        """Tells whether lists and queries show the record; `pending` whether they show what awaits approval."""
+        return not self.hidden and (pending or not self.awaits_approval)
+
     @property
     def number(self) -> int:
         """Returns the id as the number it is sorted by."""

@@ -63,6 +63,7 @@ class Settings:
     converted_in_coql: bool = True  # unverified whether COQL shows converted leads
     recycled_trace: bool = True  # unverified; False: what leaves the recycle bin by itself leaves no permanent trace
     notes_for_admins_only: bool = True
+    approval_in_lists: bool = True  # unverified whether lists and queries show what awaits approval
     external_field: str = ""  # the field an administrator made an external id
     hidden_get: str = "NO_PERMISSION"  # or "absent"
     se_module_in_lists: bool = True  # unverified; False leaves $se_module to the single GET
@@ -104,6 +105,7 @@ class Settings:
     all_failed_status: int = 400  # older versions answered 202
     upsert_inserted_status: int = 200  # 201 has been seen when every row was inserted
     unlisted_picklist: str = "reject"  # or "accept"
+    null_clears: bool = True  # unverified; False: null in an update changes nothing
     unknown_field: str = "ignore"  # or "reject"
     duplicate_details: str = "id"  # or "duplicate_record"
     # If-Unmodified-Since on several rows is not documented: "whole", "per_row", "ignored" or "refused"

@@ -256,6 +256,8 @@ def _check(org: Org, store: ModuleStore, payload: Any, place: int, row: Row | No
     present, appends = row.fields if row else {}, lists.appended(payload, place)
     for name, raw in payload.items():
         spec = store.visible(name)
+        if raw is None and row is not None and not org.settings.null_clears:
+            continue
         if spec is None and name != "Layout" and not name.startswith("$") and org.settings.unknown_field == "reject":
             raise RowRefused("INVALID_DATA", "invalid data", _where(name, place))
         if spec is not None and spec.lookup == SE_MODULE:
