@@ -69,7 +69,7 @@ class BulkRoutes:
     def _make_write(self, call: Call) -> Response:
         require_scope(call.scopes, "bulk", "POST")
         _needs_json(call)
-        order = self.writes.read(call.body)
+        order = self.writes.read(call.body, call.version)
         for method in (_WRITES[order.operation],) if order.operation in _WRITES else _WRITES.values():
             require_scope(call.scopes, f"modules.{order.module.lower()}", method)
         self._note(call, "bulk write create", order.module)

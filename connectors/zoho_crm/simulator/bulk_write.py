@@ -39,6 +39,8 @@ class Order:
     ignore_empty: bool
     mappings: tuple[Mapping[str, Any], ...]
     callback: Mapping[str, Any] | None
+    plain: bool
+    """Whether a module is named by a text, as v2 does (zcrmsdk)."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class BulkWrites:
             {"status": "success", "code": "FILE_UPLOAD_SUCCESS", "message": "file uploaded.", "details": details}
         )
 
-    def read(self, body: Any) -> Order:
+    def read(self, body: Any, version: str) -> Order:
         """Returns what a request asks for; raises Failure."""
         resource = _only(body.get("resource") if isinstance(body, dict) else None)
         operation = body.get("operation")
@@ -87,8 +89,9 @@ class BulkWrites:
             raise _refused("INVALID_DATA", "invalid data", {"api_name": "operation"})
         callback = body.get("callback")
         _check_callback(callback)
-        name = (resource.get("module") or {}).get("api_name")
-        if name not in self._org.modules or name in NEVER:
+        plain, module = version in ("v2", "v2.1"), resource.get("module")
+        name = module if plain else module.get("api_name") if isinstance(module, dict) else None
+        if not isinstance(name, str) or name not in self._org.modules or name in NEVER:
             raise _refused("MODULE_NOT_AVAILABLE", "the module is not available", {"api_name": "module"})
         if resource.get("file_id") not in self._files:
             raise _refused("FILE_NOT_FOUND", "the file is not found", {"api_name": "file_id"})
@@ -99,7 +102,7 @@ class BulkWrites:
             self._check_key(self._org.modules[name], find_by)
         mappings = self._mappings(self._org.modules[name], operation, resource)
         ignores = bool(resource.get("ignore_empty", body.get("ignore_empty", False)))
-        return Order(operation, name, resource["file_id"], find_by, ignores, mappings, callback)
+        return Order(operation, name, resource["file_id"], find_by, ignores, mappings, callback, plain)
 
     def make(self, order: Order, user: User, address: str) -> Response:
         """Answers POST /write: its rows are written later."""
@@ -123,12 +126,13 @@ class BulkWrites:
         # The published document spells the state of a file as one word, the page that of a job as two.
         part = {"IN PROGRESS": "INPROGRESS", "FAILED": "SKIPPED"}.get(state, state)
         part = "SKIPPED" if job.code else part
+        module = {"api_name": order.module, "id": org.modules[order.module].spec.module_id}
         counted = [job.counts[name] for name in ("ADDED", "UPDATED", "SKIPPED")]
         file = dict(zip(("added_count", "updated_count", "skipped_count"), counted, strict=True))
         resource: dict[str, Any] = {
             "status": part,
             "type": "data",
-            "module": {"api_name": order.module, "id": org.modules[order.module].spec.module_id},
+            "module": order.module if order.plain else module,
             "ignore_empty": order.ignore_empty,
             "field_mappings": [dict(one) for one in order.mappings],
             "file": {"status": part, "name": self._files[order.file_id][0], **file, "total_count": len(job.results)},
@@ -154,7 +158,9 @@ class BulkWrites:
         csv.writer(text).writerows([[*job.header, *_RESULT], *job.results])
         with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
             archive.writestr(f"{job_id}.csv", text.getvalue().encode())
-        return Response(packed.getvalue(), media_type="application/octet-stream"), job.order.module, len(job.results)
+        name = {"content-disposition": f'attachment; filename="{job_id}.zip"'}
+        zipped = Response(packed.getvalue(), media_type="application/octet-stream", headers=name)
+        return zipped, job.order.module, len(job.results)
 
     def _job(self, job_id: str) -> _Job:
         if job_id not in self._jobs:
@@ -187,6 +193,8 @@ class BulkWrites:
         given = resource.get("field_mappings")
         if given is None:
             given = [{"api_name": name, "index": place} for place, name in enumerate(header)]
+        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+            raise _refused("INVALID_DATA", "invalid data", {"api_name": "field_mappings"})
         for one in given:
             index = one.get("index")
             if "api_name" not in one or (index is None and "default_value" not in one):
@@ -195,7 +203,7 @@ class BulkWrites:
             spec = store.visible(_name(one))
             if spec is None or spec.data_type in _UNFIT or (spec.read_only and spec.api_name != "id"):
                 raise _refused("INVALID_DATA", "invalid data", {"api_name": str(one["api_name"])})
-            if index is not None and not 0 <= index < len(header):
+            if index is not None and not (isinstance(index, int) and 0 <= index < len(header)):
                 raise _refused("INVALID_DATA", "invalid data", {"index": index})
         named = {_name(one) for one in given}
         required = {name for name, spec in store.spec.fields.items() if spec.required}
