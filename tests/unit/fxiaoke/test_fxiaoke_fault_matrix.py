@@ -480,3 +480,24 @@ def test_a_fault_amid_a_batch_takes_nothing_from_the_others(
     assert all(result.retry_later for result in results if isinstance(result, Refused))
     done = ["hub-0", *["hub-1"] * fault.happens, *["hub-2"] * (third is Written)]
     assert alive(tenant, "AccountObj") == done
+
+
+@pytest.mark.parametrize("object", CREATED)
+def test_an_index_that_lags_hides_a_lost_create_and_no_second_one_comes_of_it(
+    tenant: Tenant, object: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.admin.settings(index_lag_seconds=30.0)
+    fx = tenant.connect(index_lag=40.0)
+    assert fx.capabilities(object).visibility_lag == 40.0, "recovery waits at least as long before it believes"
+    requests = [new(object, "hub-0")]
+    tenant.fault(CREATED[object][0], times=1, action="reset_after_commit")
+    assert [type(result) for result in sent(tenant, requests, caplog)] == [Unknown]
+    assert fx.find(object, "hub_id__c", ["hub-0"], ()) == []
+    # Who does not wait is stopped by the unique field.
+    (result,) = sent(tenant, [replace(requests[0], may_exist=True)], caplog)
+    assert isinstance(result, Refused)
+    assert result.code == "fxiaoke.duplicate"
+    tenant.pass_(40.0)
+    assert len(fx.find(object, "hub_id__c", ["hub-0"], ())) == 1
+    assert alive(tenant, object) == ["hub-0"]
+    fx.close()
