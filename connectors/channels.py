@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from connectors.base import CheckLine
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -62,6 +64,14 @@ class Notify(Protocol):
 
     def close_channel(self, channel_id: str) -> None:
         """Ends a channel; one that is gone already is no error."""
+
+
+@runtime_checkable
+class ProveChannels(Protocol):
+    """Is an optional part of the contract: proves that channels may be opened, where an installation wants them."""
+
+    def check_channels(self) -> Sequence[CheckLine]:
+        """Returns one line per proof, like `check`; opens nothing."""
 
 
 @runtime_checkable

@@ -166,6 +166,7 @@ _ROW = ("properties", "data", "items", "properties")
 _WRITES = (("/{module}", "post"), ("/{module}", "put"), ("/{module}/upsert", "post"))
 _READS = (("/{module}", "get"), ("/{module}/{recordID}", "get"), ("/{module}/deleted", "get"))
 _DELETE = ("paths", "/{module}", "delete")
+_ORDERED = ("paths", "/write", "post", "requestBody", *_JSON, "properties", "resource", "items")
 _ANY = ("paths", "*", "*")
 _WF_TRIGGER = {"name": "wf_trigger", "in": "query", "schema": {"type": "string", "enum": ["true", "false"]}}
 _USER = {"email": {"type": "string"}}
@@ -277,6 +278,34 @@ PATCHES: tuple[Patch, ...] = (
         ("paths", "/read/{jobId}/result", "get", "responses", "200"),
         put({"description": "a ZIP file"}),
         "§8: the answer is a file and no object; what is in it has tests of its own",
+    ),
+    # Bulk Write.
+    Patch(
+        "upload",
+        ("paths", "/upload", "post", "requestBody", "required"),
+        put(False),
+        "§9: a file is sent; what is no text is not recorded, so that it is checked by tests of its own",
+    ),
+    Patch("bulk-write", (*_ORDERED, "required"), without("file_names", "find_by"), "§9: neither is mandatory"),
+    Patch("bulk-write", (*_ORDERED, "properties", "find_by", "enum"), more("Hub_Id"), "§9: id or a unique field"),
+    Patch(
+        "bulk-write",
+        ("paths", "/write/{jobId}", "get", "responses", "200", *_JSON, "properties", "callback"),
+        put({"type": ["object", "null"]}),
+        "§9: only where one was asked for, and at no address of the document's own",
+    ),
+    # Tags.
+    Patch(
+        "tags",
+        ("components", "parameters", "ParamQueryModule", "schema", "enum"),
+        more("Contacts"),
+        "any module's name",
+    ),
+    Patch(
+        "tags",
+        ("components", "parameters", "ParamQueryId", "required"),
+        put(False),
+        "the id stands in the path; the one number that it may be is an example",
     ),
     # Queries.
     Patch("coql", (*_ANY, "responses", "200", *_JSON, *_ROW[:2], "maxItems"), put(2_000), "§4.5: limit up to 2000"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -62,7 +63,8 @@ class _Captured:
 class CallLayer:
     """Wraps a simulator's application; paths under /__admin/ pass through untouched.
 
-    With a clock, answers carry a Date header that tells the vendor's time.
+    With a clock, answers carry a Date header that tells the vendor's time. Query parameters in `passing` differ from
+    call to call and make no other call of it.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class CallLayer:
         vendor_error: VendorError,
         latency_ms: float = 0.0,
         clock: SimClock | None = None,
+        passing: frozenset[str] = frozenset(),
     ) -> None:
         self.app = app
         self.faults = faults
@@ -80,6 +83,7 @@ class CallLayer:
         self.vendor_error = vendor_error
         self.latency_ms = latency_ms
         self.clock = clock
+        self.passing = passing
         self._shown: dict[bytes, _Captured] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +133,8 @@ class CallLayer:
     ) -> None:
         """Answers a call that a stale replica may answer too: with what the same call was told the last time."""
         body, again = await _buffered(receive)
-        key = b"\0".join([scope["method"].encode(), scope["path"].encode(), scope["query_string"], body])
+        asked = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] not in self.passing]
+        key = b"\0".join([scope["method"].encode(), scope["path"].encode(), urlencode(asked).encode(), body])
         kept = self._shown.get(key)
         if fault is not None and fault["action"] == "stale_read" and kept is not None:
             notes.fault = fault

@@ -11,19 +11,19 @@ from typing import Any
 
 from connectors.base import CheckLine
 from connectors.errors import AuthRejected, ConnectorError
-from connectors.zoho_crm import scopes
+from connectors.zoho_crm import scopes, watch
 from connectors.zoho_crm.answers import PERMISSION, SCOPE_MISMATCH, refusal
 from connectors.zoho_crm.calls import BULK_API, Api
 from connectors.zoho_crm.describe import Describer
+from connectors.zoho_crm.licence import compare
 from connectors.zoho_crm.modules import READ_ONLY
 from connectors.zoho_crm.reading import Reader
 
 _OPERATIONS = (("creatable", "CREATE", "新建"), ("editable", "UPDATE", "修改"), ("deletable", "DELETE", "删除"))
-# Scopes of the organisation as a whole, with the harmless read that proves each; asked for only where configured.
-_ORGANISATION: tuple[tuple[str, str, Mapping[str, str]], ...] = (
-    ("ZohoCRM.org.READ", "/org", {}),
-    ("ZohoCRM.users.READ", "/users", {"type": "CurrentUser", "per_page": "1"}),
-)
+# Scopes of the organisation as a whole; each is proven by a harmless read, and only where it is configured.
+_ORG, _USERS = "ZohoCRM.org.READ", "ZohoCRM.users.READ"
+_NO_CHANNEL = "10000000000000"
+_CURRENT_USER = {"type": "CurrentUser", "per_page": "1"}
 
 
 class Checker:
@@ -38,9 +38,10 @@ class Checker:
         lines = [self._try("sign-in", "sign-in works", "登录成功", self._api.tokens.current)]
         if not lines[0].ok:
             return lines
-        for scope, path, params in _ORGANISATION:
-            if scopes.allows(self._settings.scopes, scope):
-                lines.append(self._prove(scope, scope, partial(self._get, path, params, scope)))
+        if scopes.allows(self._settings.scopes, _ORG):
+            lines += self._check_organisation()
+        if scopes.allows(self._settings.scopes, _USERS):
+            lines.append(self._prove(_USERS, _USERS, partial(self._get, "/users", _CURRENT_USER, _USERS)))
         bulk = "ZohoCRM.bulk.READ"
         if self._settings.bulk_read_above:
             lines.append(self._prove(bulk, bulk, self._bulk_read))
@@ -48,6 +49,25 @@ class Checker:
         scope = "ZohoCRM.settings.modules.READ"
         lines.append(self._prove(scope, scope, lambda: modules.update(self._describer.modules())))
         return [*lines, *(line for name in self._settings.objects for line in self._check_object(name, modules))]
+
+    def check_channels(self) -> list[CheckLine]:
+        """Returns the proof that channels may be opened: by the scopes that the token names, and by a look at them."""
+
+        def prove() -> None:
+            granted = self._api.tokens.current().scopes
+            if granted and not scopes.allows(granted, watch.SCOPE):
+                raise self._scope_missing(watch.SCOPE)
+            # No channel bears this number. Only who may ask is told so.
+            watch.Watch(self._api).look(_NO_CHANNEL)
+
+        return [self._prove(watch.SCOPE, watch.SCOPE, prove)]
+
+    def _check_organisation(self) -> list[CheckLine]:
+        """Proves the scope, and holds `edition` and `users` against what was bought."""
+        shown: list[Mapping[str, Any]] = []
+        line = self._prove(_ORG, _ORG, lambda: shown.extend(self._get("/org", {}, _ORG)))
+        licence = compare(self._settings, shown[0]) if shown else None
+        return [line, *([] if licence is None else [licence])]
 
     def _bulk_read(self) -> None:
         """Asks for a job that is none, which only who may read jobs is told."""
@@ -107,10 +127,12 @@ class Checker:
             for flag, right, zh in _OPERATIONS
         ]
 
-    def _get(self, path: str, params: Mapping[str, str], doing: str) -> None:
+    def _get(self, path: str, params: Mapping[str, str], doing: str) -> list[Mapping[str, Any]]:
         answer = self._api.get(path, f"check {doing}", params)
         if not answer.ok:
             raise refusal(answer, self._api.system, doing, "read it")
+        rows = answer.content.get(path.strip("/")) if isinstance(answer.content, Mapping) else None
+        return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
     def _read(self, object: str) -> None:
         params = {"per_page": "1"}

@@ -86,6 +86,7 @@ class ZohoCrmConnector:
             upsert=unique and self._writer.upserts(object),
             can_create=writable,
             can_delete=writable,
+            can_clear=self._settings.clears,
             can_restore=False,
             returns_nulls=True,
             shows_actor=True,
@@ -183,6 +184,10 @@ class ZohoCrmConnector:
         """Returns what writes cost in calls and API credits; it calls nobody."""
         self._admit(object)
         return price(op, versions, self._clock.now(), self._settings)
+
+    def check_channels(self) -> Sequence[CheckLine]:
+        """Proves that notification channels may be opened."""
+        return self._checker.check_channels()
 
     def open_channel(self, wanted: Subscription) -> Channel:
         """Opens a notification channel."""

@@ -20,6 +20,10 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
         "cannot be emptied through zcrmsdk; empty it in Zoho, or use backend: rest",
         "无法通过 zcrmsdk 清空，请在 Zoho 中清空，或改用 backend: rest",
     ),
+    "NULL_KEEPS": (
+        "cannot be emptied, because `clears: false` says that null empties nothing here; empty it in Zoho",
+        "无法清空：clears: false 表示 null 不会清空字段，请在 Zoho 中清空",
+    ),
     "RECORD_LOCKED": ("the record is locked in Zoho; it is tried again later", "记录在 Zoho 中被锁定，稍后重试"),
     "CANNOT_PROCESS": ("the record is busy in Zoho; it is tried again later", "记录在 Zoho 中正被处理，稍后重试"),
     "NOT_APPROVED": ("the record waits for approval in Zoho; approve it there", "记录在 Zoho 中待审批，请先审批"),

@@ -107,6 +107,7 @@ class ZohoSettings(BaseModel):
     contested_within: float = Field(900.0, ge=0)
     repeat_creates: Literal["upsert", "insert"] = "upsert"
     upsert_activities: bool = False
+    clears: bool = True
     deleted_feed: bool = True
     hide_hub_id: bool = True
     field_wait: float = Field(30.0, ge=0)

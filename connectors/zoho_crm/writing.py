@@ -80,7 +80,8 @@ class Writer:
         self._admit(requests)
         results: Results = {}
         try:
-            self._run(list(enumerate(requests)), results)
+            if batch := [item for item in enumerate(requests) if not self._keeps_back(*item, results)]:
+                self._run(batch, results)
         except ConnectorError as stopped:
             if not any(isinstance(result, Written | Unknown) for result in results.values()):
                 raise
@@ -107,6 +108,14 @@ class Writer:
                 system=self._api.system,
                 object=first.object,
             )
+
+    def _keeps_back(self, index: int, request: WriteRequest, results: Results) -> bool:
+        """Refuses an update that empties a field where null is known not to do so, and tells whether it did."""
+        emptied = next((name for name, value in request.fields.items() if value is None), None)
+        if self._settings.clears or request.op is not Op.UPDATE or emptied is None:
+            return False
+        results[index] = refusal_of("NULL_KEEPS", {"api_name": emptied}, request, self._api.system)
+        return True
 
     def _run(self, batch: Batch, results: Results) -> None:
         op, mode = batch[0][1].op, self._settings.conditional_updates

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.base import CheckLine, ObjectDescription
+from connectors.channels import ProveChannels
 from connectors.errors import ConnectorError
 from hub.kernel.errors import Problem
 from hub.operations.choice import system_of
@@ -38,7 +39,11 @@ def _prove(hub: Installation, system: str) -> Sequence[CheckLine]:
         connector = hub.connect(system)
         lines = list(connector.check())
         # A system that cannot be signed in to says so once.
-        return [*lines, *(staff_lines(hub.settings, system, connector) if lines and lines[0].ok else ())]
+        if not lines or not lines[0].ok:
+            return lines
+        if hub.settings.callbacks.base is not None and isinstance(connector, ProveChannels):
+            lines += connector.check_channels()
+        return [*lines, *staff_lines(hub.settings, system, connector)]
     except ConnectorError as error:
         return [CheckLine("connection", False, f"{error.code} {error.en}", f"{error.code} {error.zh}")]
 

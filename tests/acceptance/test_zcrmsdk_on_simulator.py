@@ -267,6 +267,67 @@ for module in ("Accounts", "Contacts", "Calls", "Cases"):
     print(module, "since", sorted(filter(None, (one.get_key_value("Hub_Id") for one in changed))))
 """
 
+FILES_AND_TAGS = """
+import csv, io, zipfile
+from zcrmsdk.src.com.zoho.crm.api.bulk_write import (
+    BulkWriteOperations, FieldMapping, FileBodyWrapper, RequestWrapper, Resource, UploadFileHeader,
+)
+from zcrmsdk.src.com.zoho.crm.api.tags import (
+    AddTagsToMultipleRecordsParam, GetTagsParam, RemoveTagsFromMultipleRecordsParam, TagsOperations,
+)
+from zcrmsdk.src.com.zoho.crm.api.util import StreamWrapper
+
+path = folder + "/rows.zip"
+with zipfile.ZipFile(path, "w") as archive:
+    archive.writestr("rows.csv", "Last_Name,Hub_Id\\n王,bulk-1\\n,bulk-2\\n")
+bulk, body, headers = BulkWriteOperations(), FileBodyWrapper(), HeaderMap()
+body.set_file(StreamWrapper(file_path=path))
+headers.add(UploadFileHeader.feature, "bulk-write")
+headers.add(UploadFileHeader.x_crm_org, "60001234567")
+uploaded = bulk.upload_file(body, headers).get_object()
+print("upload", uploaded.get_code().get_value(), uploaded.get_message().get_value())
+resource = Resource()
+resource.set_type(Choice("data"))
+resource.set_module("Contacts")
+resource.set_file_id(str(uploaded.get_details()["file_id"]))
+columns = []
+for place, name in enumerate(("Last_Name", "Hub_Id")):
+    column = FieldMapping()
+    column.set_api_name(name)
+    column.set_index(place)
+    columns.append(column)
+resource.set_field_mappings(columns)
+order = RequestWrapper()
+order.set_operation(Choice("insert"))
+order.set_resource([resource])
+made = bulk.create_bulk_write_job(order)
+print("job", made.get_status_code())
+job = made.get_object()
+shown = bulk.get_bulk_write_job_details(int(job.get_details()["id"])).get_object()
+counted = shown.get_resource()[0].get_file()
+print("done", shown.get_status(), counted.get_added_count(), counted.get_skipped_count())
+result = bulk.download_bulk_write_result(shown.get_result().get_download_url()).get_object()
+with zipfile.ZipFile(io.BytesIO(result.get_file().get_stream().content)) as archive:
+    rows = list(csv.DictReader(io.StringIO(archive.read(archive.namelist()[0]).decode())))
+print("rows", *(f"{row['STATUS']} {row['ERRORS']}" for row in rows))
+native_id = rows[0]["RECORD_ID"]
+tags = TagsOperations()
+wanted = ParameterMap()
+wanted.add(AddTagsToMultipleRecordsParam.ids, int(native_id))
+wanted.add(AddTagsToMultipleRecordsParam.tag_names, "高净值,老客户")
+added = tags.add_tags_to_multiple_records("Contacts", wanted)
+print("tags", added.get_status_code(), added.get_object().get_data()[0].get_status().get_value())
+unwanted = ParameterMap()
+unwanted.add(RemoveTagsFromMultipleRecordsParam.ids, int(native_id))
+unwanted.add(RemoveTagsFromMultipleRecordsParam.tag_names, "老客户")
+print("untagged", tags.remove_tags_from_multiple_records("Contacts", unwanted).get_status_code())
+of_contacts = ParameterMap()
+of_contacts.add(GetTagsParam.module, "Contacts")
+print("known", sorted(tag.get_name() for tag in tags.get_tags(of_contacts).get_object().get_tags()))
+one = operations.get_record(int(native_id), "Contacts").get_object().get_data()[0]
+print("worn", [tag.get_name() for tag in one.get_tag()])
+"""
+
 
 def speak(folder: Path, text: str, setup: str = SETUP, **options: Any) -> tuple[list[str], dict[str, Any]]:
     """Runs a script of the SDK against a simulator; returns what it printed and what the simulator counted."""
@@ -282,7 +343,8 @@ def speak(folder: Path, text: str, setup: str = SETUP, **options: Any) -> tuple[
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict[str, int]]:
     """What the SDK's script printed, and the calls that the simulator counted."""
-    lines, counted = speak(tmp_path_factory.mktemp("sdk"), SCRIPT, records=120, seed=3)
+    options: dict[str, Any] = {"records": 120, "seed": 3, "settings": {"bulk_write_seconds": 0}}
+    lines, counted = speak(tmp_path_factory.mktemp("sdk"), SCRIPT + FILES_AND_TAGS, **options)
     return lines, counted["calls"]
 
 
@@ -305,6 +367,16 @@ def test_sdk_sees_the_deleted(spoken: tuple[list[str], dict[str, int]]) -> None:
     lines, _ = spoken
     assert "delete 200" in lines
     assert "deleted 200 1 True" in lines
+
+
+def test_sdk_writes_in_bulk_and_puts_tags_on(spoken: tuple[list[str], dict[str, int]]) -> None:
+    lines, _ = spoken
+    assert "upload FILE_UPLOAD_SUCCESS file uploaded." in lines
+    assert "done COMPLETED 1 1" in lines
+    assert "rows ADDED  SKIPPED MANDATORY_NOT_FOUND:Last_Name" in lines
+    assert "tags 200 success" in lines
+    assert "worn ['高净值']" in lines
+    assert any(line.startswith("known ") and "老客户" in line for line in lines)
 
 
 def test_sdk_signs_in_once(spoken: tuple[list[str], dict[str, int]]) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
+import requests
 from test_zoho_crm import BULK, RANGED, SUBJECTS, WAYS, Way, ZohoWorld
 
 from connectors.base import Connector
 from connectors.conformance.clauses import CLAUSES
 from connectors.conformance.run import run_clause
 from connectors.conformance.world import NotOffered
-from connectors.simulation.server import start_simulator
+from connectors.simulation.server import RunningSimulator, start_simulator
 from connectors.zoho_crm.connector import ZohoCrmConnector
 from tests.vendor_documents import Documents, Endpoint, Patch, put
 from tests.zoho_documents import documents
@@ -97,19 +100,112 @@ def test_other_ways_to_list_are_valid_too(
     assert _operations(vendor, "Contacts", ways, capsys) >= expected
 
 
+def test_what_no_connector_of_ours_calls_is_valid_too(vendor: Documents, capsys: pytest.CaptureFixture[str]) -> None:
+    with start_simulator("zoho_crm", limits="fast", settings={"bulk_write_seconds": 0}) as running:
+        running.admin.record()
+        write_in_bulk(running)
+        put_tags(running)
+        exchanges = running.admin.exchanges()
+    assert _checked(vendor, exchanges, "files and tags", capsys) >= OF_OTHERS
+
+
+OF_OTHERS = {
+    "POST /crm/v8/upload",
+    "POST /crm/bulk/v8/write",
+    "GET /crm/bulk/v8/write/{jobId}",
+    "GET /crm/v8/settings/tags",
+    "POST /crm/v8/settings/tags",
+    "PUT /crm/v8/settings/tags/{id}",
+    "DELETE /crm/v8/settings/tags/{id}",
+}
+
+
+def _send(running: RunningSimulator, method: str, path: str, **options: Any) -> Any:
+    form = {"grant_type": "refresh_token", "client_id": "1000.SIMULATED", "client_secret": "simulated-secret"}
+    with requests.Session() as http:
+        http.trust_env = False
+        if running.base_url not in _TOKENS:
+            token = http.post(
+                f"{running.base_url}/oauth/v2/token",
+                data={**form, "refresh_token": "1000.simulated.refresh"},
+                timeout=9,
+            )
+            _TOKENS[running.base_url] = f"Zoho-oauthtoken {token.json()['access_token']}"
+        headers = {"Authorization": _TOKENS[running.base_url], **options.pop("headers", {})}
+        answer = http.request(method, f"{running.base_url}{path}", headers=headers, timeout=9, **options)
+        return answer.json() if answer.content and "json" in answer.headers.get("content-type", "") else {}
+
+
+_TOKENS: dict[str, str] = {}
+
+
+def write_in_bulk(running: RunningSimulator) -> None:
+    """Uploads a file, has it written in each way, and makes the refusals that the document names."""
+    packed = io.BytesIO()
+    with ZipFile(packed, "w") as archive:
+        archive.writestr("rows.csv", "Last_Name,Hub_Id\n王,hub-1\n,hub-2")
+    org = {"feature": "bulk-write", "X-CRM-ORG": "60001234567"}
+    upload = partial(_send, running, "POST", "/crm/v8/upload", headers=org)
+    file_id = upload(files={"file": ("rows.zip", packed.getvalue())})["details"]["file_id"]
+    assert upload(files={"file": ("rows.zip", b"\xff\xfe")})["code"] == "INVALID_FILE_FORMAT"
+    known = {"type": "data", "module": {"api_name": "Contacts"}, "file_id": file_id, "file_names": ["rows.csv"]}
+    mappings = [{"api_name": "Last_Name", "index": 0}, {"api_name": "Hub_Id", "index": 1}]
+    order = partial(_send, running, "POST", "/crm/bulk/v8/write")
+    jobs = [
+        order(json={"operation": "insert", "resource": [{**known, "field_mappings": mappings}]}),
+        order(
+            json={
+                "operation": "upsert",
+                "callback": {"url": "https://hub.example/x", "method": "post"},
+                "resource": [{**known, "find_by": "Hub_Id"}],
+            }
+        ),
+    ]
+    for job in jobs:
+        shown = _send(running, "GET", f"/crm/bulk/v8/write/{job['details']['id']}")
+        assert shown["resource"][0]["file"]["total_count"] == 2
+    refused = {
+        "MANDATORY_NOT_FOUND": {"operation": "update", "resource": [known]},
+        "MODULE_NOT_AVAILABLE": {"operation": "insert", "resource": [{**known, "module": {"api_name": "Calls"}}]},
+        "FILE_NOT_FOUND": {"operation": "insert", "resource": [{**known, "file_id": "42"}]},
+    }
+    for code, body in refused.items():
+        assert order(json=body)["code"] == code
+
+
+def put_tags(running: RunningSimulator) -> None:
+    """Makes, shows, renames and deletes a tag."""
+    of_contacts = {"params": {"module": "Contacts"}}
+    tags = partial(_send, running, path="/crm/v8/settings/tags", **of_contacts)
+    tags("GET")
+    made = tags("POST", json={"tags": [{"name": "甲", "color_code": "#879BFC"}]})["tags"][0]["details"]
+    assert tags("POST", json={"tags": [{"name": "甲"}]})["tags"][0]["code"] == "DUPLICATE_DATA"
+    assert tags("GET")["info"]["count"] == 1
+    one = partial(_send, running, path=f"/crm/v8/settings/tags/{made['id']}")
+    assert one("PUT", json={"tags": [{"name": "乙"}]})["tags"][0]["code"] == "SUCCESS"
+    assert one("DELETE")["tags"][0]["code"] == "SUCCESS"
+    assert one("DELETE")["message"] == "tags not found"
+
+
 def _operations(
     vendor: Documents, object_name: str, ways: tuple[Way, ...], capsys: pytest.CaptureFixture[str]
 ) -> set[str]:
     """Checks all traffic of the kit for an object and returns which operations were among it."""
+    exchanges = (each for way in ways for each in traffic(way, object_name))
+    return _checked(vendor, exchanges, object_name, capsys)
+
+
+def _checked(
+    vendor: Documents, exchanges: Iterable[dict[str, Any]], name: str, capsys: pytest.CaptureFixture[str]
+) -> set[str]:
+    """Checks traffic and returns which operations were among it."""
     vendor.checked.clear()
     vendor.passed_over.clear()
-    broken = Counter(
-        str(violation) for way in ways for each in traffic(way, object_name) for violation in vendor.check(each)
-    )
+    broken = Counter(str(violation) for each in exchanges for violation in vendor.check(each))
     said = [f"{number:6} {operation}" for operation, number in sorted(vendor.checked.items())]
     said += [f"{number:6} no document: {path}" for path, number in sorted(vendor.passed_over.items())]
     with capsys.disabled():
-        print(f"\n{object_name}: {vendor.checked.total()} exchanges checked against Zoho's documents:", *said, sep="\n")
+        print(f"\n{name}: {vendor.checked.total()} exchanges checked against Zoho's documents:", *said, sep="\n")
     assert vendor.idle == [], "patches that patch nothing"
     assert not broken, "\n".join(f"{number:6} {text}" for text, number in sorted(broken.items()))
     return {operation.rpartition(" ")[0].removesuffix(" cut") for operation in vendor.checked}

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from hook_lab import DAY, HOUR, HookLab
 
+from connectors.zoho_crm.watch import SCOPE
 from hub.core.state import BindingState
 from hub.kernel.errors import Declined
 from hub.operations import channels, pausing
 from hub.operations.choice import record_of
+from hub.operations.connections import check_systems
 from hub.schedule.daemon import Daemon
 from hub.store import callbacks, records
 from hub.store.callbacks import ChannelState
@@ -336,6 +338,14 @@ def test_switched_off_channels_are_closed_and_a_persons_close_stays(lab: HookLab
             assert channels.list_channels(hub) == []
             with pytest.raises(Declined):
                 channels.open_channel(hub, "zoho")
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_check_proves_channels_where_callbacks_are_set_up(lab: HookLab, on: bool) -> None:
+    lab.write(on=on)
+    with lab.hub() as hub:
+        (proof,) = check_systems(hub, "zoho")
+    assert [line.name for line in proof.lines if "notifications" in line.name and line.ok] == [SCOPE] * on
 
 
 def test_a_paused_system_is_not_called_and_its_hints_wait(lab: HookLab, daemon: Daemon) -> None:

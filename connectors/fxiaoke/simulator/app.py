@@ -77,7 +77,8 @@ def build_app(backend: Backend, latency_ms: float = 0.0) -> ASGIApp:
     door = Door(backend)
     vendor = Route("/{path:path}", door.answer, methods=METHODS)
     app = Starlette(routes=[*admin_routes(backend, ACTIONS), vendor])
-    return CallLayer(app, backend.faults, backend.ledger, door.fault, latency_ms, backend.clock)
+    traced = frozenset({"thirdTraceId"})
+    return CallLayer(app, backend.faults, backend.ledger, door.fault, latency_ms, backend.clock, traced)
 
 
 def envelope(code: int, message: str, description: str, user_id: str = OPERATOR) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -35,15 +34,16 @@ from connectors.zoho_crm.simulator import (
     related,
     searching,
     states,
+    tags,
     writing,
 )
 from connectors.zoho_crm.simulator.admin import ZohoAdmin
 from connectors.zoho_crm.simulator.answers import Failure, answer, vendor_error, whole_number
-from connectors.zoho_crm.simulator.bulk import BulkReads
+from connectors.zoho_crm.simulator.bulk_routes import BulkRoutes
+from connectors.zoho_crm.simulator.call import Call
 from connectors.zoho_crm.simulator.gate import Gate, is_heavy
 from connectors.zoho_crm.simulator.oauth import Accounts, require_scope
 from connectors.zoho_crm.simulator.records import ModuleStore, Org
-from connectors.zoho_crm.simulator.schema import User
 from connectors.zoho_crm.simulator.seeding import make_world, seed_org
 from connectors.zoho_crm.simulator.seeding_activities import seed_activities
 from connectors.zoho_crm.simulator.settings import Settings
@@ -55,34 +55,6 @@ TOKEN_CALLS = {"authorization_code": "token code", "client_credentials": "token 
 """How the call ledger names sign-ins; a refresh is `token`."""
 
 
-@dataclass(slots=True)
-class Call:
-    """One request to the CRM, read and authorised."""
-
-    request: Request
-    version: str
-    parts: list[str]
-    body: Any
-    user: User
-    scopes: str
-
-    @property
-    def params(self) -> dict[str, str]:
-        """Returns the query parameters."""
-        return dict(self.request.query_params)
-
-    @property
-    def workflows(self) -> bool:
-        """Tells whether a write runs the org's automations: `trigger` and `wf_trigger` may take them away."""
-        trigger = self.body.get("trigger") if isinstance(self.body, dict) else None
-        return (not isinstance(trigger, list) or "workflow" in trigger) and self.params.get("wf_trigger") != "false"
-
-    def reading(self) -> listing.ListCall:
-        """Returns the request as a read."""
-        since = listing.read_since(self.request.headers.get("if-modified-since"))
-        return listing.ListCall(self.user, self.version, self.params, since)
-
-
 class Simulator:
     """Answers the CRM's paths; state lives in the org, tokens and page tokens."""
 
@@ -92,7 +64,7 @@ class Simulator:
         self.ledger = ledger
         self.gate = Gate(org)
         self.page_tokens = listing.PageTokens()
-        self.bulk_reads = BulkReads(org)
+        self.bulk_routes = BulkRoutes(org, self.gate)
         self.watch = Watch(org)
 
     async def token(self, request: Request) -> Response:
@@ -115,7 +87,7 @@ class Simulator:
 
     async def bulk(self, request: Request) -> Response:
         """Answers /crm/bulk/{version}/…"""
-        return await self._serve(request, self._route_bulk)
+        return await self._serve(request, self.bulk_routes.route)
 
     async def _serve(self, request: Request, route: Callable[[Call], Response]) -> Response:
         try:
@@ -125,8 +97,11 @@ class Simulator:
                 raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
             raw = await request.body()
             user, scopes = self.accounts.authorize(request.headers.get("authorization"))
-            call = Call(request, version, parts, _read_json(raw), user, scopes)
+            kind = request.headers.get("content-type", "")
+            body = None if kind.startswith("multipart/") else _read_json(raw)
+            call = Call(request, version, parts, body, raw, user, scopes)
             fields.settle(self.org)
+            self.bulk_routes.writes.settle()
             with self.gate.call(is_heavy(request, parts, call.body)):
                 if self.org.settings.latency_ms:
                     await asyncio.sleep(self.org.settings.latency_ms / 1000)
@@ -146,6 +121,8 @@ class Simulator:
 
     def _route(self, call: Call) -> Response:
         head = call.parts[0]
+        if (call.request.method, call.parts) == ("POST", ["upload"]):
+            return self.bulk_routes.upload(call)
         if head in _RESERVED:
             return self._reserved(call)
         store = self.org.modules.get(head)
@@ -187,34 +164,14 @@ class Simulator:
                 self._note(call, "merge", head)
                 self.gate.spend(50)
                 return recycling.merge(self.org, store, record_id, call.body, call.user)
+            case ("POST", [*ids, "actions", "add_tags" | "remove_tags" as action]) if len(ids) < 2:
+                self._note(call, action, head)
+                self.gate.spend(1)
+                return tags.put_on(self.org, store, action, ids, call.params, call.body, call.user)
             case (_, [] | [_]):
                 raise Failure(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
             case _:
                 raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
-
-    def _route_bulk(self, call: Call) -> Response:
-        require_scope(call.scopes, "bulk", "GET")
-        match (call.request.method, call.parts):
-            case ("POST", ["read"]):
-                if "application/json" not in call.request.headers.get("content-type", ""):
-                    raise Failure(415, "MEDIA_TYPE_NOT_SUPPORTED", "The media type of the request is not supported")
-                name = self.bulk_reads.module_of(call.body)
-                require_scope(call.scopes, f"modules.{name.lower()}", "GET")
-                self._note(call, "bulk create", name)
-                self.gate.spend(self.org.settings.bulk_credits)
-                return self.bulk_reads.make(call.body, call.user)
-            case ("GET", ["read", job_id]):
-                self.gate.spend(1)
-                response, name = self.bulk_reads.look(job_id)
-                self._note(call, "bulk look", name)
-                return response
-            case ("GET", ["read", job_id, "result"]):
-                self.gate.spend(1)
-                response, name, rows = self.bulk_reads.result(job_id)
-                self._note(call, "bulk download", name)
-                notes_of(call.request).rows = rows
-                return response
-        raise Failure(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
 
     def _reserved(self, call: Call) -> Response:
         self.gate.spend(1)
@@ -238,6 +195,8 @@ class Simulator:
                 return fields.create(org, params, call.body, call.user)
             case ("PATCH", ["settings", "fields", *rest]) if len(rest) < 2:
                 return fields.update(org, params, call.body, call.user, rest[0] if rest else None)
+            case (method, ["settings", "tags", *rest]):
+                return tags.handle(org, method, rest, params, call.body, call.user)
             case ("GET", ["settings", "layouts"]):
                 return metadata.layouts(org, params, version)
             case ("GET", ["users"]):
@@ -295,6 +254,7 @@ class Simulator:
         rows = writing.read_rows(call.body)
         write = writing.read_call(self.org, call.body, call.user, kind, name)
         write.fault = notes_of(call.request).fault
+        write.replaces_lists = call.version in ("v2", "v2.1") and self.org.settings.v2_replaces_lists
         header = call.request.headers.get("if-unmodified-since")
         write.unmodified_since = writing.read_unmodified_since(self.org, header, call.version)
         self.gate.spend((len(rows) + 9) // 10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import secrets
 from bisect import bisect_right
@@ -17,12 +16,12 @@ from zlib import crc32
 from starlette.responses import Response
 
 from connectors.zoho_crm.simulator.answers import Failure, answer
+from connectors.zoho_crm.simulator.bulk_columns import columns_of, write_calendar, write_csv
 from connectors.zoho_crm.simulator.bulk_criteria import read_criteria
 from connectors.zoho_crm.simulator.records import ModuleStore, Org
 from connectors.zoho_crm.simulator.schema import User
 
 _NEVER = frozenset({"Notes", "Attachments", "Emails"})
-_UNFIT = frozenset({"jsonarray", "event_reminder", "RRULE", "ALARM", "subform"})
 _MINUTE = 60.0
 _MOST_PAGES = 500
 
@@ -42,6 +41,7 @@ class _Job:
     more: bool
     token: str | None
     outcome: str
+    kind: str
     file: bytes | None = field(default=None, repr=False)
 
 
@@ -84,13 +84,14 @@ class BulkReads:
     def make(self, body: dict[str, Any], user: User) -> Response:
         """Answers POST /read."""
         org, store, query = self._org, self._org.modules[self.module_of(body)], body["query"]
-        _check_form(body)
-        columns = self._columns(store, query.get("fields"))
+        kind = _check_form(body, store)
+        columns = columns_of(org, store, query.get("fields"))
         matches = read_criteria(org, store, query.get("criteria"))
         after, page = self._page(query, store, user)
         keys = store.by_id[bisect_right(store.by_id, after) if after else 0 :]
-        live = (row for key in keys if not (row := store.rows[str(key)]).hidden and matches(row))
-        most = org.settings.bulk_rows
+        pending = org.settings.approval_in_lists
+        live = (row for key in keys if (row := store.rows[str(key)]).is_listed(pending) and matches(row))
+        most = org.settings.bulk_rows if kind == "csv" else org.settings.bulk_ics_rows
         skipped = 0 if after else (page - 1) * most
         found = list(islice(live, skipped, skipped + most + 1))
         more, rows = len(found) > most, found[:most]
@@ -110,6 +111,7 @@ class BulkReads:
             more,
             token if org.settings.bulk_page_tokens else None,
             org.settings.bulk_outcome,
+            kind,
         )
         self._jobs[job.job_id] = job
         details = {
@@ -133,12 +135,12 @@ class BulkReads:
             "query": _query_shown(job),
             "created_by": job.user.short(),
             "created_time": self._org.iso(job.created),
-            "file_type": "csv",
+            "file_type": job.kind,
         }
         if state == "COMPLETED":
             shown["result"] = {
                 "page": job.page,
-                "per_page": self._org.settings.bulk_rows,
+                "per_page": self._org.settings.bulk_rows if job.kind == "csv" else self._org.settings.bulk_ics_rows,
                 "count": len(job.rows),
                 "download_url": f"/crm/bulk/v8/read/{job.job_id}/result",
                 "more_records": job.more,
@@ -178,29 +180,6 @@ class BulkReads:
             return "IN PROGRESS"
         return "FAILURE" if job.outcome == "failure" else "COMPLETED"
 
-    def _columns(self, store: ModuleStore, asked: Any) -> tuple[str, ...]:
-        settings = self._org.settings
-        if asked is None:
-            every = [one for one in store.spec.fields.values() if store.visible(one.api_name)]
-            return tuple(one.api_name for one in every if one.data_type not in _UNFIT and one.api_name != "Tag")
-        if not isinstance(asked, list) or not all(isinstance(name, str) for name in asked):
-            raise _refused("INVALID_REQUEST", "fields must be a list of names")
-        if len(asked) > settings.bulk_columns:
-            raise _refused("LIMIT_EXCEEDED", "too many fields", {"limit": settings.bulk_columns})
-        for name in asked:
-            self._check_column(store, name)
-        return tuple(asked)
-
-    def _check_column(self, store: ModuleStore, name: str) -> None:
-        settings, spec = self._org.settings, store.visible(name.partition(".")[0])
-        if name == "$se_module" and "What_Id" in store.spec.fields and settings.bulk_se_module:
-            return
-        if spec is None or "." in name:
-            # Joins by dot are left out of this simulator.
-            raise _refused("FIELD_NOT_AVAILABLE", "the field is not available")
-        if spec.data_type in _UNFIT or (name == "Tag" and settings.bulk_tags == "refused"):
-            raise _refused("FIELD_NOT_SUPPORTED", "the field is not supported", {"api_name": name})
-
     def _page(self, query: Mapping[str, Any], store: ModuleStore, user: User) -> tuple[int, int]:
         """Returns the id after which the page begins (0 for the start of the module) and its number."""
         text, page = query.get("page_token"), query.get("page")
@@ -226,49 +205,36 @@ class BulkReads:
         return text
 
     def _pack(self, job: _Job) -> bytes:
-        settings = self._org.settings
-        cut = set(settings.rich_text_fields.split(",")) if settings.bulk_cuts_rich_text else set()
-        readers = [(name, name in cut) for name in job.columns]
-        header = [settings.bulk_id_header if name == "id" else name for name in job.columns]
         packed = io.BytesIO()
         with (
             ZipFile(packed, "w", ZIP_DEFLATED, compresslevel=1) as archive,
-            archive.open(f"{job.job_id}.csv", "w") as member,
+            archive.open(f"{job.job_id}.{job.kind}", "w") as member,
         ):
             text = io.TextIOWrapper(member, encoding="utf-8", newline="")
-            writer = csv.writer(text)
-            writer.writerow(header)
-            for fields in job.rows:
-                writer.writerow([_cell(fields.get(name), cuts) for name, cuts in readers])
+            if job.kind == "ics":
+                text.write(write_calendar(job.rows))
+            else:
+                write_csv(self._org, job.store, job.columns, job.rows, text)
             text.flush()
             text.detach()
         return packed.getvalue()
 
 
-def _cell(value: Any, cut: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return str(value.get("id", ""))
-    if isinstance(value, list):
-        return ";".join(str(one["name"] if isinstance(one, dict) else one) for one in value)
-    return str(value)[:500] if cut else str(value)
-
-
-def _check_form(body: Mapping[str, Any]) -> None:
-    if body.get("file_type", "csv") != "csv":
-        details = {"api_name": "file_type", "supported_values": ["csv"]}
+def _check_form(body: Mapping[str, Any], store: ModuleStore) -> str:
+    """Returns the type of the file, which for events alone may be a calendar; raises Failure."""
+    kind, kinds = body.get("file_type", "csv"), ["csv", *(["ics"] if store.spec.api_name == "Events" else [])]
+    if kind not in kinds:
+        details = {"api_name": "file_type", "supported_values": kinds}
         raise _refused("INVALID_DATA", "the file type is not supported", details)
     callback = body.get("callback")
     if callback is None:
-        return
+        return str(kind)
     if not isinstance(callback, dict) or not str(callback.get("url", "")).startswith("https://"):
         raise _refused("INVALID_CALLBACK_URL", "the callback URL is not valid")
     if callback.get("method") != "post":
         details = {"supported_callback_methods": ["post"]}
         raise _refused("INVALID_CALLBACK_METHOD", "the callback method is not valid", details)
+    return str(kind)
 
 
 def _query_shown(job: _Job) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def _check_columns(org: Org, store: ModuleStore, query: Query) -> None:
 
 def _page(org: Org, store: ModuleStore, query: Query) -> tuple[list[Row], bool]:
     """Returns the rows of the page and whether more follow; in the order of ids it stops where the page ends."""
-    found = (row for row in _found(org, store, query) if not row.hidden and _is_shown(org, row))
+    pending = org.settings.approval_in_lists
+    found = (row for row in _found(org, store, query) if row.is_listed(pending) and _is_shown(org, row))
     if query.order in ((), (("id", False),)):
         rows = list(islice(found, query.offset, query.offset + query.limit + 1))
         return rows[: query.limit], len(rows) > query.limit

@@ -257,7 +257,11 @@ def _walk(
         key = keys[position]
         pair = (key, key) if isinstance(key, int) else key
         row = store.rows[str(pair[1])]
-        if not row.hidden and row.converted in converted and (youngest is None or row.modified <= youngest):
+        if (
+            row.is_listed(org.settings.approval_in_lists)
+            and row.converted in converted
+            and (youngest is None or row.modified <= youngest)
+        ):
             yield row, pair
 
 

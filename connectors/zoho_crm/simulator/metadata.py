@@ -167,7 +167,7 @@ def user(org: Org, user_id: str) -> Response:
 
 def organization(org: Org) -> Response:
     """Answers GET /org."""
-    details = {
+    details: dict[str, Any] = {
         "country": "China",
         "city": None,
         "type": "production",
@@ -183,6 +183,10 @@ def organization(org: Org) -> Response:
         "company_name": "模拟银行",
         "primary_email": "crm-api@bank.example",
     }
+    if org.settings.org_shows_licence:
+        licence = {"paid": org.settings.edition != "free", "paid_type": org.settings.edition, "trial_type": None}
+        licence |= {"users_license_purchased": org.settings.users, "portal_users_license_purchased": 0}
+        details["license_details"] = licence | {"paid_expiry": None, "trial_expiry": None}
     return answer({"org": [details]})
 
 

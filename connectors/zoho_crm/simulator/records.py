@@ -39,6 +39,10 @@ class Row:
     searched: dict[str, Any] | None = field(default=None, repr=False)
     searchable_at: float = 0.0
 
+    def is_listed(self, pending: bool) -> bool:
+        """Tells whether lists and queries show the record; `pending` whether they show what awaits approval."""
+        return not self.hidden and (pending or not self.awaits_approval)
+
     @property
     def number(self) -> int:
         """Returns the id as the number it is sorted by."""
@@ -153,6 +157,18 @@ class ModuleStore:
                 index.get(_key(value), set()).discard(row.record_id)
 
 
+@dataclass(slots=True)
+class Tag:
+    """One tag of a module; `owner` is the id of the module's field of tags, by which it is known."""
+
+    owner: str
+    shown: dict[str, Any]
+    created: int
+    modified: int
+    created_by: User | None = None
+    modified_by: User | None = None
+
+
 def _key(value: Any) -> str:
     return str(value["id"] if isinstance(value, dict) else value).casefold()
 
@@ -174,7 +190,7 @@ class Org:
             name: ModuleStore(spec)
             for name, spec in org_modules(settings.custom_fields, settings.hub_id_unique, settings.picklists).items()
         }
-        self.tags: dict[str, dict[str, Any]] = {}
+        self.tags: dict[tuple[str, str], Tag] = {}  # by the module's field of tags and their name
         self.triggers: Counter[str] = Counter()
         self.refusals: list[dict[str, Any]] = []
         self.automations: list[dict[str, Any]] = [
@@ -209,11 +225,12 @@ class Org:
         self.last_case += 1
         return f"TS{self.last_case:08d}"
 
-    def tag(self, name: str) -> dict[str, Any]:
-        """Returns the tag of a name, made when it is new."""
-        if name not in self.tags:
-            self.tags[name] = {"name": name, "id": self.next_id(), "color_code": None}
-        return self.tags[name]
+    def tag(self, owner: str, name: str, user: User | None = None) -> dict[str, Any]:
+        """Returns the tag of a name as records show it, made when it is new; `owner` is its module's field of tags."""
+        if (owner, name) not in self.tags:
+            shown = {"name": name, "id": self.next_id(), "color_code": None}
+            self.tags[owner, name] = Tag(owner, shown, self.now(), self.now(), user, user)
+        return self.tags[owner, name].shown
 
     def full_name(self, fields: dict[str, Any]) -> str:
         """Joins the two names with a space, in the order that the org's locale shows."""

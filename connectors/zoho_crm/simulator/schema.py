@@ -227,6 +227,6 @@ def read_field(words: list[str]) -> FieldSpec:
         read_only="ro" in flags,
         custom="custom" in flags,
         unique="unique" in flags,
-        picklist=_PICKLISTS[target] if kind == "picklist" else (),
+        picklist=_PICKLISTS[target] if kind in ("picklist", "multiselectpicklist") else (),
         lookup=target if kind in ("lookup", "multiselectlookup") else "",
     )

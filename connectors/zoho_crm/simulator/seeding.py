@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterable
 from typing import Any
 
 from connectors.simulation.columns import load_csv, table_world
@@ -67,6 +66,7 @@ def _row(org: Org, module: str, appearance: Appearance, seed: int, created: int,
     owner = org.users.get(f"584310400000030{(person.staff_no or 'S1099')[1:]}", org.users[API_USER])
     fields |= {"id": record_id, "Owner": owner.lookup(), "Created_By": owner.lookup(), "Modified_By": owner.lookup()}
     fields |= {"Created_Time": org.iso(created), "Modified_Time": org.iso(modified)}
+    fields["Tag"] = [org.tag(spec.fields["Tag"].field_id, name) for name in person.tags]
     if module == "Contacts":
         fields["Full_Name"] = org.full_name(fields)
     return Row(record_id, fields, created, modified)
@@ -131,12 +131,7 @@ def _shared(org: Org, person: Person) -> dict[str, Any]:
         "Branch_Code": person.branch_code,
         "Staff_No": person.staff_no,
         "Description": person.remark,
-        "Tag": _tags(org, person.tags),
     }
-
-
-def _tags(org: Org, names: Iterable[str]) -> list[dict[str, Any]]:
-    return [org.tag(name) for name in names]
 
 
 def _moment(org: Org, text: str | None) -> str | None:

@@ -8,7 +8,7 @@ from connectors.zoho_crm.editions import EDITIONS, SUB_CONCURRENCY
 
 ALL_SCOPES = (
     "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.coql.READ,"
-    "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL"
+    "ZohoCRM.notifications.ALL,ZohoSearch.securesearch.READ,ZohoCRM.bulk.ALL,ZohoFiles.files.ALL"
 )
 
 
@@ -40,6 +40,7 @@ class Settings:
     # Limits (Zoho api-limits): by the edition and its user licences, unless a number is given.
     edition: str = "enterprise"  # free, standard, professional, enterprise, ultimate
     users: int = 50
+    org_shows_licence: bool = True  # unverified whether GET org tells it to every user
     credits_per_day: int = 0
     concurrency: int = 0
     sub_concurrency: int = SUB_CONCURRENCY
@@ -62,6 +63,7 @@ class Settings:
     converted_in_coql: bool = True  # unverified whether COQL shows converted leads
     recycled_trace: bool = True  # unverified; False: what leaves the recycle bin by itself leaves no permanent trace
     notes_for_admins_only: bool = True
+    approval_in_lists: bool = True  # unverified whether lists and queries show what awaits approval
     external_field: str = ""  # the field an administrator made an external id
     hidden_get: str = "NO_PERMISSION"  # or "absent"
     se_module_in_lists: bool = True  # unverified; False leaves $se_module to the single GET
@@ -88,17 +90,30 @@ class Settings:
     bulk_id_header: str = "id"  # or "Id": unverified how the header row names it
     bulk_tags: str = "refused"  # or "names": unverified whether a file shows tags, and how
     bulk_se_module: bool = False  # unverified whether a file shows $se_module
+    bulk_joins: int = 5  # unverified how many lookups the columns of one job may follow
+    bulk_ics_rows: int = 20_000
     bulk_cuts_rich_text: bool = False  # unverified whether a file cuts rich text as lists do
+    # Bulk Write (Zoho bulk-write limitations)
+    bulk_write_seconds: float = 30.0  # until the rows of a job are written
+    bulk_write_rows: int = 25_000
+    bulk_write_columns: int = 200
+    bulk_write_credits: int = 500
+    bulk_write_outcome: str = "completed"  # or "failed", or "stuck"
+    bulk_write_automates: bool = False  # unverified whether its rows run the org's automations
+    upload_refused_status: int = 400  # of what is no ZIP; 200 is seen in traces too
     # Writing
     all_failed_status: int = 400  # older versions answered 202
     upsert_inserted_status: int = 200  # 201 has been seen when every row was inserted
     unlisted_picklist: str = "reject"  # or "accept"
+    null_clears: bool = True  # unverified; False: null in an update changes nothing
     unknown_field: str = "ignore"  # or "reject"
     duplicate_details: str = "id"  # or "duplicate_record"
     # If-Unmodified-Since on several rows is not documented: "whole", "per_row", "ignored" or "refused"
     conditional_batch: str = "whole"
     conditional_equal_passes: bool = True
     conditional_v2: bool = False
+    v2_replaces_lists: bool = True  # unverified: v2 replaces rows of subforms and links that are not sent
+    tags_per_module: int = 100
     trim_text: bool = True
     given_name_first: bool = True
     upsert_activities: bool = True  # unverified for Calls, Events and Tasks; False refuses it
@@ -151,6 +166,6 @@ class Settings:
             self.sub_concurrency = 100
             self.tokens_per_window = self.grants_per_window = self.refresh_per_window = 1_000
             self.search_lag = 1.0
-            self.bulk_seconds = 0.05
+            self.bulk_seconds = self.bulk_write_seconds = 0.05
             self.bulk_downloads = 10_000
         return self

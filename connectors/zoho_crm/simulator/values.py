@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from connectors.zoho_crm.simulator.answers import RowRefused
+from connectors.zoho_crm.simulator.lists import without_deleted
 from connectors.zoho_crm.simulator.records import Org
 from connectors.zoho_crm.simulator.schema import NOTE_PARENT, FieldSpec
 
@@ -25,7 +26,7 @@ def store_value(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> Any:
     if raw is None:
         return None
     if spec.api_name == "Tag":
-        return _tags(org, raw, json_path)
+        return _tags(org, spec, raw, json_path)
     if spec.data_type in _TEXTUAL:
         return _text(org, spec, raw, json_path)
     if spec.data_type in _READERS:
@@ -127,16 +128,27 @@ def _note_parent(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[st
 def _subform(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> list[dict[str, Any]]:
     if not isinstance(raw, list) or not all(isinstance(line, dict) for line in raw):
         raise _wrong(spec, json_path, "jsonarray")
-    return [{**line, "id": str(line.get("id") or org.next_id())} for line in raw if "_delete" not in line]
+    return [{**line, "id": str(line.get("id") or org.next_id())} for line in without_deleted(raw)]
 
 
 def _several_links(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> list[dict[str, Any]]:
     """Returns links of a linking module: each has an id of its own and names its record under the field."""
     if not isinstance(raw, list) or not all(isinstance(line, dict) for line in raw):
         raise _wrong(spec, json_path, "jsonarray")
-    wanted = [line.get(spec.api_name, line) for line in raw]
     read = _owner if spec.data_type == "multiuserlookup" else _linked
-    return [{spec.api_name: read(org, spec, one, json_path), "id": org.next_id()} for one in wanted]
+    return [
+        {
+            spec.api_name: read(org, spec, line.get(spec.api_name, line), json_path),
+            "id": str(line.get("id") or org.next_id()) if spec.api_name in line else org.next_id(),
+        }
+        for line in without_deleted(raw)
+    ]
+
+
+def _choices(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> list[str]:
+    if not isinstance(raw, list):
+        raise _wrong(spec, json_path, "jsonarray")
+    return [text for one in dict.fromkeys(raw) if (text := _choice(org, spec, one, json_path)) is not None]
 
 
 def _opaque(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> Any:
@@ -152,7 +164,7 @@ def _owner(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> dict[str, str
     return user.lookup()
 
 
-def _tags(org: Org, raw: Any, json_path: str) -> list[dict[str, Any]]:
+def _tags(org: Org, spec: FieldSpec, raw: Any, json_path: str) -> list[dict[str, Any]]:
     named = isinstance(raw, list) and all(isinstance(tag, dict) and tag.get("name") for tag in raw)
     if not named:
         details = {"expected_data_type": "jsonarray", "api_name": "Tag", "json_path": json_path}
@@ -161,7 +173,7 @@ def _tags(org: Org, raw: Any, json_path: str) -> list[dict[str, Any]]:
     if any(len(name) > 25 for name in names):
         too_long = {"maximum_length": 25, "api_name": "Tag", "json_path": json_path}
         raise RowRefused("INVALID_DATA", "invalid data", too_long)
-    return [org.tag(name) for name in names]
+    return [org.tag(spec.field_id, name) for name in names]
 
 
 _READERS: dict[str, Any] = {
@@ -174,6 +186,7 @@ _READERS: dict[str, Any] = {
     "percent": _number,
     "boolean": _boolean,
     "picklist": _choice,
+    "multiselectpicklist": _choices,
     "lookup": _linked,
     "ownerlookup": _owner,
     "subform": _subform,

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from connectors.zoho_crm.simulator import activities
+from connectors.zoho_crm.simulator import activities, lists
 from connectors.zoho_crm.simulator.activity_fields import ACTIVITIES, SE_MODULE
 from connectors.zoho_crm.simulator.answers import Failure, RowRefused, answer, invalid
 from connectors.zoho_crm.simulator.records import ModuleStore, Org, Row
@@ -29,6 +29,7 @@ class WriteCall:
     workflows: bool = True
     unmodified_since: int | None = None
     fault: Mapping[str, Any] | None = None
+    replaces_lists: bool = False
     check_fields: list[str] | None = None
     operation: str = ""
     written: list[Row] = field(default_factory=list)
@@ -149,7 +150,7 @@ def _finish(org: Org, results: list[dict[str, Any]], success: int) -> Response:
 
 def insert_row(org: Org, store: ModuleStore, payload: Any, place: int, call: WriteCall) -> dict[str, Any]:
     """Adds one record and returns its result; raises RowRefused."""
-    values = _check(org, store, payload, place, None)
+    values = _check(org, store, payload, place, None, call)
     now = org.now()
     row = Row(org.next_id(), {}, now, now)
     fields: dict[str, Any] = dict.fromkeys(store.spec.fields)
@@ -171,7 +172,7 @@ def update_row(org: Org, store: ModuleStore, payload: Any, place: int, call: Wri
     row = _target(org, store, payload, place)
     if org.settings.conditional_batch == "per_row" and _is_changed(org, row, call):
         raise RowRefused("ALREADY_MODIFIED", _ALREADY, _versions(org, row))
-    values = _check(org, store, payload, place, row)
+    values = _check(org, store, payload, place, row, call)
     write_fields(org, store, row, values, call.user)
     _automate(org, store, row, call)
     return _success(org, row, call, "record updated")
@@ -247,23 +248,28 @@ def _stamped(org: Org, store: ModuleStore, fields: dict[str, Any], user: User, n
     return activities.derive(org, store, fields, user)
 
 
-def _check(org: Org, store: ModuleStore, payload: Any, place: int, row: Row | None) -> dict[str, Any]:
+def _check(org: Org, store: ModuleStore, payload: Any, place: int, row: Row | None, call: WriteCall) -> dict[str, Any]:
     """Returns the checked values of a row; raises RowRefused for the first that the vendor refuses."""
     if not isinstance(payload, dict):
         raise RowRefused("INVALID_DATA", "invalid data", {"json_path": f"$.data[{place}]"})
     values: dict[str, Any] = {}
+    present, appends = row.fields if row else {}, lists.appended(payload, place)
     for name, raw in payload.items():
         spec = store.visible(name)
+        if raw is None and row is not None and not org.settings.null_clears:
+            continue
         if spec is None and name != "Layout" and not name.startswith("$") and org.settings.unknown_field == "reject":
             raise RowRefused("INVALID_DATA", "invalid data", _where(name, place))
         if spec is not None and spec.lookup == SE_MODULE:
             values |= activities.link(org, raw, payload.get("$se_module"), _where(name, place))
         elif spec is not None and not spec.read_only:
-            values[name] = store_value(org, spec, raw, f"$.data[{place}].{name}")
+            fresh = store_value(org, spec, raw, f"$.data[{place}].{name}")
+            adds, whole = name in appends, call.replaces_lists
+            values[name] = lists.joined(spec, raw, fresh, present.get(name), replaces=whole, appends=adds)
     for name, spec in store.spec.fields.items():
         if spec.required and (row is None or name in values) and values.get(name) is None:
             raise RowRefused("MANDATORY_NOT_FOUND", "required field not found", _where(name, place))
-    activities.check(org, store, row.fields if row else {}, values, f"$.data[{place}]")
+    activities.check(org, store, present, values, f"$.data[{place}]")
     _refuse_by_rule(org, store, values, place)
     _refuse_duplicate(org, store, values, place, row)
     if "Owner" in values and values["Owner"] is None:

@@ -13,7 +13,7 @@ import pytest
 import requests
 from zoho_client import ZohoClient
 
-from connectors.simulation.server import start_simulator
+from connectors.simulation.server import RunningSimulator, start_simulator
 
 COLUMNS = ["id", "Last_Name", "First_Name", "Email_Opt_Out", "Owner", "Modified_Time", "Description"]
 
@@ -47,10 +47,17 @@ class Bulk(ZohoClient):
         return self.rows(self.job(module, **query))
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningSimulator]:
+    with start_simulator("zoho_crm", settings={"bulk_seconds": 0}) as started:
+        yield started
+
+
 @pytest.fixture
-def zoho() -> Iterator[Bulk]:
-    with start_simulator("zoho_crm", settings={"bulk_seconds": 0}) as running:
-        yield Bulk(running)
+def zoho(running: RunningSimulator) -> Bulk:
+    """An empty org, started over for each test."""
+    running.admin.reset()
+    return Bulk(running)
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +243,7 @@ def test_what_cannot_be_exported_is_refused(zoho: Bulk) -> None:
     assert code(zoho.make()) == (400, "MODULE_NOT_SUPPORTED")
     assert code(zoho.bulk("GET", "read/1")) == (404, "RESOURCE_NOT_FOUND")
     assert code(zoho.bulk("GET", "read/1/result")) == (404, "RESOURCE_NOT_FOUND")
-    assert code(zoho.bulk("GET", "write/1")) == (404, "INVALID_URL_PATTERN")
+    assert code(zoho.bulk("GET", "export/1")) == (404, "INVALID_URL_PATTERN")
     wrong = zoho.bulk("POST", "read", data=b"{}", headers={"Content-Type": "text/plain"})
     assert code(wrong) == (415, "MEDIA_TYPE_NOT_SUPPORTED")
     assert code(zoho.bulk("POST", "read", json={})) == (400, "INVALID_REQUEST")
@@ -300,3 +307,30 @@ def test_a_module_is_filled_with_copies_of_its_records(reader: Bulk) -> None:
     assert len({row["Account_Name"] for row in rows if row["id"] not in before}) == made
     with pytest.raises(RuntimeError, match="no record to copy"):
         reader.admin.post("grow", {"object": "Leads", "to": 10})
+
+
+def test_columns_follow_lookups_by_a_dot_and_events_come_as_a_calendar(zoho: Bulk) -> None:
+    firm = zoho.write("POST", "Accounts", {"Account_Name": "甲公司", "Phone": "010-1"}).json()["data"][0]["details"][
+        "id"
+    ]
+    zoho.insert(Last_Name="王", Account_Name={"id": firm})
+    zoho.insert(Last_Name="李")
+    rows = zoho.export(fields=["Last_Name", "Account_Name.Account_Name", "Account_Name.Phone"])
+    assert sorted(tuple(row.values()) for row in rows) == [("李", "", ""), ("王", "甲公司", "010-1")]
+    assert code(zoho.make(fields=["Mobile.Phone"])) == (400, "FIELD_NOT_AVAILABLE")
+    assert code(zoho.make(fields=["Account_Name.Nothing"])) == (400, "FIELD_NOT_AVAILABLE")
+    zoho.admin.settings(bulk_joins=1)
+    two = ["Account_Name.Phone", "Reporting_To.Mobile"]
+    assert code(zoho.make(fields=two)) == (400, "JOIN_LIMIT_EXCEEDED")
+    event = {"Event_Title": "会谈;贷款", "Start_DateTime": "2026-03-01T09:00:00+08:00"}
+    event["End_DateTime"] = "2026-03-01T10:00:00+08:00"
+    assert zoho.write("POST", "Events", event).status_code == 201
+    query = {"query": {"module": {"api_name": "Events"}}, "file_type": "ics"}
+    job = zoho.bulk("POST", "read", json=query).json()["data"][0]["details"]["id"]
+    shown = zoho.state(job)
+    assert (shown["file_type"], shown["result"]["per_page"]) == ("ics", 20_000)
+    with ZipFile(io.BytesIO(zoho.bulk("GET", f"read/{job}/result").content)) as archive:
+        text = archive.read(f"{job}.ics").decode()
+    assert {"DTSTART:20260301T010000Z", "SUMMARY:会谈\\;贷款", "END:VCALENDAR"} <= set(text.split("\r\n"))
+    other = zoho.bulk("POST", "read", json={"query": {"module": {"api_name": "Contacts"}}, "file_type": "ics"})
+    assert code(other) == (400, "INVALID_DATA")

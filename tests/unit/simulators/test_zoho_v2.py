@@ -97,3 +97,98 @@ def test_errors_have_the_form_that_is_switched_on(zoho: ZohoClient, style: str) 
     content = zoho.get("NoModule", version="v2").json()
     error = content["data"][0] if style == "data" else content
     assert (error["code"], error["status"]) == ("INVALID_MODULE", "error")
+
+
+# --- lists and tags, in which v2 and v8 differ ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "replaces"), [("v8", False), ("v2", True), ("v2", False)])
+def test_rows_that_are_not_sent_stay_unless_v2_replaces_them(zoho: ZohoClient, version: str, replaces: bool) -> None:
+    zoho.admin.post("fields", {"object": "Contacts", "add": [f"Lines{version}{replaces} subform"]})
+    zoho.admin.settings(v2_replaces_lists=replaces)
+    name = f"Lines{version}{replaces}"
+    native_id = zoho.insert(**{name: [{"a": 1, "b": 2}, {"a": 3}, {"a": 5}]})
+    first, second, third = (line["id"] for line in zoho.get(f"Contacts/{native_id}").json()["data"][0][name])
+    sent = [{"id": first, "a": 9}, {"id": second, "_delete": None}, {"a": 7}]
+    answer = zoho.call("PUT", f"Contacts/{native_id}", version, json={"data": [{name: sent}]})
+    assert answer.status_code == 200, answer.text
+    lines = zoho.get(f"Contacts/{native_id}").json()["data"][0][name]
+    changed = {"id": first, "a": 9} if replaces else {"id": first, "a": 9, "b": 2}
+    assert lines[0] == changed
+    assert [line["a"] for line in lines] == ([9, 7] if replaces else [9, 5, 7])
+    assert third in [line["id"] for line in lines] or replaces
+
+
+def test_options_replace_each_other_unless_they_are_appended(zoho: ZohoClient) -> None:
+    zoho.admin.post("fields", {"object": "Contacts", "add": ["Channels multiselectpicklist:channel"]})
+    native_id = zoho.insert(Channels=["Phone", "Visit"])
+
+    def update(**row: Any) -> Any:
+        zoho.write("PUT", f"Contacts/{native_id}", row)
+        return zoho.get(f"Contacts/{native_id}").json()["data"][0]["Channels"]
+
+    assert update(Channels=["App"]) == ["App"]
+    assert update(Channels=["Visit", "App"], **{"$append_values": {"Channels": True}}) == ["App", "Visit"]
+    refused = zoho.write("PUT", f"Contacts/{native_id}", {"Channels": ["Pigeon"]})
+    assert refused.json()["data"][0]["code"] == "INVALID_DATA"
+    refused = zoho.write("PUT", f"Contacts/{native_id}", {"Channels": [], "$append_values": "Channels"})
+    assert refused.json()["data"][0]["details"]["api_name"] == "$append_values"
+
+
+@pytest.mark.parametrize("version", ["v2", "v8"])
+def test_tags_are_put_on_and_taken_off(zoho: ZohoClient, version: str) -> None:
+    one, other = zoho.insert(Tag=[{"name": "旧"}]), zoho.insert()
+
+    def act(action: str, names: list[str], *ids: str, **more: Any) -> Any:
+        if version == "v2":
+            params = {"tag_names": ",".join(names), "ids": ",".join(ids), **more}
+            return zoho.call("POST", f"Contacts/actions/{action}", "v2", params=params)
+        body = {"tags": [{"name": name} for name in names], "ids": list(ids), **more}
+        return zoho.call("POST", f"Contacts/actions/{action}", json=body)
+
+    def names(native_id: str) -> list[str]:
+        return [tag["name"] for tag in zoho.get(f"Contacts/{native_id}").json()["data"][0]["Tag"]]
+
+    zoho.admin.advance(2)
+    before = zoho.get(f"Contacts/{other}").json()["data"][0]["Modified_Time"]
+    added = act("add_tags", ["高净值", "旧"], one, other)
+    assert (added.status_code, added.json()["data"][0]["details"]) == (200, {"id": one, "tags": ["旧", "高净值"]})
+    assert zoho.get(f"Contacts/{other}").json()["data"][0]["Modified_Time"] > before
+    assert (names(one), names(other)) == (["旧", "高净值"], ["高净值", "旧"])
+    partly = act("remove_tags", ["旧"], one, "42")
+    assert (partly.status_code, [row["status"] for row in partly.json()["data"]]) == (207, ["success", "error"])
+    assert act("add_tags", ["新"], other, over_write="true" if version == "v2" else True).status_code == 200
+    assert (names(one), names(other)) == (["高净值"], ["新"])
+    assert act("add_tags", ["x" * 26], one).json()["code"] == "INVALID_DATA"
+    assert act("add_tags", [], one).json()["code"] == "REQUIRED_PARAM_MISSING"
+    assert act("add_tags", ["多"], *[str(n) for n in range(501)]).json()["code"] == "LIMIT_EXCEEDED"
+    single = {"params": {"tag_names": "单"}} if version == "v2" else {"json": {"tags": [{"name": "单"}]}}
+    assert zoho.call("POST", f"Contacts/{one}/actions/add_tags", version, **single).status_code == 200
+    assert names(one) == ["高净值", "单"]
+
+
+def test_the_tags_of_a_module_are_its_own(zoho: ZohoClient) -> None:
+    def make(*names: str, module: str = "Leads") -> Any:
+        body = {"tags": [{"name": name, "color_code": "#879BFC"} for name in names]}
+        return zoho.call("POST", "settings/tags", params={"module": module}, json=body)
+
+    assert zoho.get("settings/tags", module="Leads").status_code == 204
+    made = make("甲", "乙")
+    assert made.status_code == 201
+    first, second = (tag["details"]["id"] for tag in made.json()["tags"])
+    assert [one["code"] for one in make("甲", "丙").json()["tags"]] == ["DUPLICATE_DATA", "SUCCESS"]
+    assert make("甲", module="Accounts").status_code == 201
+    row = {"Last_Name": "王", "Company": "甲公司", "Tag": [{"name": "甲"}]}
+    lead = zoho.write("POST", "Leads", row).json()["data"][0]["details"]["id"]
+    assert zoho.get(f"settings/tags/{first}/actions/records_count", module="Leads").json() == {"count": 1}
+    renamed = zoho.call("PUT", f"settings/tags/{first}", json={"tags": [{"name": "丁"}]})
+    assert (renamed.status_code, zoho.get(f"Leads/{lead}").json()["data"][0]["Tag"][0]["name"]) == (200, "丁")
+    assert zoho.call("PUT", f"settings/tags/{second}", json={"tags": [{"name": "丁"}]}).status_code == 400
+    assert zoho.call("DELETE", f"settings/tags/{first}").status_code == 200
+    assert zoho.get(f"Leads/{lead}").json()["data"][0]["Tag"] == []
+    assert zoho.call("DELETE", f"settings/tags/{first}").json()["message"] == "tags not found"
+    listed = zoho.get("settings/tags", module="Leads").json()
+    assert ([one["name"] for one in listed["tags"]], listed["info"]["count"]) == (["乙", "丙"], 2)
+    zoho.admin.settings(tags_per_module=2)
+    assert make("戊").json()["tags"][0]["code"] == "LICENSE_LIMIT_EXCEEDED"
+    assert zoho.get("settings/tags").json()["code"] == "REQUIRED_PARAM_MISSING"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -29,6 +29,7 @@ from connectors.errors import (
     RetryLater,
 )
 from connectors.http import HttpClient, HttpPolicy
+from connectors.preparing import FieldNeed, Form, State
 
 NAME, MOBILE, THEIRS, TEXT = "欧阳保密", "+8613812345678", "+8613987654321", "不外传的正文" * 100
 PATIENCE = 0.5
@@ -177,6 +178,10 @@ class Reads:
     def users(self) -> object:
         return len(self.org.zoho.staff()) > 1
 
+    def notes(self) -> object:
+        found = self.org.connect(objects=["Contacts", "Notes"]).notes("Contacts", self.native_id, ("Note_Content",))
+        return [record.fields["Note_Content"] for record in found] == [TEXT]
+
 
 PATHS = {
     "token": ("POST", "/oauth/v2/token$"),
@@ -191,6 +196,7 @@ PATHS = {
     "modules": ("GET", "/settings/modules$"),
     "fields": ("GET", "/settings/fields$"),
     "users": ("GET", "/users$"),
+    "notes": ("GET", r"/Contacts/\d+/Notes$"),
 }
 
 
@@ -199,6 +205,8 @@ def reads_of(org: Any) -> Reads:
     org.delete(org.create(NAME))
     cursor = org.drain(zoho=org.zoho).cursor
     native_id = org.create(NAME, Mobile=MOBILE, Hub_Id="hub-x", Description=TEXT)
+    parent = {"id": native_id, "module": {"api_name": "Contacts", "id": ""}}
+    org.admin.post("create", {"object": "Notes", "fields": {"Note_Content": TEXT, "Parent_Id": parent}})
     return Reads(org, native_id, cursor)
 
 
@@ -365,6 +373,35 @@ def test_a_delete_that_fails_is_done_once(org: Any, fault: Fault, caplog: pytest
     results: list[Any] = send(org, requests, caplog)
     assert results == [Written(one, None) for one in ids]
     assert all(isinstance(org.zoho.fetch("Contacts", [one], ())[one], Gone) for one in ids)
+
+
+NEEDS = {
+    "POST": ("Contacts", FieldNeed("Nick_Name", Form.TEXT, "Nick name", "昵称", 40)),
+    "PATCH": ("Cases", FieldNeed("Status", Form.CHOICE, "Status", "处理状态", options=("待核查",))),
+}
+
+
+@each_fault
+@pytest.mark.parametrize("method", NEEDS)
+def test_a_field_or_option_that_a_fault_meets_is_made_once(
+    org: Any, method: str, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    module, need = NEEDS[method]
+    zoho = org.connect(field_wait=0.0)
+    zoho.describe(module)
+    org.fault(method, "/settings/fields$", times=0, **fault.rule)
+    stops = issubclass(fault.write, ConnectorError)
+    with waiting_briefly(org), pytest.raises(fault.write) if stops else nullcontext() as told:
+        (found,) = zoho.prepare(module, (need,))
+        assert found.state in ((State.CREATED, State.EXTENDED) if fault.happens else (State.WAITING,))
+        says_nothing(org, caplog, found)
+    says_nothing(org, caplog, *([told.value] if stops else []))
+    org.admin.faults([])
+    org.context.clock.offset += 700
+    (again,) = zoho.prepare(module, (need,))
+    assert again.state in ((State.READY,) if fault.happens else (State.CREATED, State.EXTENDED))
+    options = zoho.describe(module).fields[need.api_name].options
+    assert options is None if method == "POST" else "待核查" in options
 
 
 @pytest.mark.parametrize("batches", ["whole", "per_row", "ignored", "refused"])

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-
-import uvicorn
 
 from connectors.addresses import Egress
 from connectors.conformance.context import KitContext, MemoryTokens, PatientClock
@@ -16,6 +13,7 @@ from connectors.simulation.reset import Resettable
 from connectors.simulation.server import SimulatorOptions
 from connectors.zoho_crm.connector import ZohoCrmConnector
 from connectors.zoho_crm.simulator.app import make_app
+from tests.served import serve_here
 
 CREDENTIALS = {
     "client_id": "1000.SIMULATED",
@@ -50,23 +48,7 @@ def connect(base_url: str, context: LabContext | None = None, **settings: Any) -
 
 @contextmanager
 def simulator(**settings: Any) -> Iterator[str]:
-    """Serves a fresh empty org from a thread of this process, which starts in no time, and yields its base URL."""
-    app = Resettable(lambda: make_app(SimulatorOptions(limits="fast", settings=tuple(settings.items()))))
-    config = uvicorn.Config(
-        app, port=0, http="httptools", ws="none", lifespan="off", log_level="warning", date_header=False
-    )
-    listening = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            listening.set()
-
-    server = Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    assert listening.wait(20)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = server.force_exit = True
-    thread.join(20)
+    """Serves a fresh empty org from a thread of this process and yields its base URL."""
+    options = SimulatorOptions(limits="fast", settings=tuple(settings.items()))
+    with serve_here(Resettable(lambda: make_app(options))) as url:
+        yield url
