@@ -21,6 +21,7 @@ from connectors.base import (
     WriteResult,
 )
 from connectors.errors import Unsupported
+from connectors.fxiaoke.callbacks import Hearing
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
 from connectors.fxiaoke.pool import Pool
@@ -30,7 +31,7 @@ from connectors.fxiaoke.settings import HOSTS, read_settings
 from connectors.fxiaoke.writing import OWNER, Writer
 
 
-class FxiaokeConnector:
+class FxiaokeConnector(Hearing):
     """Reads and writes one Fxiaoke tenant; threads may share it."""
 
     kind = "fxiaoke"
@@ -44,6 +45,7 @@ class FxiaokeConnector:
         self._descriptions = Descriptions(self._client, self._settings, context)
         self._reader = Reader(self._client, self._descriptions, self._pool, self._settings, context)
         self._writer = Writer(self._client, self._reader, self._descriptions, self._pool, self._settings, context)
+        self.hear_events(self._settings, context)
 
     def __repr__(self) -> str:
         return f"FxiaokeConnector({self._context.system})"
@@ -72,7 +74,8 @@ class FxiaokeConnector:
 
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, operator, and per object the permission to read and the unique key; never writes."""
-        return prove(self._client, self._descriptions, self._reader, self._settings, self._context)
+        lines = prove(self._client, self._descriptions, self._reader, self._settings, self._context)
+        return [*lines, *self.prove_events(self._client, self._settings, signed_in=lines[0].ok)]
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""

@@ -204,4 +204,5 @@ ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = 
         edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace
     )
 }  # fmt: skip
+ACTS["events"] = lambda tenant, request: tenant.events.act(request)
 ACTIONS = tuple(ACTS)

@@ -73,12 +73,21 @@ class SearchView:
             del self.ids[bisect_left(self.ids, record_id)]
 
 
+def _kind_of(old: Record | None, new: Record) -> str:
+    """Names what happened to a record, as events tell it."""
+    if old is None:
+        return "create"
+    before, after = bool(old.get("is_deleted")), bool(new.get("is_deleted"))
+    return "update" if before is after else ("invalid" if after else "recover")
+
+
 class Table:
     """All records of one object; writes are committed at once and reach the search index after the lag."""
 
     def __init__(self, kind: ObjectType, now: Callable[[], float], lag: Callable[[], float]) -> None:
         self.kind = kind
         self.hidden: set[str] = set()
+        self.told: Callable[[str, str], None] = lambda record_id, kind: None
         self._now = now
         self._lag = lag
         lookups = (name for name, found in kind.fields.items() if found.type in LOOKUP_TYPES)
@@ -109,6 +118,7 @@ class Table:
     def put(self, record: Record) -> None:
         """Commits a record's new state."""
         old = self._live.get(record["_id"])
+        self.told(record["_id"], _kind_of(old, record))
         if old is not None:
             self._values.discard(old)
         self._live[record["_id"]] = record
@@ -117,6 +127,7 @@ class Table:
 
     def remove(self, record_id: str) -> None:
         """Removes a record for good."""
+        self.told(record_id, "delete")
         self._values.discard(self._live.pop(record_id))
         self._waiting.append((self._now(), record_id, None))
 
