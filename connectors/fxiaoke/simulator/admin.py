@@ -204,10 +204,19 @@ def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
     return tenant.traces.report()
 
 
+def arrivals(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Tells when the last calls of each path came, refused ones too, in epoch seconds."""
+    found: dict[str, list[float]] = {}
+    for path, at in tenant.gate.arrivals:
+        found.setdefault(path, []).append(at)
+    return {"paths": found}
+
+
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, pool, approve, rules, lag, revoke, quota, schema, trace
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace,
+        pool, arrivals
     )
 }  # fmt: skip
 ACTIONS = tuple(ACTS)
