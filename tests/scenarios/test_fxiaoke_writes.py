@@ -8,10 +8,8 @@ window of 20 seconds.
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +19,16 @@ from sync_process import Nursery
 
 from connectors.simulation.server import start_simulator
 from hub.operations.installation import Installation
+from tests.scenarios.windows import VENDOR, Limit, most_within
 
 pytestmark = pytest.mark.slow
 CREATE = "/cgi/crm/v2/data/create"
-WINDOW = 20.0
 SEEDED = {1000: 1254, 119: 160, 12: 12}
 """How many people the seed needs, so that so many of them live in the system that is loaded from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Is what an interface grants within any window, and the bucket that keeps below it."""
-
-    calls: int
-    rate: float
-    burst: int = 5
-
-    def seconds(self, calls: int) -> float:
-        """Returns how long so many calls take at least."""
-        return max(0.0, calls - self.burst) / self.rate
-
-
-RAISED = Limit(2000, 99.7)
-VENDOR = Limit(100, 4.7)
-
-
-def most_within(times: list[float], seconds: float) -> int:
-    """Returns the most calls within any window of so many seconds."""
-    return max(number + 1 - bisect_right(times, at - seconds) for number, at in enumerate(times))
+RAISED = Limit(700, 33.0)
+"""Its bucket leaves a twentieth, since calls come late and bunched where the machine is busy."""
 
 
 @contextmanager
@@ -109,7 +89,7 @@ def test_creates_keep_the_limit_and_make_nobody_twice(
         assert [code for code in calls["remarks"] if code in ("errorCode 30004", "errorCode 14001")] == []
         paths = vendor.post("arrivals", {})["paths"]
         for path, times in paths.items():
-            assert most_within(times, WINDOW) <= limit.calls, path
+            assert most_within(times) <= limit.calls, path
         creates = paths[CREATE]
         spent, least = creates[-1] - creates[0], limit.seconds(len(creates))
         print(f"{len(creates)} creates in {spent:.1f} s with a kill between, {least:.1f} s by the limit")
