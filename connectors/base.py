@@ -171,6 +171,8 @@ class Capabilities:
     `strong_read_by_key`: `find` by hub id sees every committed record at once.
     `upsert`: a create that may exist already never makes a second record: it is written to the one that holds the hub
     id, or refused with its id.
+    `own_call_fields`: an update of them is a request without any other field, so that it has an intent of its own; a
+    create takes them with the rest.
     """
 
     incremental: bool = True

@@ -1,4 +1,4 @@
-"""The request bodies of writes, with approvals and workflows switched off in each that could start them."""
+"""The request bodies of writes; each says whether approvals and workflows start, since the vendor's default is yes."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.base import ObjectDescription
-from connectors.fxiaoke.descriptions import CREATED_AT, LIST_TYPES
+from connectors.fxiaoke.descriptions import CREATED_AT, CREATED_BY, LIST_TYPES
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 Body = dict[str, Any]
-# The vendor's default for both is true. Source: Fxiaoke data/create.
-_QUIET = {"triggerApprovalFlow": False, "triggerWorkFlow": False}
+
+
+def flags(settings: FxiaokeSettings) -> Body:
+    """Builds what starts approvals and workflows, both true where left out. Source: Fxiaoke data/create."""
+    return {"triggerApprovalFlow": settings.trigger_approvals, "triggerWorkFlow": settings.trigger_workflows}
 
 
 def create(object: str, fields: Mapping[str, Any], settings: FxiaokeSettings) -> Body:
-    """Builds a create; only the flag makes a given time count. Source: Fxiaoke AccountObj/add, CustomObj/add."""
+    """Builds a create; a given time or creator counts by its flag. Source: Fxiaoke AccountObj/add, CustomObj/add."""
     record = {"dataObjectApiName": object, **fields}
     body = {
-        **_QUIET,
+        **flags(settings),
         "hasSpecifyTime": CREATED_AT in fields,
-        "hasSpecifyCreatedBy": False,
+        "hasSpecifyCreatedBy": CREATED_BY in fields,
         "data": {"object_data": record, "details": {}, "optionInfo": _options(settings)},
     }
     if object.endswith("__c"):
@@ -33,25 +36,31 @@ def update(object: str, fields: Mapping[str, Any], settings: FxiaokeSettings) ->
     wrapper: Body = {"object_data": {"dataObjectApiName": object, **fields}, "optionInfo": _options(settings)}
     if object.endswith("__c") and settings.write_status_locked:
         wrapper["skipDataStatusValidate"] = True
-    body: Body = {**_QUIET, "data": wrapper}
+    body: Body = {**flags(settings), "data": wrapper}
     if object.endswith("__c"):
         body["checkDuplicateSearch"] = settings.duplicate_search
     return body
 
 
-def change_owner(object: str, native_id: str, owner: Any) -> Body:
+def change_owner(object: str, native_id: str, owner: Any, settings: FxiaokeSettings) -> Body:
     """Builds a change of owner; the capital D is the vendor's. Source: Fxiaoke data/changeOwner."""
-    return {"data": {"dataObjectApiName": object, "Data": [{"objectDataId": native_id, "ownerId": owner}]}}
+    data = {"dataObjectApiName": object, "Data": [{"objectDataId": native_id, "ownerId": owner}]}
+    return {**flags(settings), "data": data}
 
 
-def invalid(object: str, native_id: str) -> Body:
+def choose(object: str, native_id: str, settings: FxiaokeSettings) -> Body:
+    """Builds the claim of a record out of its pool; its name for the object is its own. Source: Fxiaoke data/choose."""
+    return {**flags(settings), "data": {"apiName": object, "objectIds": [native_id]}}
+
+
+def invalid(object: str, native_id: str, settings: FxiaokeSettings) -> Body:
     """Builds the invalidation of one record. Source: Fxiaoke data/invalid."""
-    return {**_QUIET, "data": {"dataObjectApiName": object, "object_data_id": native_id}}
+    return {**flags(settings), "data": {"dataObjectApiName": object, "object_data_id": native_id}}
 
 
-def recover(object: str, native_id: str) -> Body:
+def recover(object: str, native_id: str, settings: FxiaokeSettings) -> Body:
     """Builds the recovery of one invalid record. Source: Fxiaoke data/recover."""
-    return {**_QUIET, "data": {"dataObjectApiName": object, "idList": [native_id]}}
+    return {**flags(settings), "data": {"dataObjectApiName": object, "idList": [native_id]}}
 
 
 def created_id(payload: Mapping[str, Any]) -> str | None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.base import FieldDescription, ObjectDescription, Refused
-from connectors.fxiaoke.descriptions import CREATED_AT, LIST_TYPES
+from connectors.fxiaoke.descriptions import CREATED_AT, CREATED_BY
 from connectors.fxiaoke.links import RELATED, plain_entries
+from connectors.fxiaoke.values import fits
 
 _FREE_TEXT = "__o"
 
@@ -45,7 +46,7 @@ def _problem(field: FieldDescription, value: Any, creating: bool) -> tuple[str, 
             "Fxiaoke computes this field; make the mapping read it only",
             "该字段由纷享销客计算；请在映射中改为只读",
         )
-    if field.api_name == CREATED_AT and not creating:
+    if field.api_name in (CREATED_AT, CREATED_BY) and not creating:
         return (
             "creation-only",
             "Fxiaoke takes this field only when a record is created; mark the pair `once` in the mapping",
@@ -69,7 +70,7 @@ def _problem(field: FieldDescription, value: Any, creating: bool) -> tuple[str, 
 
 
 def _wrong_form(field: FieldDescription, value: Any) -> bool:
-    if (field.kind in LIST_TYPES) is not isinstance(value, list):
+    if not fits(field, value):
         return True
     return field.api_name == RELATED and len(plain_entries(value)) != len(value)
 

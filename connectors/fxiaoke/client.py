@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 from zlib import crc32
 
 from connectors.base import ConnectorContext
@@ -29,6 +29,9 @@ OBJECT_LIST = "/cgi/crm/v2/object/list"
 OBJECT_DESCRIBE = "/cgi/crm/v2/object/describe"
 _TRIES, _BACKOFF = 3, 0.5
 """How often a read is made where the vendor says that it is busy, and the first pause between in seconds."""
+WriteOperation = Literal["create", "update", "changeOwner", "choose", "invalid", "recover"]
+"""Every way in which this connector changes a record. The vendor's `delete`, which is for good, is none of them."""
+_WRITES = frozenset(get_args(WriteOperation))
 
 
 def record_path(object: str, operation: str) -> str:
@@ -56,8 +59,10 @@ class Client:
         """Reads. Raises Rejected beside the errors of the contract."""
         return self._call(Call(self._context.system, path, object, read=True), body)
 
-    def write(self, object: str, operation: str, body: Mapping[str, Any]) -> Answer:
+    def write(self, object: str, operation: WriteOperation, body: Mapping[str, Any]) -> Answer:
         """Writes once. Raises Rejected, WriteUnclear, and errors of the contract, which all mean "not done"."""
+        if operation not in _WRITES:
+            raise ValueError(f"{operation} is not among the writes of this connector")
         call = Call(self._context.system, record_path(object, operation), object, read=False)
         return self._call(call, body)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -27,6 +28,8 @@ _SERVER_FIELDS = frozenset(
 )  # fmt: skip
 CREATED_AT = "create_time"
 """Is written when a record is created and never again. Source: Fxiaoke data/create, hasSpecifyTime."""
+CREATED_BY = "created_by"
+"""Is written when a record is created, and only where the connection says so. Source: Fxiaoke hasSpecifyCreatedBy."""
 LIST_TYPES = frozenset(
     {
         "select_many", "employee", "employee_many", "department", "department_many", "out_employee",
@@ -62,6 +65,8 @@ class Descriptions:
         if not isinstance(described, Mapping) or not isinstance(described.get("fields"), Mapping):
             raise self._absent(object)
         made, links = to_description(object, described), None
+        if self._settings.specify_created_by:
+            made = _with_creator(made)
         if object == LOG:
             links = links_of(made.fields, self._settings.log_links, self._settings.log_linked_objects)
             made = links.described(made)
@@ -139,6 +144,12 @@ def to_description(object: str, described: Mapping[str, Any]) -> ObjectDescripti
         if isinstance(spec, Mapping) and spec.get("is_active") is not False
     }
     return ObjectDescription(object=object, label=str(described.get("display_name") or object), fields=fields)
+
+
+def _with_creator(made: ObjectDescription) -> ObjectDescription:
+    creator = made.fields.get(CREATED_BY)
+    fields = {} if creator is None else {CREATED_BY: replace(creator, writable=True)}
+    return replace(made, fields={**made.fields, **fields})
 
 
 def _to_field(name: str, spec: Mapping[str, Any]) -> FieldDescription:

@@ -12,6 +12,7 @@ from connectors.errors import ConnectorError, RateLimited, Unsupported
 from connectors.fxiaoke.envelope import Reason, Rejected
 from connectors.fxiaoke.links import LOG
 
+_BY_RULE, _BY_FIELD = "查重", "唯一"
 _REMEDIES = {
     Reason.LOCKED: (
         "the record is locked or under approval; it is tried again later, or unlock it in Fxiaoke",
@@ -22,8 +23,8 @@ _REMEDIES = {
         "记录已作废、已删除或不可见；将重新读取",
     ),
     Reason.DUPLICATE: (
-        "another record holds a value that must be unique, or the tenant's duplicate rules object; compare the records",
-        "唯一性字段的值已被占用，或命中查重规则；请核对两条记录",
+        "another record holds a value that must be unique, perhaps an invalid one (作废); compare the records",
+        "唯一性字段的值已被占用，也可能被已作废的记录占用；请核对两条记录",
     ),
     Reason.PERMISSION: (
         "the operator may not write this record; grant the permission to the integration employee",
@@ -51,6 +52,24 @@ _REMEDIES = {
     ),
 }
 
+_RULE = (
+    "the tenant's duplicate rule (查重) of this object finds a record like it, so nothing was written; compare the "
+    "two in Fxiaoke, or set duplicate_search: false",
+    "命中该对象的查重规则，未写入；请在纷享销客中核对两条记录，或设置 duplicate_search: false",
+)
+_POOLED = (
+    "the record lies in a pool (公海) and has no owner, so nobody may edit it; it goes on by itself once somebody "
+    "claims it in Fxiaoke",
+    "记录在公海中、没有负责人，不能编辑；有人领取后自动继续",
+)
+_IN_APPROVAL = (
+    "the record is under approval; it goes on by itself once that ends",
+    "记录在审批中；审批结束后自动继续",
+)
+_OWN_CALL = (
+    "the owner is changed by a call of its own; send it without other fields",
+    "负责人须单独变更；请勿与其他字段一起发送",
+)
 _CLOSED_LOG = (
     "the tenant does not let the operator change this log; grant the permission, or name the object in append_only",
     "租户不允许操作员修改该销售记录；请授权，或在 append_only 中列出该对象",
@@ -60,11 +79,15 @@ _CLOSED_LOG = (
 def refused(system: str, request: WriteRequest, no: Rejected, labels: Mapping[str, str]) -> Refused:
     """Returns the row result of a rejected write; `labels` are the object's field labels, as far as known."""
     closed = no.reason is Reason.PERMISSION and request.object == LOG and request.op is not Op.CREATE
-    en, zh = _CLOSED_LOG if closed else _REMEDIES[no.reason]
     field = _field(no.wording, request, labels)
     where = place(system, request, field)
+    code, (en, zh) = str(no.reason), _CLOSED_LOG if closed else _REMEDIES[no.reason]
+    # Which code tells a duplicate rule from a unique field is unverified, so the wording does.
+    if no.reason is Reason.DUPLICATE and (_BY_RULE in no.wording or (field is None and _BY_FIELD not in no.wording)):
+        # No field of its own: without that field the create would pass the rule and make the duplicate.
+        field, code, (en, zh) = None, "duplicate-rule", _RULE
     return Refused(
-        code=f"fxiaoke.{no.reason}",
+        code=f"fxiaoke.{code}",
         field=field,
         en=f"{where}: {en} (vendor code {no.code}, trace {no.trace_id})",
         zh=f"{where}：{zh}（返回码 {no.code}，traceId {no.trace_id}）",
@@ -72,11 +95,27 @@ def refused(system: str, request: WriteRequest, no: Rejected, labels: Mapping[st
     )
 
 
-def wait_for_approval(system: str, request: WriteRequest) -> Refused:
+def wait_for_approval(system: str, request: WriteRequest, *, locked: bool) -> Refused:
     """Returns the row result of a record that is locked or under approval, seen before anything was sent."""
-    en, zh = _REMEDIES[Reason.LOCKED]
+    if locked:
+        return _put_off(system, request, "locked", _REMEDIES[Reason.LOCKED])
+    return _put_off(system, request, "in-approval", _IN_APPROVAL)
+
+
+def in_pool(system: str, request: WriteRequest) -> Refused:
+    """Returns the row result of a record that lies in a pool, which the connection leaves there."""
+    return _put_off(system, request, "in-pool", _POOLED)
+
+
+def _put_off(system: str, request: WriteRequest, code: str, said: tuple[str, str]) -> Refused:
     where = place(system, request, None)
-    return Refused(f"fxiaoke.{Reason.LOCKED}", None, f"{where}: {en}", f"{where}：{zh}", retry_later=True)
+    return Refused(f"fxiaoke.{code}", None, f"{where}: {said[0]}", f"{where}：{said[1]}", retry_later=True)
+
+
+def own_call(system: str, request: WriteRequest, field: str) -> Refused:
+    """Returns the row result of a change that mixes the owner with other fields."""
+    where = place(system, request, field)
+    return Refused("fxiaoke.own-call", field, f"{where}: {_OWN_CALL[0]}", f"{where}：{_OWN_CALL[1]}")
 
 
 def append_only(system: str, request: WriteRequest) -> Refused:

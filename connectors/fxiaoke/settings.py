@@ -98,6 +98,16 @@ class FxiaokeSettings(BaseModel):
     Off: such rules usually compare names, so they refuse every second bearer of a common name for ever, while the hub
     has matched on stronger evidence already and the unique hub id keeps a create from happening twice.
     """
+    trigger_approvals: bool = False
+    """Whether what the hub writes starts the tenant's approval flows, which lock the record until somebody agrees."""
+    trigger_workflows: bool = False
+    """Whether what the hub writes starts the tenant's workflows."""
+    specify_created_by: bool = False
+    """Whether a create may say who made the record (a mapping onto `created_by`)."""
+    claim_from_pool: bool = True
+    """Whether a record in a pool (公海), which has no owner, is claimed when it is given one; off: it waits."""
+    read_back: bool = False
+    """Whether each create and update is read once more, so that what the vendor made of it is known at once."""
     use_validation_rules: bool = True
     skip_function_validation: bool = False
     clear_as: Literal["null", "empty"] = "null"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from threading import Event, Lock
 from typing import Any
 
@@ -16,33 +16,25 @@ from connectors.base import (
     Unknown,
     WriteRequest,
     WriteResult,
-    WriteUnclear,
     Written,
 )
 from connectors.errors import ConnectorError, Unsupported
 from connectors.fxiaoke import bodies
+from connectors.fxiaoke.calls import Calls
 from connectors.fxiaoke.checks import find_fault
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.created import CreatedLookup, Nameless
-from connectors.fxiaoke.descriptions import Descriptions
-from connectors.fxiaoke.envelope import Answer, Rejected
-from connectors.fxiaoke.links import same_value
+from connectors.fxiaoke.descriptions import CREATED_AT, Descriptions
+from connectors.fxiaoke.envelope import Answer
+from connectors.fxiaoke.owning import OWNER, Owners, is_pooled
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.reading import Reader, Row
 from connectors.fxiaoke.records import is_invalid, later, version_of
-from connectors.fxiaoke.refusals import append_only, append_only_op, busy, refused, wait_for_approval
+from connectors.fxiaoke.refusals import append_only, append_only_op, busy, in_pool, own_call, wait_for_approval
 from connectors.fxiaoke.settings import FxiaokeSettings
+from connectors.fxiaoke.values import encoded, same
 
-OWNER = "owner"
 _FRESH = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Is one vendor call of a write."""
-
-    operation: str
-    body: Mapping[str, Any]
 
 
 class Writer:
@@ -57,8 +49,10 @@ class Writer:
         settings: FxiaokeSettings,
         context: ConnectorContext,
     ) -> None:
-        self._client, self._reader, self._descriptions, self._pool = client, reader, descriptions, pool
+        self._reader, self._descriptions, self._pool = reader, descriptions, pool
         self._settings, self._system = settings, context.system
+        self._calls = Calls(client, descriptions, context.system)
+        self._owners = Owners(self._calls, settings, context.system)
         self._lookup = CreatedLookup(reader, settings, context)
 
     def write(self, requests: Sequence[WriteRequest]) -> list[WriteResult]:
@@ -90,15 +84,28 @@ class Writer:
         ]
 
     def _named(self, requests: Sequence[WriteRequest], results: list[WriteResult | None]) -> list[WriteResult | None]:
-        """Looks up, by their hub ids, the records that were created for certain but not named by the answers."""
-        nameless = [request for request, result in zip(requests, results, strict=True) if isinstance(result, Nameless)]
-        if not nameless:
+        """Looks up by hub id the records that answers did not name: those created, and those in a create's way."""
+        pairs = list(zip(requests, results, strict=True))
+        sought = [one for one, result in pairs if isinstance(result, Nameless) or self._is_taken(one, result)]
+        if not sought:
             return results
-        found = self._lookup.await_created(nameless)
-        return [
-            found.get(request.hub_id, Unknown(result.reason)) if isinstance(result, Nameless) else result
-            for request, result in zip(requests, results, strict=True)
-        ]
+        found = self._lookup.await_created(sought)
+        made: list[WriteResult | None] = []
+        for request, result in pairs:
+            held = found.get(request.hub_id)
+            if isinstance(result, Nameless):
+                made.append(held or Unknown(result.reason))
+            elif isinstance(result, Refused) and held is not None and self._is_taken(request, result):
+                made.append(replace(result, existing_id=held.native_id))
+            else:
+                made.append(result)
+        return made
+
+    def _is_taken(self, request: WriteRequest, result: WriteResult | None) -> bool:
+        """Tells whether a create was refused because a record with its hub id is there."""
+        if not isinstance(result, Refused) or request.op is not Op.CREATE:
+            return False
+        return result.code == "fxiaoke.duplicate" and result.field == self._settings.external_key
 
     def _admit(self, requests: Sequence[WriteRequest]) -> None:
         kinds = {(request.op, request.object) for request in requests}
@@ -118,6 +125,8 @@ class Writer:
             return fault
         if request.op is Op.CREATE:
             return self._create(request)
+        if OWNER in request.fields and len(request.fields) > 1:
+            return own_call(self._system, request, OWNER)
         if request.object in self._settings.append_only:
             return append_only(self._system, request)
         assert request.native_id is not None
@@ -136,13 +145,16 @@ class Writer:
 
     def _create(self, request: WriteRequest) -> WriteResult:
         fields = self._encoded(request.object, self._linked(request, {}), creating=True)
-        done = self._step(request, Step("create", bodies.create(request.object, fields, self._settings)))
+        done = self._calls.make(request, "create", bodies.create(request.object, fields, self._settings))
         if not isinstance(done, Answer):
             return done
         native_id = bodies.created_id(done.payload)
         if native_id is None:
             return Nameless(f"{self._system} {request.object}: created, but the answer holds no dataId")
-        return Written(native_id, None)
+        row = self._row_now(request, native_id) if self._settings.read_back else None
+        if row is None or row.get("last_modified_time") != row.get(CREATED_AT):
+            return Written(native_id, None)
+        return Written(native_id, version_of(row), self._shown(request, row))
 
     def _linked(self, request: WriteRequest, row: Row) -> Mapping[str, Any]:
         """Returns the fields with the links of a contact log as the tenant keeps them."""
@@ -168,39 +180,56 @@ class Writer:
         return self._update(request, native_id, row)
 
     def _update(self, request: WriteRequest, native_id: str, row: Row) -> WriteResult:
-        moved = {n: v for n, v in self._linked(request, row).items() if not same_value(n, row.get(n), v)}
+        moved = self._moved(request, row)
         version = version_of(row)
         if not moved:
             # Whether an edit without effect raises the version is unknown, and a bound too high would hide later edits.
-            return Written(native_id, version, seen={name: row[name] for name in request.fields if name in row})
+            return Written(native_id, version, seen=self._shown(request, row))
         deferred = self._deferred(request, row)
         if deferred is not None:
             return deferred
-        owner = moved.pop(OWNER, None)
-        if moved:
-            fields = {"_id": native_id, **self._encoded(request.object, moved, creating=False)}
-            done = self._step(request, Step("update", bodies.update(request.object, fields, self._settings)))
-            if not isinstance(done, Answer):
-                return done
-        if owner is None:
-            return Written(native_id, later(version))
-        return self._change_owner(request, native_id, owner, second=bool(moved), version=version)
-
-    def _change_owner(
-        self, request: WriteRequest, native_id: str, owner: Any, *, second: bool, version: str | None
-    ) -> WriteResult:
-        step = Step("changeOwner", bodies.change_owner(request.object, native_id, owner))
-        half = Unknown(f"{self._system} {request.object} {native_id}: the fields were written, the owner perhaps not")
-        try:
-            done = self._step(request, step)
-        except ConnectorError:
-            if second:
-                return half
-            raise
+        if OWNER in moved:
+            done = self._owners.change(request, native_id, moved[OWNER], row)
+            return self._known(request, native_id, version) if isinstance(done, Answer) else done
+        fields = {"_id": native_id, **self._encoded(request.object, moved, creating=False)}
+        done = self._calls.make(request, "update", bodies.update(request.object, fields, self._settings))
+        if isinstance(done, Refused) and done.code == "fxiaoke.permission" and is_pooled(request.object, row):
+            return in_pool(self._system, request)
         if not isinstance(done, Answer):
-            return half if second else done
-        # Whether changeOwner raises the version is not documented, so it is read.
-        return Written(native_id, self._version_now(request, native_id) or (later(version) if second else version))
+            return done
+        return self._updated(request, native_id, later(version))
+
+    def _updated(self, request: WriteRequest, native_id: str, bound: str | None) -> WriteResult:
+        """Returns an accepted update, as the vendor holds it where the connection reads it back.
+
+        One that started an approval has not taken effect yet; it is compared again once the approval has ended.
+        """
+        wanted = self._settings.read_back or self._settings.trigger_approvals
+        now = self._row_now(request, native_id) if wanted else None
+        if now is None:
+            return Written(native_id, bound)
+        if now.get("life_status") == "in_change":
+            return wait_for_approval(self._system, request, locked=False)
+        # A version above that is somebody else's work beside ours, which the next poll will tell.
+        return Written(native_id, bound, self._shown(request, now) if version_of(now) == bound else None)
+
+    def _moved(self, request: WriteRequest, row: Row) -> dict[str, Any]:
+        """Returns the fields of a request that the record does not show already."""
+        known = self._descriptions.kept(request.object).fields
+        linked = self._linked(request, row)
+        return {name: value for name, value in linked.items() if not same(name, known.get(name), row.get(name), value)}
+
+    def _shown(self, request: WriteRequest, row: Row) -> dict[str, Any]:
+        return {name: row[name] for name in request.fields if name in row}
+
+    def _known(self, request: WriteRequest, native_id: str, before: str | None) -> Written:
+        """Returns a write after which the version is read: whether such calls raise it is not documented."""
+        row = self._row_now(request, native_id)
+        if row is None:
+            return Written(native_id, before)
+        version = version_of(row)
+        ours = self._settings.read_back and version in (before, later(before))
+        return Written(native_id, version or before, self._shown(request, row) if ours and request.fields else None)
 
     def _toggle(self, request: WriteRequest, native_id: str, row: Row, *, gone: bool) -> WriteResult:
         """Invalidates or recovers, where that is not so already. The vendor's delete is never called."""
@@ -210,11 +239,11 @@ class Writer:
         deferred = self._deferred(request, row) if gone else None
         if deferred is not None:
             return deferred
-        step = bodies.invalid(request.object, native_id) if gone else bodies.recover(request.object, native_id)
-        done = self._step(request, Step("invalid" if gone else "recover", step))
-        if not isinstance(done, Answer):
-            return done
-        return Written(native_id, self._version_now(request, native_id) or version)
+        if gone:
+            done = self._calls.make(request, "invalid", bodies.invalid(request.object, native_id, self._settings))
+        else:
+            done = self._calls.make(request, "recover", bodies.recover(request.object, native_id, self._settings))
+        return self._known(request, native_id, version) if isinstance(done, Answer) else done
 
     def _restore(self, request: WriteRequest, native_id: str, row: Row) -> WriteResult:
         """Recovers, then writes what else is to change; a half-done restore is left to recovery."""
@@ -230,37 +259,29 @@ class Writer:
             return done
         return Unknown(f"{self._system} {request.object} {native_id}: restored, the fields perhaps not written")
 
-    def _version_now(self, request: WriteRequest, native_id: str) -> str | None:
-        """Returns the version after a call that took effect; a failed look changes nothing about that."""
+    def _row_now(self, request: WriteRequest, native_id: str) -> Row | None:
+        """Returns the record after a call that took effect; a failed look changes nothing about that."""
         try:
-            row = self._reader.get_row(request.object, native_id)
+            return self._reader.get_row(request.object, native_id)
         except ConnectorError:
             return None
-        return None if row is None else version_of(row)
 
     def _stale(self, request: WriteRequest, row: Row) -> Stale:
         return Stale(self._reader.fetched(request.object, row, tuple(request.fields)))
 
     def _deferred(self, request: WriteRequest, row: Row) -> Refused | None:
-        blocked = str(row.get("lock_status")) == "1" or row.get("life_status") in ("under_review", "in_change")
-        if not blocked or self._settings.write_status_locked:
+        locked = str(row.get("lock_status")) == "1"
+        in_approval = row.get("life_status") in ("under_review", "in_change")
+        if self._settings.write_status_locked or not (locked or in_approval):
             return None
-        return wait_for_approval(self._system, request)
+        return wait_for_approval(self._system, request, locked=not in_approval)
 
     def _encoded(self, object: str, fields: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
+        described = self._descriptions.kept(object)
+        made = {name: encoded(described.fields.get(name), value) for name, value in fields.items()}
         if creating:
-            return {name: value for name, value in fields.items() if value is not None}
-        if self._settings.clear_as == "null":
-            return dict(fields)
-        return bodies.with_empties(fields, self._descriptions.kept(object))
-
-    def _step(self, request: WriteRequest, step: Step) -> Answer | Refused | Unknown:
-        try:
-            return self._client.write(request.object, step.operation, step.body)
-        except WriteUnclear as unclear:
-            return Unknown(str(unclear))
-        except Rejected as no:
-            return refused(self._system, request, no, self._descriptions.labels(request.object))
+            return {name: value for name, value in made.items() if value is not None}
+        return made if self._settings.clear_as == "null" else bodies.with_empties(made, described)
 
 
 class _Stop:

@@ -163,10 +163,9 @@ def _first_fault(
     system: MemorySystem, table: Table, request: WriteRequest, fields: Mapping[str, Any]
 ) -> Refused | None:
     can = table.capabilities
-    if len(fields) > 1:
-        alone = next((name for name in fields if name in can.own_call_fields), None)
-        if alone is not None:
-            return _refused("own_call", alone)
+    alone = [name for name in fields if name in can.own_call_fields]
+    if alone and len(alone) < len(fields) and request.op != Op.CREATE:
+        return _refused("own_call", alone[0])
     for name, value in fields.items():
         code = _field_fault(table, can, name, value)
         if code is not None:

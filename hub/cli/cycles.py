@@ -94,6 +94,14 @@ def _show_price(desk: Desk, price: Price | None) -> None:
     )
 
 
+def _show_deferred(desk: Desk, counts: Mapping[str, int]) -> None:
+    """Says what a system put off and why, by the vendor's codes; it is tried again with every cycle."""
+    reasons = {name.partition(":")[2]: number for name, number in counts.items() if name.startswith("deferred:")}
+    if reasons:
+        shown = ", ".join(f"{code} {number}" for code, number in sorted(reasons.items()))
+        desk.say(f"put off by a system, tried again by itself: {shown}", f"对方系统暂不接受，将自动重试：{shown}")
+
+
 def _show_stood_in(desk: Desk, counts: Mapping[str, int]) -> None:
     for name, (en, zh) in STOOD_IN.items():
         if number := counts.get(name):
@@ -167,6 +175,7 @@ def _show_synced(desk: Desk, done: Synced) -> None:
         f"异常 {counts.get('quarantined', 0)}",
     )
     _show_stood_in(desk, counts)
+    _show_deferred(desk, counts)
     show_owed(desk, done.owed)
     calls = {system: sum(by_name.values()) for system, by_name in done.calls.items()}
     shown = ", ".join(f"{system} {number}" for system, number in sorted(calls.items()))

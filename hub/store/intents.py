@@ -220,6 +220,12 @@ def looked_for(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
     return set(conn.execute(_LOOKED_FOR, {"ids": list(binding_ids)}).scalars()) if binding_ids else set()
 
 
+def written(conn: sa.Connection, intent_ids: Sequence[str]) -> set[str]:
+    """Returns which of some writes the system accepted."""
+    here = sa.and_(intent.c.intent_id.in_(list(intent_ids)), intent.c.outcome == "written")
+    return set(conn.execute(sa.select(intent.c.intent_id).where(here)).scalars())
+
+
 DEFERRED = "deferred"
 """Is what is said of a write that the system put off, because the record is locked or busy there."""
 

@@ -23,7 +23,7 @@ from hub.sync.stage import Stream, proven, stage
 from hub.sync.trail import written_event
 
 PATIENCE = 86_400.0
-"""How long, in seconds, a record may be locked or busy in a system before a person is told."""
+"""How long, in seconds, a record may be locked or busy in a system before a person is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,12 @@ def settle(
         writes: list[Write] = []
         faults: list[Fault] = []
         frozen = questions.frozen_fields(work.conn, [item.intent.hub_id for item in batch])
-        results = _out_of_patience(work, batch, results)
+        late = _out_of_patience(work, batch, results)
         shown = _seen(run, link, work.conn, batch, results)
         for item, result in zip(batch, results, strict=True):
             outcomes[item.intent.intent_id] = _judge(run, link, item, result, writes, faults, frozen, shown)
+            if item.binding.binding_id in late and isinstance(result, Refused):
+                faults.append(_reported(run, link, item, result))
             _audit(run, link, work, item, result)
         records.write(work, writes)
         intents.settle(work, outcomes)
@@ -106,31 +108,32 @@ def _judge(
         return IntentState.UNCERTAIN, KEY_TAKEN
     if result.retry_later:
         run.tally.add(intents.DEFERRED)
+        run.tally.add(f"{intents.DEFERRED}:{result.code}")
         return IntentState.SETTLED, intents.DEFERRED if _is_put_off(result) else "postponed"
     faults.append(_fault(run, link, item, result))
     return IntentState.SETTLED, "refused"
 
 
-def _out_of_patience(work: UnitOfWork, batch: Sequence[Sent], results: Sequence[WriteResult]) -> Sequence[WriteResult]:
-    """Leaves to a person what a system has put off for a day: a lock that nobody opens is reported."""
+def _out_of_patience(work: UnitOfWork, batch: Sequence[Sent], results: Sequence[WriteResult]) -> set[str]:
+    """Returns the bindings of which a person is told, because the system has put them off for a day."""
     ids = [item.binding.binding_id for item in batch]
-    pairs = zip(ids, results, strict=True)
-    put_off = {key: result for key, result in pairs if isinstance(result, Refused) and _is_put_off(result)}
+    put_off = [key for key, result in zip(ids, results, strict=True) if _is_put_off(result)]
     if not put_off:
-        return results
-    since = intents.deferred_since(work.conn, list(put_off))
-    late = {key: _handed_over(put_off[key]) for key, at in since.items() if work.now - at >= PATIENCE}
-    return [late.get(key, result) for key, result in zip(ids, results, strict=True)]
+        return set()
+    since = intents.deferred_since(work.conn, put_off)
+    return {key for key, at in since.items() if work.now - at >= PATIENCE and key in put_off}
 
 
-def _is_put_off(refused: Refused) -> bool:
+def _is_put_off(result: WriteResult) -> bool:
     # What stopped the rest of a batch, told by a code of ours, says nothing of this record.
-    return refused.retry_later and not refused.code.startswith("HUB-")
+    return isinstance(result, Refused) and result.retry_later and not result.code.startswith("HUB-")
 
 
-def _handed_over(refused: Refused) -> Refused:
-    en, zh = f"{refused.en}; for a day now: see to it there, then retry", f"{refused.zh}；已持续一天，请处理后重试"
-    return replace(refused, retry_later=False, en=en, zh=zh)
+def _reported(run: RunContext, link: Link, item: Sent, result: Refused) -> Fault:
+    """Returns what tells a person of a lock that nobody opens; it holds nothing out, so the record is tried on."""
+    en, zh = f"{result.en}; for a day now: see to it there", f"{result.zh}；已持续一天，请在该系统处理"
+    fault = _fault(run, link, item, replace(result, field=None, en=en, zh=zh))
+    return replace(fault, input_digest=b"")
 
 
 def _seen(

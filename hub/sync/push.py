@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from connectors.base import Fetched, Op, WriteRequest
+from connectors.base import Op, WriteRequest
 from connectors.errors import ConnectorError
 from hub.canonical.values import Value
 from hub.core.merge import Debt, debts
@@ -24,9 +24,10 @@ from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
+from hub.sync.look import look
 from hub.sync.outcome import Sent, settle
 from hub.sync.references import Outward, outward
-from hub.sync.stage import Stream, proven, stage
+from hub.sync.steps import next_step, owed_second
 from hub.sync.walks import Pages, debts_of, take_turns
 
 HUB_ID = "$hub_id"
@@ -50,8 +51,10 @@ class _Known:
 
 @dataclass(slots=True)
 class _Page:
-    """Gathers what a page of dirty bindings comes to."""
+    """Gathers what a page of dirty bindings comes to; `second` says that only second steps are to be made."""
 
+    second: bool = False
+    first: list[Intent] = attribute(default_factory=list)
     ready: list[Sent] = attribute(default_factory=list)
     faults: list[Fault] = attribute(default_factory=list)
     closed: list[Write] = attribute(default_factory=list)
@@ -81,17 +84,19 @@ def _write(run: RunContext, link: Link, pages: Pages) -> Iterator[int]:
         yield from _push_page(run, link, page)
 
 
-def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding]) -> Iterator[int]:
+def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding], *, second: bool = False) -> Iterator[int]:
     known = _load(run, link, bindings)
-    page = _Page()
+    page = _Page(second)
     for binding in bindings:
         _prepare(run, link, binding, known, page)
     _close_page(run, page)
-    _look(run, link, page.look)
+    look(run, link, page.look)
     for batch in _batches(link, page.ready):
         if run.blocked(link.system) or run.stop.is_set():
             break
         yield _send(run, link, batch)
+    if page.first and (owed := owed_second(run, link, page.first)):
+        yield from _push_page(run, link, owed, second=True)
 
 
 def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
@@ -216,9 +221,10 @@ def _request(
         if op is Op.CREATE and any(run.rules.references[name] != run.entity for name in missing):
             return
     patch = link.mapping.to_native(object_, outside, known.outward.fields(names, current)[0], create=op is Op.CREATE)
-    run.tally.add("defaulted", len(patch.defaulted))
-    run.tally.add("fallback_owner", len(patch.stood_in))
-    for refusal in patch.refusals:
+    if not page.second:
+        run.tally.add("defaulted", len(patch.defaulted))
+        run.tally.add("fallback_owner", len(patch.stood_in))
+    for refusal in () if page.second else patch.refusals:
         page.faults.append(
             _fault(run, link, binding, golden, refusal.field, "HUB-VALUE-002", refusal.reason.en, refusal.reason.zh)
         )
@@ -228,6 +234,13 @@ def _request(
     native = {name: golden.hub_id if value == HUB_ID else value for name, value in patch.fields.items()}
     if not native or (op is Op.CREATE and barred & _required(run)):
         return
+    follows = False
+    if op is Op.UPDATE:
+        step = next_step(link, object_, native, sent_fields, stamped=binding.stamped, second=page.second)
+        native, follows = dict(step.native), step.follows
+        sent_fields = {name: value for name, value in sent_fields.items() if name in step.names}
+        if page.second and not native:
+            return
     digest = run.ring.digest(b"payload", orjson.dumps(native, option=orjson.OPT_SORT_KEYS))
     if known.refused.get(golden.hub_id, {}).get("") == digest:
         run.tally.add("waiting_quarantine")
@@ -248,6 +261,8 @@ def _request(
     if whole and binding.binding_id in known.looked_for:
         made = replace(made, request=replace(made.request, may_exist=True))
     page.ready.append(made)
+    if follows:
+        page.first.append(made.intent)
 
 
 def _shown(link: Link, object_: str, made: Mapping[str, Any]) -> dict[str, Value]:
@@ -338,27 +353,6 @@ def _reconsidered(run: RunContext, work: UnitOfWork, golden: GoldenRecord) -> di
     """Returns the inbox row that says nothing but that a record is to be planned again."""
     made = Observation(work.new_id(), run.entity, HUB, "children", golden.hub_id, Kind.EDIT, {})
     return inbox.seal_row(run.ring, made, golden.hub_id, golden.subject_id, run.run_id, work.now)
-
-
-def _look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> None:
-    """Observes records whose version is not known, so that the write that follows can be conditional."""
-    for object_, ids in wanted.items():
-        try:
-            found = link.connector.fetch(object_, ids, link.native_fields(object_))
-        except ConnectorError as error:
-            run.block(link.system, error)
-            return
-        learn_versions(run, link, object_, found)
-
-
-def learn_versions(run: RunContext, link: Link, object_: str, found: Mapping[str, Fetched]) -> None:
-    """Stages strong reads and keeps the version of those that show nothing new."""
-    shown = [record for item in found.values() if (record := proven(object_, item)) is not None]
-    stage(run, link, Stream(object_, "look", None), shown, strong=True)
-    versions = {item.native_id: item.version for item in shown if item.version and not item.deleted}
-    with run.store.begin(run.held) as work:
-        records.learn_versions(work, link.system, object_, versions)
-    run.tally.add("looked", len(shown))
 
 
 def _batches(link: Link, ready: Sequence[Sent]) -> Iterator[list[Sent]]:

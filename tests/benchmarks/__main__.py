@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import loading, memory, ranges, reading, spread, translation
+from . import creating, loading, memory, ranges, reading, spread, translation
 from .lab import Lab, open_lab
 from .measure import Result, load, save, table
 
@@ -20,6 +20,7 @@ SUITES: dict[str, Callable[[Lab], list[Result]]] = {
     "memory": memory.results,
     "spread": spread.results,
     "ranges": ranges.results,
+    "creates": creating.results,
 }
 DEFAULT_RECORDS = 10_000
 _RESULTS = Path(__file__).resolve().parents[2] / "bench-results.json"

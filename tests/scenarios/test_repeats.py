@@ -66,7 +66,13 @@ def test_a_locked_record_is_tried_again_and_after_a_day_reported() -> None:
     world.time.pass_(PATIENCE / 2)
     report = world.cycle()
     assert [(cause[0], cause[1], cause[3]) for cause in report.standing.causes] == [("b1", "locked", 1)]
-    assert world.cycle().counts.get("deferred", 0) == 0, "it waits for a person now"
+    world.time.pass_(600)
+    report = world.cycle()
+    assert (report.counts["deferred"], report.counts["deferred:locked"]) == (1, 1), "told, and tried on"
+    assert len(report.standing.causes) == 1, "once"
+    world.systems["b1"].lock_record("Person", there, locked=False)
+    assert world.settle().reasons == (), "it goes on by itself, and nothing is left to report"
+    assert world.shows("b1", there)["city"] == "Wuhan"
 
 
 def test_a_lock_that_opens_in_time_is_forgotten() -> None:

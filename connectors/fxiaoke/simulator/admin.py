@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connectors.fxiaoke.simulator import lifecycle
+from connectors.fxiaoke.simulator import lifecycle, pools
 from connectors.fxiaoke.simulator.auth import Caller
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal
@@ -146,6 +146,12 @@ def lock(tenant: Tenant, request: Mapping[str, Any]) -> None:
     )
 
 
+def pool(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Returns a customer to the pool `pool`, where nobody owns it."""
+    found = _found(tenant, request)
+    pools.put_back(tenant, _name(request), found, str(request.get("pool", "sea1")), _by(request))
+
+
 def approve(tenant: Tenant, request: Mapping[str, Any]) -> None:
     """Ends a record's approval; `agreed` false rejects it."""
     record_id = _found(tenant, request)["_id"]
@@ -198,10 +204,19 @@ def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
     return tenant.traces.report()
 
 
+def arrivals(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Tells when the last calls of each path came, refused ones too, in epoch seconds."""
+    found: dict[str, list[float]] = {}
+    for path, at in tenant.gate.arrivals:
+        found.setdefault(path, []).append(at)
+    return {"paths": found}
+
+
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace,
+        pool, arrivals
     )
 }  # fmt: skip
 ACTS["events"] = lambda tenant, request: tenant.events.act(request)

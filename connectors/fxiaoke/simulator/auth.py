@@ -112,6 +112,8 @@ class Gate:
         self._directory = directory
         self._day = ""
         self._windows: dict[str, deque[float]] = {}
+        self.arrivals: deque[tuple[str, float]] = deque(maxlen=20_000)
+        """The last calls, admitted or not, by path and instant: by what a limit was kept can be counted from it."""
 
     def identify(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> Caller:
         """Returns who calls; raises Refusal for missing, mixed or unknown credentials."""
@@ -158,6 +160,7 @@ class Gate:
     def admit(self, path: str) -> None:
         """Counts a call against the window of its interface and the day; raises Refusal past a limit."""
         now = self._clock.now()
+        self.arrivals.append((path, now))
         self._turn_day(now)
         window, length = self._windows.setdefault(path, deque()), self._settings.window_seconds
         fixed = self._settings.window_kind == "fixed"

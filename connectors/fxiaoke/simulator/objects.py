@@ -95,6 +95,7 @@ def _account_fields() -> list[FieldType]:
         new_field("district", "区", "district", parent="city"),
         new_field("address", "详细地址", "text", max_length=500),
         new_field("area_location", "地区定位", "group", extra=area),
+        new_field("high_seas_id", "所属公海", "text", readonly=True),
         new_field("parent_account_id", "上级客户", "object_reference", target="AccountObj"),
         new_field("remark", "备注", "long_text"),
         new_field("deal_status", "成交状态", "select_one", readonly=True, choices="1=未成交, 2=已成交, 3=多次成交"),

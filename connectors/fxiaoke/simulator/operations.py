@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.fxiaoke.simulator import lifecycle
+from connectors.fxiaoke.simulator import lifecycle, pools
 from connectors.fxiaoke.simulator.auth import Caller
 from connectors.fxiaoke.simulator.describe import describe_object, list_objects, list_regions
 from connectors.fxiaoke.simulator.query import read_search, run_search
@@ -135,6 +135,17 @@ def change_owner(call: Call) -> Answer:
     return Answer({}, kind.api_name, len(inner["Data"]))
 
 
+def choose(call: Call) -> Answer:
+    """Answers choose, which names the object `apiName` and exists for preset objects alone."""
+    inner = _inner(call)
+    if not inner.get("apiName"):
+        raise bad_parameter("apiName")
+    kind = _object(call, {"apiName": inner["apiName"]}, writes=True)
+    ids = lifecycle.read_ids(call.tenant, inner.get("objectIds"), "objectIds")
+    pools.choose(call.tenant, kind.api_name, ids, call.caller.user_id)
+    return Answer({}, kind.api_name, len(ids))
+
+
 def invalid(call: Call) -> Answer:
     """Answers invalid for one record."""
     inner = _inner(call)
@@ -196,6 +207,7 @@ DATA_OPERATIONS: dict[str, Operation] = {
 }
 PATHS: dict[str, tuple[str, Operation]] = {
     **{root + name: (name, run) for root in (PRESET, CUSTOM) for name, run in DATA_OPERATIONS.items()},
+    PRESET + "choose": ("choose", choose),
     CUSTOM + "findSimple": ("findSimple", find_simple),
     BATCH_INVALID: ("batchInvalid", batch_invalid),
     "/cgi/crm/v2/object/list": ("list", lambda call: Answer({"data": list_objects(call.tenant)})),

@@ -100,6 +100,7 @@ class Settings:
     owner_in_update: str = "ignore"
     clear_with_null: str = "clear"
     clear_with_empty: str = "clear"
+    pool_editable: bool = False
     department_writable: bool = True
     owner_required: bool = True
     inactive_owner_refused: bool = True

@@ -51,6 +51,8 @@ class ValueCheck:
             return self._lookup(found, value)
         if found.type == RELATED_TYPE:
             return self._related(found, value)
+        if found.type == "location":
+            return self._location(found, value)
         if found.type == "true_or_false":
             if not isinstance(value, bool):
                 raise class_cast(found.api_name, value, "java.lang.Boolean")
@@ -63,6 +65,18 @@ class ValueCheck:
         if found.length is not None and len(value) > found.length:
             raise self._refuse(found, f"长度不能超过{found.length}")
         if found.type == "email" and not _looks_like_email(value):
+            raise self._refuse(found, "格式不正确")
+        return value
+
+    def _location(self, found: FieldType, value: Any) -> str:
+        if not isinstance(value, str):
+            raise class_cast(found.api_name, value, "java.lang.String")
+        parts = value.split("#%$")
+        try:
+            longitude, latitude = float(parts[0]), float(parts[1])
+        except (ValueError, IndexError):
+            raise self._refuse(found, "格式不正确") from None
+        if len(parts) != 3 or abs(longitude) > 180 or abs(latitude) > 90:
             raise self._refuse(found, "格式不正确")
         return value
 

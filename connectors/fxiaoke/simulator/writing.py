@@ -8,6 +8,7 @@ from typing import Any
 from connectors.fxiaoke.simulator.auth import Caller
 from connectors.fxiaoke.simulator.changes import locked, merged, touched
 from connectors.fxiaoke.simulator.objects import LOG
+from connectors.fxiaoke.simulator.pools import check_owned
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter, class_cast, null_pointer
 from connectors.fxiaoke.simulator.related import note_log, settle_links
@@ -56,6 +57,8 @@ class Writer:
         if present.get("is_deleted"):
             raise Refusal(tenant.settings.not_found_code, tenant.settings.not_found_text)
         self._admit_edit(present)
+        if not tenant.settings.pool_editable:
+            check_owned(tenant, present)
         skipped = self.kind.custom and self.body["data"].get("skipDataStatusValidate") is True
         if present["lock_status"] == "1" and not skipped:
             raise locked("编辑")
@@ -85,6 +88,7 @@ class Writer:
                 raise Refusal(self.tenant.settings.not_found_code, self.tenant.settings.not_found_text)
             if present["lock_status"] == "1":
                 raise locked("更换负责人")
+            check_owned(self.tenant, present)
             owner = change.get("ownerId")
             if not isinstance(owner, list) or len(owner) != 1:
                 raise bad_parameter("ownerId")

@@ -126,9 +126,11 @@ def test_a_complaint_is_updated_invalidated_and_recovered(
     vendor: RunningSimulator, connector: FxiaokeConnector
 ) -> None:
     complaint = make_in(vendor, COMPLAINT, name="WT-life", account_id=create(vendor))
-    [updated] = connector.write([request(Op.UPDATE, complaint, "1", COMPLAINT, status__c="option2", owner=["1002"])])
+    [updated] = connector.write([request(Op.UPDATE, complaint, "1", COMPLAINT, status__c="option2")])
     assert isinstance(updated, Written)
-    [deleted] = connector.write([request(Op.DELETE, complaint, updated.version, COMPLAINT)])
+    [owned] = connector.write([request(Op.UPDATE, complaint, updated.version, COMPLAINT, owner=["1002"])])
+    assert isinstance(owned, Written)
+    [deleted] = connector.write([request(Op.DELETE, complaint, owned.version, COMPLAINT)])
     assert isinstance(deleted, Written)
     assert row_of(vendor, COMPLAINT, complaint)["is_deleted"] is True
     [restored] = connector.write([request(Op.RESTORE, complaint, None, COMPLAINT, title__c="恢复")])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fxiaoke_tenant import SERIAL, Context, Make, create, linked, make_in, request, row_of, settle, writes
 
-from connectors.base import NativeRecord, Op, Refused, Unknown, Written
+from connectors.base import NativeRecord, Op, Refused, Written
 from connectors.errors import Unsupported
 from connectors.fxiaoke.connector import FxiaokeConnector
 from connectors.fxiaoke.links import links_of, read_links
@@ -193,12 +193,13 @@ def test_an_append_only_object_is_created_and_never_changed(vendor: RunningSimul
 
 def test_a_log_gets_another_owner_by_a_call_of_its_own(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
     log = make_in(vendor, LOG, account_id=create(vendor))
-    [result] = connector.write([request(Op.UPDATE, log, "1", LOG, active_record_content="改", owner=["1002"])])
+    [result] = connector.write([request(Op.UPDATE, log, "1", LOG, owner=["1002"])])
     assert isinstance(result, Written)
     assert row_of(vendor, LOG, log)["owner"] == ["1002"]
     vendor.admin.settings(log_owner_changeable=False)
     both = request(Op.UPDATE, log, None, LOG, active_record_content="再改", owner=["1003"])
-    [half] = connector.write([both])
-    assert isinstance(half, Unknown)
+    [mixed] = connector.write([both])
+    assert isinstance(mixed, Refused)
+    assert mixed.code == "fxiaoke.own-call"
     [refused] = connector.write([request(Op.UPDATE, log, None, LOG, owner=["1003"])])
     assert isinstance(refused, Refused)

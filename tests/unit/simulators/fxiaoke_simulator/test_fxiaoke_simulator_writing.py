@@ -46,9 +46,13 @@ def test_approval_is_on_by_default_and_locks_the_record(api: Client) -> None:
         ({"account_level": 2}, "java.lang.ClassCastException"),
         ({"satisfaction_score__c": "five"}, "数字"),
         ({"email": "nobody"}, "格式"),
+        ({"spot__c": "116.3,39.9"}, "格式"),
+        ({"spot__c": 116.3}, "java.lang.ClassCastException"),
     ],
 )
 def test_create_checks_values_and_writes_nothing(api: Client, fields: dict[str, Any], part: str) -> None:
+    place = {"field": "spot__c", "changes": {"label": "定位", "type": "location"}}
+    api.admin.post("schema", place)
     answer = api.create(**fields)
     assert answer["errorCode"] != 0
     assert part in answer["errorMessage"]
@@ -174,6 +178,26 @@ def test_owner_is_ignored_by_update_and_changed_by_change_owner(api: Client) -> 
     assert seen["data_own_department"] == ["2001"]
     gone = api.operate("changeOwner", {"Data": [{"objectDataId": record_id, "ownerId": ["1007"]}]})
     assert "停用" in gone["errorMessage"]
+
+
+def test_a_record_of_a_pool_is_nobodys_until_it_is_chosen(api: Client) -> None:
+    record_id = api.made()
+    chosen = {"data": {"apiName": "AccountObj", "objectIds": [record_id]}}
+    assert "公海" in api.post(DATA + "choose", chosen)["errorMessage"]
+    api.admin.post("pool", {"id": record_id})
+    seen = api.get(record_id)
+    assert (seen["high_seas_id"], "owner" in seen) == ("sea1", False)
+    change = {"Data": [{"objectDataId": record_id, "ownerId": ["1002"]}]}
+    for refused in (api.update(record_id, remark="x"), api.operate("changeOwner", change)):
+        assert "无此操作的数据权限" in refused["errorMessage"]
+    assert api.operate("choose", {"objectIds": [record_id]})["errorCode"] == 10006  # the name is apiName here
+    assert api.post(CUSTOM + "choose", chosen)["errorCode"] == 10006
+    assert api.post(DATA + "choose", chosen)["errorCode"] == 0
+    assert api.get(record_id)["owner"] == ["1000"]
+    assert api.operate("changeOwner", change)["errorCode"] == 0
+    api.admin.post("pool", {"id": record_id})
+    api.admin.settings(pool_editable=True)
+    assert api.update(record_id, remark="x")["errorCode"] == 0
 
 
 def test_wrong_wrapper_leaks_a_null_pointer_exception(api: Client) -> None:
