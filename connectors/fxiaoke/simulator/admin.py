@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.fxiaoke.simulator import lifecycle
 from connectors.fxiaoke.simulator.auth import Caller
+from connectors.fxiaoke.simulator.planting import plant
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal
 from connectors.fxiaoke.simulator.related import follow_up, move_links
@@ -201,7 +202,8 @@ def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace,
+        plant,
     )
 }  # fmt: skip
 ACTIONS = tuple(ACTS)
