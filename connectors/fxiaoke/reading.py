@@ -115,7 +115,22 @@ class Reader:
         found = dict(zip(unique, self._pool.run(lambda native_id: self._look(object, native_id), unique), strict=True))
         rows = {key: row for key, row in found.items() if isinstance(row, Mapping) and not is_invalid(row)}
         shown = dict(zip(rows, self._natives(object, list(rows.values()), fields), strict=True))
-        return {key: shown.get(key) or _verdict(key, look) for key, look in found.items()}
+        proven = self._shown_invalid(
+            object, [key for key, look in found.items() if isinstance(look, NotVisible) and not look.refused]
+        )
+        return {key: shown.get(key) or _verdict(key, proven.get(key, look)) for key, look in found.items()}
+
+    def _shown_invalid(self, object: str, ids: Sequence[str]) -> dict[str, Gone]:
+        """Returns those that a query shows as invalid, where the tenant lets queries show such records."""
+        if self._settings.invalid_records == "hidden":
+            return {}
+        proven: dict[str, Gone] = {}
+        limit = self._settings.page_limit
+        for start in range(0, len(ids), limit):
+            filters = [condition("_id", "IN", list(ids[start : start + limit])), _INVALID]
+            rows = self._queries.ask(object, Search(SYSTEM_FIELDS, filters, limit)).rows
+            proven |= {str(row["_id"]): Gone(str(row["_id"])) for row in rows if is_invalid(row)}
+        return proven
 
     def fetched(self, object: str, row: Row, fields: Sequence[str]) -> Fetched:
         """Makes a record of a row just read; one that is shown as invalid (作废) is proof of its deletion."""
