@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from connectors.base import Fetched, Op, WriteRequest
+from connectors.base import Fetched, NotVisible, Op, WriteRequest
 from connectors.errors import ConnectorError
 from hub.canonical.values import Value
 from hub.core.merge import Debt, debts
@@ -349,6 +349,9 @@ def _look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> N
             run.block(link.system, error)
             return
         learn_versions(run, link, object_, found)
+        run.tally.unseen |= {
+            f"{link.system}/{object_}/{key}" for key, it in found.items() if isinstance(it, NotVisible)
+        }
 
 
 def learn_versions(run: RunContext, link: Link, object_: str, found: Mapping[str, Fetched]) -> None:
