@@ -361,3 +361,25 @@ def test_followed_up_customers_and_renamed_labels_change_no_field(
     assert after.version != before.version
     assert after.fields == before.fields
     assert set(after.fields) == set(fields)
+
+
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("bumped", [True, False])
+def test_a_recovered_record_is_polled_where_its_time_moved_and_enumerated_in_any_case(
+    vendor: RunningSimulator, connector: FxiaokeConnector, context: Context, moved: bool, bumped: bool
+) -> None:
+    vendor.admin.settings(
+        invalid_touches_modified=moved, recover_touches_modified=moved, lifecycle_bumps_version=bumped
+    )
+    native_id = create(vendor)
+    settle(vendor, context, 10)
+    _, cursor = read_all(connector)
+    vendor.admin.post("delete", {"id": native_id})
+    settle(vendor, context, 10)
+    gone, cursor = read_all(connector, cursor)
+    assert native_id not in dict(connector.list_ids("AccountObj", None, 100).ids)
+    vendor.admin.post("restore", {"id": native_id})
+    settle(vendor, context, 10)
+    found, _ = read_all(connector, cursor)
+    assert ([r.native_id for r in gone], [r.native_id for r in found]) == ([], [native_id] if moved else [])
+    assert dict(connector.list_ids("AccountObj", None, 100).ids)[native_id] == ("3" if bumped else "1")
