@@ -85,9 +85,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class NotVisible:
-    """Says that a record cannot be seen now: deleted or hidden, nobody can tell. It is never evidence of a delete."""
+    """Says that a record cannot be seen now: deleted or hidden, nobody can tell. It is never evidence of a delete.
+
+    `refused`: the system said that it may not be shown, so that it is hidden rather than deleted.
+    """
 
     native_id: str
+    refused: bool = field(default=False, compare=False)
 
 
 Fetched = NativeRecord | Gone | NotVisible

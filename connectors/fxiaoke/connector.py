@@ -29,7 +29,10 @@ from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.settings import HOSTS, read_settings
+from connectors.fxiaoke.windows import MAX_OFFSET
 from connectors.fxiaoke.writing import Writer
+
+_DELETES = {"hidden": Deletes.NONE, "filtered": Deletes.FEED, "listed": Deletes.FLAG}
 
 
 class FxiaokeConnector(Hearing):
@@ -59,7 +62,7 @@ class FxiaokeConnector(Hearing):
             incremental=True,
             cursor_resolution=0.001,
             visibility_lag=settings.index_lag,
-            deletes=Deletes.NONE,
+            deletes=_DELETES[settings.invalid_records],
             conditional_write=True,
             external_key_unique=settings.external_key_unique and proven is not False,
             strong_read_by_key=False,
@@ -71,6 +74,7 @@ class FxiaokeConnector(Hearing):
             ordered_versions=True,
             batch_size=settings.batch_size,
             page_size=settings.page_limit,
+            max_window_rows=None if settings.paging == "keyset" else MAX_OFFSET,
         )
 
     def check(self) -> Sequence[CheckLine]:
@@ -99,7 +103,9 @@ class FxiaokeConnector(Hearing):
         return self._reader.count(object, bound)
 
     def deletions(self, object: str, cursor: Cursor | None, limit: int) -> Page:
-        """Raises Unsupported: invalid records leave the queries without a trace."""
+        """Reads the invalid records; raises Unsupported where they leave the queries without a trace."""
+        if self._settings.invalid_records == "filtered":
+            return self._reader.deletions(object, cursor, limit)
         system = self._context.system
         raise Unsupported(
             f"{system} {object}: Fxiaoke has no feed of deletions; reconcile finds them",

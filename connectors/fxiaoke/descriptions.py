@@ -96,10 +96,6 @@ class Descriptions:
             kept = self._kept.get(object)
         return None if kept is None else self._context.clock.now() - kept[0]
 
-    def masked(self, object: str) -> frozenset[str]:
-        """Returns the fields that the operator may see only masked."""
-        return frozenset(name for name, field in self.kept(object).fields.items() if field.masked)
-
     def is_unique(self, object: str, field: str) -> bool | None:
         """Tells whether the kept description calls a field unique; None when nothing is known."""
         with self._lock:

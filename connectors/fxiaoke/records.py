@@ -43,6 +43,8 @@ class Shape:
     names: tuple[str, ...]
     masked: Callable[[], frozenset[str]]
     trust_nulls: bool
+    empty: frozenset[str] = frozenset()
+    """Fields that are empty where a row lacks them."""
 
     def native(self, row: Mapping[str, Any]) -> NativeRecord:
         """Makes a native record of a row."""
@@ -61,9 +63,9 @@ class Shape:
         """Returns the fields observed; a masked value is not the stored one, so its field counts as not observed."""
         shown: dict[str, Any] = {}
         for name in self.names:
-            if name not in row:
+            if name not in row and name not in self.empty:
                 continue
-            value = row[name]
+            value = row.get(name)
             if value is None and not self.trust_nulls:
                 continue
             # The description is asked only when a value looks masked, so that a plain poll stays one call.

@@ -87,6 +87,14 @@ class FxiaokeSettings(BaseModel):
     """How long a committed write may be missing from a query [unverified]."""
     overlap: float = Field(default=300.0, ge=1)
     """How far each poll reaches back behind its watermark, against clocks that differ inside the vendor's cloud."""
+    paging: Literal["keyset", "offset"] = "keyset"
+    """How listings go on: by `_id GT`, or by offsets in ranges of time where a tenant's ids do not sort as text."""
+    include_null: bool = True
+    """Whether nulls are asked for. Off, an absent field is empty where a description read after it shows the field."""
+    invalid_records: Literal["hidden", "filtered", "listed"] = "hidden"
+    """Whether queries show invalid records (作废): never, to who filters for them, or always [unverified]."""
+    masked_types: tuple[str, ...] = ("phone_number", "email")
+    """Types of which a value with `*` is never taken in, also where describe does not call the field masked."""
     describe_ttl: float = Field(default=3600.0, ge=0)
 
     external_key: str = "hub_id__c"
@@ -122,6 +130,8 @@ class FxiaokeSettings(BaseModel):
     """Whether to try to write records under review or locked; off: they are deferred."""
     not_found_codes: tuple[int, ...] = ()
     """Codes that also mean "invalid, deleted or hidden", beside the known wording [unverified]."""
+    deleted_codes: tuple[int, ...] = ()
+    """Codes by which `get` tells of a deleted record and never of a hidden one [unverified]: proof of a deletion."""
     log_links: LinkMode = "described"
     """Which fields carry what a contact log is about: those that describe shows, or one in any case [unverified]."""
     log_linked_objects: tuple[str, ...] = ("AccountObj", "complaint__c")

@@ -13,7 +13,7 @@ from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
 from hub.operations import channels, complaints, cycles
 from hub.operations.choice import entities_of, entity_of
-from hub.operations.cycles import Preview, Synced
+from hub.operations.cycles import Difference, Preview, Synced
 from hub.operations.progress import Progress
 from hub.operations.reasons import Advice
 from hub.operations.rounds import sync_all
@@ -322,6 +322,27 @@ def say_channel(desk: Desk, row: ChannelRow) -> None:
         desk.say(f"    does not tell of: {named}", f"    未覆盖：{named}")
 
 
+def _say_unseen(desk: Desk, item: Difference) -> None:
+    """Says which records cannot be seen, and what a person does about it."""
+    if not item.unseen:
+        return
+    named = ", ".join(item.unseen_ids) + (" …" if item.unseen > len(item.unseen_ids) else "")
+    where = f"{item.system} {item.object}"
+    desk.say(f"- {where}: {item.unseen} cannot be seen: {named}", f"- {where}：{item.unseen} 条不可见：{named}")
+    if item.hidden:
+        desk.say(
+            f"    {item.hidden} of them are there, but hidden from the hub's user: give access",
+            f"    其中 {item.hidden} 条存在，但集成用户无权限：请授权",
+        )
+    if item.hidden < item.unseen:
+        desk.say(
+            f"    {item.unseen - item.hidden} are hidden or deleted for good, nobody can tell; nothing is concluded. "
+            f"Give access, or: crmhub record gone {item.system}:ID --system {item.system} --reason TEXT",
+            f"    {item.unseen - item.hidden} 条无法判断是无权限还是已彻底删除，未作任何处理。"
+            f"请授权，或执行：crmhub record gone {item.system}:ID --system {item.system} --reason 原因",
+        )
+
+
 @command(
     "reconcile",
     "Compare complete listings with what is bound, and stage what differs.",
@@ -342,6 +363,8 @@ def reconcile(desk: Desk, entity: Entity = None) -> Answer:
                 for d in found
             ],
         )
+        for item in found:
+            _say_unseen(desk, item)
         for system, code, text in failed:
             desk.say(f"- {code} {text.en}", f"- {code} {text.zh}")
             desk.say(f"    crmhub check {system}", f"    crmhub check {system}")

@@ -13,7 +13,7 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk
 from hub.kernel.errors import Declined
-from hub.operations import cycles, editing, inspection
+from hub.operations import cycles, departed, editing, inspection
 from hub.operations.choice import record_of
 from hub.operations.inspection import RecordView
 from hub.store.merges import Merged
@@ -171,3 +171,25 @@ def resync(desk: Desk, record: Record) -> Answer:
         desk.say("next: crmhub sync takes in what moved", "下一步：crmhub sync 处理变化")
 
     return Answer({"hub_id": hub_id, "systems": seen}, show)
+
+
+@command(
+    "record gone",
+    "Say that a record was deleted for good in a system that shows neither it nor its deletion.",
+    "声明一条记录已在某系统中被彻底删除（该系统既不显示记录，也不显示删除）。",
+)
+def gone(
+    desk: Desk,
+    record: Record,
+    system: Annotated[str, Opt("the system that lost it", "已删除该记录的系统", ("--system",))],
+    reason: Annotated[str, Opt("how you know", "如何确认", ("--reason",))],
+) -> Answer:
+    with desk.hub() as hub:
+        made = departed.declare_gone(hub, record_of(hub, record), system, reason)
+
+    def show() -> None:
+        where = ", ".join(made.native_ids)
+        desk.say(f"{made.system} {where}: taken as deleted", f"{made.system} {where}：按已删除处理")
+        desk.say("next: crmhub sync applies the rule on_delete", "下一步：crmhub sync 按 on_delete 规则处理")
+
+    return Answer({"gone": made}, show)

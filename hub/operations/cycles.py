@@ -25,7 +25,8 @@ from hub.sync.engine import CUT_SHORT as CUT_SHORT
 from hub.sync.engine import RunContext, Turn
 from hub.sync.look import learn_versions
 from hub.sync.preview import owed_actions, owed_stand_ins, price_owed
-from hub.sync.reconcile import Difference, reconcile
+from hub.sync.reconcile import Difference as Difference
+from hub.sync.reconcile import reconcile
 from hub.telemetry import bound, logger
 
 RUN_NOTE = "run "

@@ -29,6 +29,13 @@ _WAITING = {
         Text("records are to be merged by people in their own system", "条记录须由人工在其所在系统内合并"),
         "crmhub match merges",
     ),
+    "out_of_sight": (
+        Text(
+            "records that changes are owed to cannot be seen in their system: deleted for good, or hidden from the hub",
+            "条待写入的记录在其系统中不可见：已彻底删除，或集成用户无权限",
+        ),
+        "crmhub reconcile",
+    ),
     "parked": (
         Text("records wait until the record they belong to is known", "条记录等待其所属记录"),
         "crmhub status",

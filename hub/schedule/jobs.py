@@ -121,7 +121,7 @@ def _sync(hub: Installation, running: Running) -> Done:
 def _reconcile(hub: Installation, running: Running) -> Done:
     job = running.job
     found, failed = cycles.reconcile_entity(hub, job.entity, running.stop, job.piece)
-    names = ("known", "listed", "missing", "gone", "unseen", "extra", "moved")
+    names = ("known", "listed", "missing", "gone", "unseen", "hidden", "extra", "moved")
     counts = {name: sum(getattr(item, name) for item in found) for name in names}
     refused = tuple((system, code) for system, code, _ in failed if code == AuthRejected.code)
     outcome = "blocked" if failed or any(item.stopped for item in found) else "compared"

@@ -237,6 +237,8 @@ def _finish(run: RunContext) -> Report:
     reasons = left.reasons() + [f"system:{name}:{error.code}" for name, error in sorted(run.tally.blocked.items())]
     if run.tally.orphans:
         reasons.append(f"waiting_parent={len(run.tally.orphans)}")
+    if run.tally.unseen:
+        reasons.append(f"out_of_sight={len(run.tally.unseen)}")
     reasons += still_rebuilding(run)
     if reasons:
         outcome = Outcome.BLOCKED

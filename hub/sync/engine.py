@@ -221,6 +221,8 @@ class Tally:
     counts: Counter[str] = attribute(default_factory=Counter)
     blocked: dict[str, ConnectorError] = attribute(default_factory=dict)
     orphans: set[str] = attribute(default_factory=set)
+    unseen: set[str] = attribute(default_factory=set)
+    """Bindings that are owed something while their records cannot be seen."""
     placed: set[str] = attribute(default_factory=set)
     """Bindings whose parents are all there, as far as a share says so to the leader of its run."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from connectors.base import Fetched
+from connectors.base import Fetched, NotVisible
 from connectors.errors import ConnectorError
 from hub.store import records
 from hub.sync.engine import Link, RunContext
@@ -20,6 +20,9 @@ def look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> No
             run.block(link.system, error)
             return
         learn_versions(run, link, object_, found)
+        run.tally.unseen |= {
+            f"{link.system}/{object_}/{key}" for key, it in found.items() if isinstance(it, NotVisible)
+        }
 
 
 def learn_versions(run: RunContext, link: Link, object_: str, found: Mapping[str, Fetched]) -> None:

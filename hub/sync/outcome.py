@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.base import NativeRecord, Op, Refused, Stale, Unknown, WriteRequest, WriteResult, Written
+from connectors.base import NativeRecord, NotVisible, Op, Refused, Stale, Unknown, WriteRequest, WriteResult, Written
 from connectors.errors import ConnectorError, ProtocolViolation
 from hub.canonical.values import Value
 from hub.core.merge import collapse, debts, settle_base
@@ -102,7 +102,8 @@ def _judge(
         run.tally.add("stale_writes")
         # Where nobody knows what stands there now, the next write must look first.
         version = result.current.version if isinstance(result.current, NativeRecord) else None
-        writes.append(rewrite(item.stored, replace(item.binding, version=version)))
+        kept = None if op is Op.RESTORE and _nothing_left(result) else item.binding.native_id
+        writes.append(rewrite(item.stored, replace(item.binding, native_id=kept, version=version)))
         return IntentState.SETTLED, "stale"
     if op is Op.CREATE and result.existing_id is not None and result.field in (None, _stamp(link, item)):
         return IntentState.UNCERTAIN, KEY_TAKEN
@@ -112,6 +113,11 @@ def _judge(
         return IntentState.SETTLED, intents.DEFERRED if _is_put_off(result) else "postponed"
     faults.append(_fault(run, link, item, result))
     return IntentState.SETTLED, "refused"
+
+
+def _nothing_left(result: Stale) -> bool:
+    """Tells that a record which was seen deleted is not even there to be restored any more: it is made anew."""
+    return isinstance(result.current, NotVisible) and not result.current.refused
 
 
 def _out_of_patience(work: UnitOfWork, batch: Sequence[Sent], results: Sequence[WriteResult]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.base import Cursor, IdPage
+from connectors.base import Cursor, IdPage, NotVisible
 from connectors.errors import ConnectorError
 from connectors.listing import Bounded
 from hub.audit.event import Event
@@ -18,14 +18,17 @@ from hub.sync.rebuild import resume
 from hub.sync.stage import Stream, proven, stage
 
 CHUNK = 100
+NAMED = 20
+"""How many records out of sight are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Is what a complete listing of one object showed against what is bound there.
 
-    `missing` were bound and not listed: `gone` are proven deleted, `unseen` only out of sight. `extra` were
-    listed and unknown, `moved` carry another version. `stopped` says why the listing is not believed.
+    `missing` were bound and not listed: `gone` are proven deleted, `unseen` only out of sight, of which the system
+    says of `hidden` that they may not be shown; `unseen_ids` names the first. `extra` were listed and unknown, `moved`
+    carry another version. `stopped` says why the listing is not believed.
     """
 
     system: str
@@ -38,6 +41,8 @@ class Difference:
     extra: int = 0
     moved: int = 0
     stopped: str | None = None
+    hidden: int = 0
+    unseen_ids: tuple[str, ...] = ()
 
 
 def reconcile(run: RunContext) -> tuple[Difference, ...]:
@@ -53,6 +58,7 @@ def reconcile(run: RunContext) -> tuple[Difference, ...]:
     with run.store.begin(run.held) as work:
         for item in found:
             counts = {"known": item.known, "listed": item.listed, "missing": item.missing, "extra": item.extra}
+            counts |= {"unseen": item.unseen, "hidden": item.hidden}
             work.audit(
                 Event(
                     "reconcile",
@@ -91,7 +97,10 @@ def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
         run.tally.add("listing_refused")
         return Difference(link.system, object_, known, listed, len(missing), 0, 0, extra, moved, stopped)
     gone, unseen = _prove(run, link, object_, missing)
-    return Difference(link.system, object_, known, listed, len(missing), gone, unseen, extra, moved)
+    hidden, named = sum(item.refused for item in unseen), tuple(item.native_id for item in unseen[:NAMED])
+    return Difference(
+        link.system, object_, known, listed, len(missing), gone, len(unseen), extra, moved, None, hidden, named
+    )
 
 
 def _listing(run: RunContext, link: Link, object_: str) -> Iterator[Sequence[tuple[str, str | None]]]:
@@ -113,15 +122,15 @@ def _look(run: RunContext, link: Link, object_: str, ids: Sequence[str]) -> None
     learn_versions(run, link, object_, link.connector.fetch(object_, ids, link.native_fields(object_)))
 
 
-def _prove(run: RunContext, link: Link, object_: str, missing: Sequence[str]) -> tuple[int, int]:
-    """Reads every missing record directly; only a positive answer counts as gone."""
-    gone = unseen = 0
+def _prove(run: RunContext, link: Link, object_: str, missing: Sequence[str]) -> tuple[int, list[NotVisible]]:
+    """Reads every missing record directly; only a positive answer counts as gone, the others are returned."""
+    gone, unseen = 0, list[NotVisible]()
     for start in range(0, len(missing), CHUNK):
         ids = missing[start : start + CHUNK]
         found = link.connector.fetch(object_, ids, link.native_fields(object_))
         records_there = [record for each in ids if (record := proven(object_, found[each])) is not None]
-        unseen += len(ids) - len(records_there)
+        unseen += [look for each in ids if isinstance(look := found[each], NotVisible)]
         gone += sum(1 for record in records_there if record.deleted)
         stage(run, link, Stream(object_, "reconcile", None), records_there, strong=True)
-    run.tally.add("unseen", unseen)
+    run.tally.add("unseen", len(unseen))
     return gone, unseen

@@ -134,6 +134,7 @@ def _join(run: RunContext, item: Share) -> int:
         run.tally.add(name, number)
     run.tally.orphans.difference_update(said.get("placed", ()))
     run.tally.orphans.update(said.get("orphans", ()))
+    run.tally.unseen.update(said.get("unseen", ()))
     if (words := said.get("blocked")) is not None:
         run.block(item.system, error_of(words))
     return int(sum(number for name, number in said.get("counts", {}).items() if name.startswith("written:")))
@@ -157,6 +158,7 @@ def do_share(run: RunContext, item: Share) -> dict[str, Any]:
     return {
         "counts": dict(run.tally.counts),
         "orphans": sorted(run.tally.orphans),
+        "unseen": sorted(run.tally.unseen),
         "placed": sorted(run.tally.placed),
         "blocked": None if blocked is None else words_of(blocked),
     }

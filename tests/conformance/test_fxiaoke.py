@@ -11,6 +11,7 @@ import pytest
 from connectors.addresses import Egress
 from connectors.base import Connector
 from connectors.conformance import Subject, WorldFault
+from connectors.conformance.clauses import CLAUSES
 from connectors.conformance.context import KitContext, PatientClock
 from connectors.conformance.suite import ConnectorSuite
 from connectors.fxiaoke.connector import FxiaokeConnector
@@ -106,9 +107,11 @@ def complaints(admin: Admin) -> Subject:
 class FxiaokeWorld:
     """Implements connectors.conformance.World over the simulator's admin path."""
 
-    def __init__(self, running: RunningSimulator, subject_of: Callable[[Admin], Subject], auth_style: str) -> None:
+    def __init__(
+        self, running: RunningSimulator, subject_of: Callable[[Admin], Subject], auth_style: str, **settings: Any
+    ) -> None:
         self.running, self.admin = running, running.admin
-        self.auth_style = auth_style
+        self.auth_style, self.settings = auth_style, settings
         self.clock = PatientClock()
         self.client = HttpClient(HttpPolicy(Egress(HOSTS, profile="lab"), read_attempts=2), self.clock)
         self.context = KitContext("fxiaoke", self.client, self.clock, SECRETS)
@@ -193,6 +196,7 @@ class FxiaokeSuite(ConnectorSuite):
             "rate_limit_patience": 2.0,
             "index_lag": 1.0,
             "overlap": 2.0,
+            **world.settings,
         }
         return FxiaokeConnector(settings, world.context)
 
@@ -233,3 +237,33 @@ class TestFxiaokeComplaints(FxiaokeSuite):
     @classmethod
     def world(cls, request: pytest.FixtureRequest) -> Iterator[FxiaokeWorld]:
         yield from worlds(complaints, **request.param)
+
+
+OTHER_TENANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "nulls-left-out-and-invalid-on-request": (
+        {"include_null": "ignored", "invalid_queryable": True},
+        {"include_null": False, "invalid_records": "filtered", "paging": "offset"},
+    ),
+    "invalid-in-every-list": (
+        {"invalid_listed": True, "hidden_answer": "permission", "lifecycle_bumps_version": False},
+        {"invalid_records": "listed"},
+    ),
+}
+"""How other tenants may answer, and the settings for them: switches of the simulator, settings of the connector."""
+
+
+class TestFxiaokeOtherTenants(FxiaokeSuite):
+    """Reads where a tenant answers otherwise than is expected of one."""
+
+    @pytest.fixture(scope="class", params=OTHER_TENANTS)
+    @classmethod
+    def world(cls, request: pytest.FixtureRequest) -> Iterator[FxiaokeWorld]:
+        switches, settings = OTHER_TENANTS[request.param]
+        with start_simulator("fxiaoke", limits="fast", settings=switches) as running:
+            world = FxiaokeWorld(running, customers, "bearer", **settings)
+            yield world
+            world.client.close()
+
+    @pytest.mark.parametrize("clause_id", [name for name in CLAUSES if name.startswith(("READ", "DEL"))])
+    def test_clause(self, clause_id: str, world: FxiaokeWorld) -> None:
+        super().test_clause(clause_id, world)

@@ -300,3 +300,18 @@ def test_write_that_meets_a_deleted_record_learns_of_the_delete() -> None:
     again = world.find("a1", "Person 0")
     assert len(again) == 1, "inv 13/16: the write was told `gone`; the edit restores the record"
     assert world.shows("a1", again[0])["city"] == "Wuhan"
+
+
+def test_edit_restores_a_record_that_was_deleted_for_good_by_making_it_anew() -> None:
+    world = crowd(1, deletes=Deletes.FLAG, external_key_unique=False)
+    first = one(world, "a1")
+    world.delete("a1", first)
+    world.edit("a2", one(world, "a2"), city="Wuhan")
+    world.faults("a1").inject(FaultKind.RETRY_LATER, "write")
+    world.cycle()
+    world.systems["a1"].hide_record("Client", first)  # purged before the restore arrives
+    world.settle()
+    (again,) = world.live("a1")
+    assert again != first
+    assert world.shows("a1", again)["city"] == "Wuhan", "inv 13: the edit is not lost, and the record lives on"
+    check_audit(world)

@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.fxiaoke.simulator import lifecycle, pools
 from connectors.fxiaoke.simulator.auth import Caller
+from connectors.fxiaoke.simulator.planting import plant
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal
 from connectors.fxiaoke.simulator.related import follow_up, move_links
@@ -216,7 +217,7 @@ ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = 
     act.__name__: act
     for act in (
         edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace,
-        pool, arrivals
+        pool, arrivals, plant,
     )
 }  # fmt: skip
 ACTS["events"] = lambda tenant, request: tenant.events.act(request)

@@ -24,7 +24,7 @@ def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_parameter("apiName")
     kind = tenant.kind(name)
     tenant.check_permission(kind.api_name)
-    masked = set(tenant.settings.masked_fields)
+    masked = set(tenant.settings.masked_fields) if tenant.settings.mask_described else set()
     unlisted = set() if tenant.settings.log_related_described else {RELATED_TYPE}
     listing = kind.listing()
     described = {

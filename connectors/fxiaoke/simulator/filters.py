@@ -26,6 +26,8 @@ OPERATORS = frozenset(
     }
 )  # fmt: skip
 ALTERNATES = {"NE": "N", "GE": "GTE", "LE": "LTE", "NOT_IN": "NIN", "NOT_LIKE": "NLIKE"}
+NULL_VALUES: dict[str, tuple[list[str], ...]] = {"either": ([], [""]), "none": ([],), "empty_text": ([""],)}
+"""What may stand beside IS and ISN, which take no value [unverified]."""
 NEGATIVES = {"NBETWEEN": "BETWEEN", "NLIKE": "LIKE", "NIN": "IN", "NHASANYOF": "HASANYOF"}
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "GT": lambda a, b: a > b,
@@ -120,6 +122,8 @@ def _read(item: Any, kind: ObjectType, settings: Settings, to_user: Callable[[An
         raise bad_parameter("operator")
     raw = item.get("field_values")
     if not isinstance(raw, list):
+        raise bad_parameter("field_values")
+    if operator in {"IS", "ISN"} and raw not in NULL_VALUES[settings.null_filter_values]:
         raise bad_parameter("field_values")
     convert = converter(found)
     values = () if operator in {"IS", "ISN"} else _values(raw, operator, convert, to_user if employee else None)

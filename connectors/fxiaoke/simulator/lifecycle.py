@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.fxiaoke.simulator.changes import locked, merged, touched
+from connectors.fxiaoke.simulator.changes import locked, touched
 from connectors.fxiaoke.simulator.objects import LOG
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter
@@ -40,8 +40,7 @@ def invalidate(tenant: Tenant, object_name: str, ids: list[str], by: str) -> Non
 def bury(tenant: Tenant, object_name: str, record: Record, by: str) -> None:
     """Commits the invalid state of one record."""
     fields = {"life_status": "invalid", "is_deleted": True, "life_status_before_invalid": record["life_status"]}
-    moved = tenant.settings.invalid_touches_modified
-    tenant.tables[object_name].put(touched(tenant, record, fields, by) if moved else merged(record, fields))
+    _commit(tenant, object_name, record, fields, by, tenant.settings.invalid_touches_modified)
 
 
 def check_target(tenant: Tenant, object_name: str, record: Record, stage: str) -> None:
@@ -64,8 +63,15 @@ def recover(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:
             "is_deleted": False,
             "life_status_before_invalid": None,
         }
-        moved = tenant.settings.recover_touches_modified
-        tenant.tables[object_name].put(touched(tenant, record, fields, by) if moved else merged(record, fields))
+        _commit(tenant, object_name, record, fields, by, tenant.settings.recover_touches_modified)
+
+
+def _commit(tenant: Tenant, object_name: str, record: Record, fields: dict[str, Any], by: str, moved: bool) -> None:
+    """Commits a step of a record's life, which may leave its modified time or its version alone [unverified]."""
+    made = touched(tenant, record, fields, by)
+    kept = [] if moved else ["last_modified_time", "last_modified_by"]
+    kept += [] if tenant.settings.lifecycle_bumps_version else ["version"]
+    tenant.tables[object_name].put(made | {name: record[name] for name in kept})
 
 
 def delete(tenant: Tenant, object_name: str, ids: list[str], by: str) -> None:

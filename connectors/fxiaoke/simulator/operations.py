@@ -62,7 +62,7 @@ def _object(call: Call, inner: Mapping[str, Any], writes: bool = False, either_p
 
 
 def _nulls(call: Call) -> bool:
-    return call.body.get("includeNull") is True
+    return call.body.get("includeNull") is True and call.tenant.settings.include_null == "honoured"
 
 
 def query(call: Call, either_path: bool = False) -> Answer:
@@ -77,7 +77,7 @@ def query(call: Call, either_path: bool = False) -> Answer:
     search = read_search(inner, kind, tenant.settings, to_user)
     table = tenant.tables[kind.api_name]
     ties = tenant.mixer if tenant.settings.unstable_ties else None
-    page, total = run_search(search, table.view(), table.hidden, ties)
+    page, total = run_search(search, table.view(tenant.replica_turn()), table.hidden, ties)
     showcase = Showcase(tenant, kind, call.caller.converted, _nulls(call), search.projection)
     rows = [showcase.show(record) for record in page]
     found = {"dataList": rows, "total": total, "offset": search.offset, "limit": search.limit}

@@ -27,6 +27,10 @@ class Search:
     projection: tuple[str, ...]
     counted: bool
     invalid_too: bool
+    total_cap: int = 0
+    """What is counted at most, as search engines do; 0 counts all."""
+    long_ids_last: bool = False
+    """Whether ids of 32 digits follow those of 24, although a filter compares them as text."""
 
     @property
     def by_id(self) -> bool:
@@ -49,7 +53,10 @@ def read_search(body: Mapping[str, Any], kind: ObjectType, settings: Settings, t
         orders=_orders(info.get("orders"), kind, settings),
         projection=tuple(_texts(info.get("fieldProjection", info.get("field_projection")), "fieldProjection")),
         counted=body.get("find_explicit_total_num", True) is not False,
-        invalid_too=settings.invalid_queryable and bool(named & {"life_status", "is_deleted"}),
+        invalid_too=settings.invalid_listed
+        or (settings.invalid_queryable and bool(named & {"life_status", "is_deleted"})),
+        total_cap=settings.total_cap,
+        long_ids_last=settings.id_order == "length",
     )
 
 
@@ -66,7 +73,7 @@ def run_search(search: Search, view: SearchView, hidden: set[str], ties: Random 
 
     found: Iterator[Record] = filter(wanted, _candidates(search, view))
     end = search.offset + search.limit
-    if search.by_id and not search.counted:
+    if search.by_id and not search.counted and not search.long_ids_last:
         page = [record for _, record in zip(range(end), found, strict=False)]
         return page[search.offset :], 0
     every = list(found)
@@ -75,7 +82,10 @@ def run_search(search: Search, view: SearchView, hidden: set[str], ties: Random 
             ties.shuffle(every)
         for name, ascending in reversed(search.orders):
             every.sort(key=partial(_sort_key, name), reverse=not ascending)
-    return every[search.offset : end], len(every) if search.counted else 0
+    elif search.long_ids_last:
+        every.sort(key=lambda record: (len(record["_id"]), record["_id"]))
+    total = len(every) if search.counted else 0
+    return every[search.offset : end], min(total, search.total_cap) if search.total_cap else total
 
 
 def _page(info: Mapping[str, Any], settings: Settings) -> tuple[int, int]:

@@ -84,28 +84,36 @@ def _kind_of(old: Record | None, new: Record) -> str:
 class Table:
     """All records of one object; writes are committed at once and reach the search index after the lag."""
 
-    def __init__(self, kind: ObjectType, now: Callable[[], float], lag: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        kind: ObjectType,
+        now: Callable[[], float],
+        lag: Callable[[], float],
+        replica_lag: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.kind = kind
         self.hidden: set[str] = set()
         self.told: Callable[[str, str], None] = lambda record_id, kind: None
         self._now = now
-        self._lag = lag
+        self._lag, self._replica_lag = lag, replica_lag
         lookups = (name for name, found in kind.fields.items() if found.type in LOOKUP_TYPES)
         indexed = {*kind.uniques(), *lookups, "name", "tel", "uniform_social_credit_code"}
         self._live: dict[str, Record] = {}
         self._values = ValueIndex(indexed)
-        self._view = SearchView(indexed)
+        self._view, self._replica = SearchView(indexed), SearchView(indexed)
         self._waiting: deque[tuple[float, str, Record | None]] = deque()
+        self._behind: deque[tuple[float, str, Record | None]] = deque()
 
     def __len__(self) -> int:
         return len(self._live)
 
     def load(self, records: Iterable[Record]) -> None:
         """Takes records that have been there for long, so that the index knows them already."""
-        for record in records:
+        known = list(records)
+        for record in known:
             self._live[record["_id"]] = record
             self._values.add(record)
-        self._view.load(self._live.values())
+        self._view.load(known)
 
     def get(self, record_id: str) -> Record | None:
         """Returns the committed state of a record, or None."""
@@ -123,13 +131,13 @@ class Table:
             self._values.discard(old)
         self._live[record["_id"]] = record
         self._values.add(record)
-        self._waiting.append((self._now(), record["_id"], record))
+        self._queue(record["_id"], record)
 
     def remove(self, record_id: str) -> None:
         """Removes a record for good."""
         self.told(record_id, "delete")
         self._values.discard(self._live.pop(record_id))
-        self._waiting.append((self._now(), record_id, None))
+        self._queue(record_id, None)
 
     def with_value(self, name: str, value: Any) -> list[Record]:
         """Returns the committed records whose field has exactly this value."""
@@ -137,12 +145,28 @@ class Table:
             return [self._live[key] for key in self._values.ids(name, value)]
         return [record for record in self._live.values() if record.get(name) == value]
 
-    def view(self) -> SearchView:
-        """Returns the search index, after it has taken what is older than the lag."""
+    def view(self, late: bool = False) -> SearchView:
+        """Returns the search index, after it has taken what is older than the lag; `late` asks a replica behind it.
+
+        A replica knows what the index knew when it was first asked, and from then on lags by its own time.
+        """
+        if not late:
+            self._catch_up(self._view, self._waiting, self._lag())
+            return self._view
+        if not self._replica.records:
+            self._replica.load(self.view().records.values())
+            self._behind = deque(self._waiting)
+        self._catch_up(self._replica, self._behind, max(self._lag(), self._replica_lag()))
+        return self._replica
+
+    def _queue(self, record_id: str, record: Record | None) -> None:
+        self._waiting.append((self._now(), record_id, record))
+        if self._replica.records:
+            self._behind.append((self._now(), record_id, record))
+
+    def _catch_up(self, view: SearchView, waiting: deque[tuple[float, str, Record | None]], lag: float) -> None:
         now = self._now()
-        due = now - self._lag()
         # A write from the future means that a tester has set the clock back; it must not block the others.
-        while self._waiting and not due < self._waiting[0][0] <= now:
-            _, record_id, record = self._waiting.popleft()
-            self._view.replace(record_id, record)
-        return self._view
+        while waiting and not now - lag < waiting[0][0] <= now:
+            _, record_id, record = waiting.popleft()
+            view.replace(record_id, record)

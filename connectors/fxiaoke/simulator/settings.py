@@ -25,6 +25,11 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "uneven_offset": ("reject", "clamp"),
     "offset_out_of_range": ("reject", "clamp"),
     "multi_field_sort": ("first", "honour", "reject"),
+    "id_order": ("text", "length"),
+    "id_digits": (24, 32),
+    "null_filter_values": ("either", "none", "empty_text"),
+    "include_null": ("honoured", "ignored"),
+    "hidden_answer": ("not_found", "permission"),
     "unknown_fields": ("ignore", "reject"),
     "readonly_fields": ("ignore", "reject"),
     "owner_in_update": ("ignore", "reject"),
@@ -81,11 +86,20 @@ class Settings:
     negatives_match_null: bool = False
     employee_filter_needs_in: bool = True
     invalid_queryable: bool = False
+    invalid_listed: bool = False
+    id_order: str = "text"
+    id_digits: int = 24
+    null_filter_values: str = "either"
+    include_null: str = "honoured"
+    total_cap: int = 0
+    replica_lag_seconds: float = 0.0
     # reading one record
     get_invalid: bool = True
     not_found_code: int = 320002401
     not_found_text: str = "数据已作废或已删除"
+    hidden_answer: str = "not_found"
     masked_fields: list[str] = field(default_factory=list)
+    mask_described: bool = True
     personnel_shared: bool = True
     denied_objects: list[str] = field(default_factory=list)
     # writing
@@ -107,6 +121,7 @@ class Settings:
     custom_create_returns_id: bool = True
     invalid_touches_modified: bool = True
     recover_touches_modified: bool = True
+    lifecycle_bumps_version: bool = True
     touch_bumps_version: bool = True
     change_owner_moves_department: bool = False
     max_id_list: int = 20

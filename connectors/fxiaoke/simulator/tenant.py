@@ -63,9 +63,11 @@ class Tenant:
         self.pending_changes: dict[tuple[str, str], dict[str, Any]] = {}
         self.traces = Traces()
         self.mixer = random.Random("ties")
+        self._queries = 0
         self.numbers: Counter[str] = Counter()
         self.tables = {
-            name: Table(kind, clock.now, lambda: settings.index_lag_seconds) for name, kind in self.objects.items()
+            name: Table(kind, clock.now, lambda: settings.index_lag_seconds, lambda: settings.replica_lag_seconds)
+            for name, kind in self.objects.items()
         }
         self.events = Events(settings, clock.now)
         for name, table in self.tables.items():
@@ -85,7 +87,12 @@ class Tenant:
         return int(self.clock.now() * 1000)
 
     def new_id(self) -> str:
-        """Returns an unused record id of 24 hexadecimal digits that begins with the time, as ObjectIds do."""
+        """Returns an unused record id: 24 hexadecimal digits that begin with the time, as ObjectIds do.
+
+        Or 32 random ones, as older customers have.
+        """
+        if self.settings.id_digits == 32:
+            return secrets.token_hex(16)
         return f"{int(self.clock.now()) & 0xFFFFFFFF:08x}{secrets.token_hex(8)}"
 
     def kind(self, name: object) -> ObjectType:
@@ -118,9 +125,16 @@ class Tenant:
             raise bad_parameter(parameter)
         table = self.tables[name]
         record = table.get(record_id)
+        if record is not None and record_id in table.hidden and self.settings.hidden_answer == "permission":
+            raise Refusal(self.settings.business_code, "无此操作的数据权限")
         if record is None or record_id in table.hidden:
             raise Refusal(self.settings.not_found_code, self.settings.not_found_text)
         return record
+
+    def replica_turn(self) -> bool:
+        """Tells whether the late replica answers this query: every second one, where there is such a replica."""
+        self._queries += 1
+        return self.settings.replica_lag_seconds > 0 and self._queries % 2 == 1
 
     def born(self, record_id: str, at: int, by: str, record_type: str = "default__c") -> dict[str, Any]:
         """Returns the system fields of a new record."""

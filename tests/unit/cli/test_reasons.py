@@ -14,6 +14,7 @@ from hub.operations.reasons import explain
         ("system:zoho:HUB-PAUSE-002", "crmhub resume zoho"),
         ("system:zoho:HUB-PAUSE-003", "crmhub schedule list"),
         ("conflicts=3", "crmhub conflict list"),
+        ("out_of_sight=2", "crmhub reconcile"),
     ],
 )
 def test_a_reason_names_the_command_that_comes_next(reason: str, command: str) -> None:

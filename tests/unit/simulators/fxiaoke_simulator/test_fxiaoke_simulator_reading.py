@@ -63,6 +63,26 @@ def test_wrong_filters_are_refused(api: Client, wrong: tuple[str, str, list[Any]
     assert api.query(wrong)["errorCode"] == 10006
 
 
+@pytest.mark.parametrize(("switch", "takes"), [("either", ([], [""])), ("none", ([],)), ("empty_text", ([""],))])
+def test_what_stands_beside_is_and_isn_is_a_switch(api: Client, switch: str, takes: tuple[list[str], ...]) -> None:
+    api.made(name="甲")
+    api.admin.settings(null_filter_values=switch)
+    for operator, found in (("IS", {"甲"}), ("ISN", set())):
+        for values in ([], [""], ["x"]):
+            if values in takes:
+                assert api.names(("remark", operator, values)) == found
+            else:
+                assert api.query(("remark", operator, values))["errorCode"] == 10006
+
+
+def test_whether_negatives_match_null_and_employees_take_eq_are_switches(api: Client) -> None:
+    api.made(name="甲", remark="abc")
+    api.made(name="乙")
+    api.admin.settings(negatives_match_null=True, employee_filter_needs_in=False)
+    assert api.names(("remark", "NLIKE", ["b"])) == {"乙"}
+    assert api.names(("owner", "EQ", ["1001"])) == {"甲", "乙"}
+
+
 def test_alternate_operator_names_are_a_switch(api: Client) -> None:
     api.made(name="甲", account_level="1")
     api.admin.settings(alternate_operators=True)
@@ -124,6 +144,58 @@ def test_records_that_are_equal_in_the_order_come_in_any_order(api: Client) -> N
     runs = [[row["_id"] for row in api.query(orders=level)["data"]["dataList"]] for _ in range(2)]
     assert runs[0] != runs[1]
     assert set(runs[0]) == set(runs[1]) == made
+
+
+def test_the_order_without_an_order_and_the_count_are_switches(api: Client) -> None:
+    ids = sorted(api.made(name=f"客户{number}") for number in range(4))
+    latest = [row["_id"] for row in api.query()["data"]["dataList"]]
+    api.admin.settings(default_order="_id", total_cap=3)
+    answer = api.query()["data"]
+    assert [row["_id"] for row in answer["dataList"]] == ids[::-1]
+    assert sorted(latest) == ids
+    assert answer["total"] == 3
+
+
+def test_ids_of_32_digits_may_stand_behind_those_of_24(api: Client) -> None:
+    short = {api.made() for _ in range(3)}
+    api.admin.settings(id_digits=32)
+    long = {api.made() for _ in range(3)}
+    assert {len(record_id) for record_id in long} == {32}
+    by_id = [{"fieldName": "_id", "isAsc": True}]
+    listed = [row["_id"] for row in api.query(orders=by_id)["data"]["dataList"]]
+    assert listed == sorted(short | long)
+    api.admin.settings(id_order="length")
+    listed = [row["_id"] for row in api.query(orders=by_id)["data"]["dataList"]]
+    assert listed == [*sorted(short), *sorted(long)]
+
+
+def test_nulls_may_be_left_out_although_asked_for(api: Client) -> None:
+    record_id = api.made()
+    assert api.get(record_id, includeNull=True)["remark"] is None
+    api.admin.settings(include_null="ignored")
+    assert "remark" not in api.get(record_id, includeNull=True)
+
+
+def test_a_late_replica_answers_every_second_query(api: Client) -> None:
+    record_id = api.made(name="先")
+    api.admin.settings(replica_lag_seconds=3600)
+    api.names()
+    api.names()
+    api.update(record_id, name="后")
+    api.admin.advance(10)
+    answers = [api.names() for _ in range(4)]
+    assert answers in ([{"先"}, {"后"}] * 2, [{"后"}, {"先"}] * 2)
+    assert api.get(record_id)["name"] == "后"
+    api.admin.advance(3600)
+    assert [api.names() for _ in range(2)] == [{"后"}, {"后"}]
+
+
+def test_invalid_records_may_stand_in_every_list(api: Client) -> None:
+    record_id = api.made(name="甲")
+    api.operate("invalid", {"object_data_id": record_id})
+    assert api.names() == set()
+    api.admin.settings(invalid_listed=True)
+    assert api.names() == {"甲"}
 
 
 def test_query_lags_behind_writes_and_get_does_not(api: Client) -> None:
@@ -197,6 +269,9 @@ def test_get_of_invalid_missing_and_hidden_records(api: Client) -> None:
     assert api.operate("get", {"objectDataId": other})["errorCode"] == refused["errorCode"]
     assert api.names() == set()
     assert api.operate("get", {"objectDataId": "0" * 24})["errorCode"] == refused["errorCode"]
+    api.admin.settings(hidden_answer="permission")
+    assert api.operate("get", {"objectDataId": other})["errorMessage"] == "无此操作的数据权限"
+    assert api.operate("get", {"objectDataId": "0" * 24})["errorMessage"] == "数据已作废或已删除"
 
 
 def test_masked_phones_are_shown_masked_and_described_so(api: Client) -> None:
@@ -204,6 +279,9 @@ def test_masked_phones_are_shown_masked_and_described_so(api: Client) -> None:
     api.admin.settings(masked_fields=["tel"])
     assert api.get(record_id)["tel"] == "138****5678"
     assert describe(api)["tel"]["is_show_mask"] is True
+    api.admin.settings(mask_described=False)
+    assert "is_show_mask" not in describe(api)["tel"]
+    assert api.get(record_id)["tel"] == "138****5678"
     api.admin.settings(masked_fields=[])
     assert api.get(record_id)["tel"] == "13812345678"
 

@@ -258,11 +258,15 @@ def test_batch_invalid_is_all_or_none_on_the_path_without_v2(api: Client) -> Non
     assert api.names() == set()
 
 
-def test_invalid_may_leave_the_modified_time_alone(api: Client) -> None:
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("bumped", [True, False])
+def test_invalid_and_recover_move_the_time_and_the_version_or_not(api: Client, moved: bool, bumped: bool) -> None:
     record_id = api.made()
-    api.admin.settings(invalid_touches_modified=False, recover_touches_modified=False)
-    before = api.get(record_id)
-    api.operate("invalid", {"object_data_id": record_id})
-    api.operate("recover", {"idList": [record_id]})
-    after = api.get(record_id)
-    assert (after["version"], after["last_modified_time"]) == (before["version"], before["last_modified_time"])
+    api.admin.settings(invalid_touches_modified=moved, recover_touches_modified=moved, lifecycle_bumps_version=bumped)
+    seen = [api.get(record_id)]
+    for operation, body in (("invalid", {"object_data_id": record_id}), ("recover", {"idList": [record_id]})):
+        api.admin.advance(1)
+        assert api.operate(operation, body)["errorCode"] == 0
+        seen.append(api.get(record_id))
+    assert [row["version"] for row in seen] == (["1", "2", "3"] if bumped else ["1", "1", "1"])
+    assert len({row["last_modified_time"] for row in seen}) == (3 if moved else 1)
