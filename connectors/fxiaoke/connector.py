@@ -71,7 +71,7 @@ class FxiaokeConnector:
         )
 
     def check(self) -> Sequence[CheckLine]:
-        """Proves sign-in, operator, and per object the permission to read and the unique key; never writes."""
+        """Proves sign-in, caller, operator, and per object each permission and the unique key; changes nothing."""
         return prove(self._client, self._descriptions, self._reader, self._settings, self._context)
 
     def describe(self, object: str) -> ObjectDescription:

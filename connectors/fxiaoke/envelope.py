@@ -41,6 +41,10 @@ CONFIGURATION = {
 """What to look at when a code says that the connection's configuration is wrong. Source: Fxiaoke 全局返回码."""
 
 
+ADDRESS = "this host's address (IP 白名单): enter it in the allow list of the self-built app (企业自建应用)"
+"""What is missing where the app's allow list does not hold the address that the calls come from."""
+
+
 class Reason(StrEnum):
     """Names why the vendor rejected one record, as far as its wording tells."""
 
@@ -63,6 +67,11 @@ _WORDING = (
     (Reason.DUPLICATE, re.compile(r"重复|唯一|已存在")),
     (Reason.PERMISSION, re.compile(r"权限")),
 )
+# No source shows how a foreign address is refused, so its wording tells; codes of business rules have nine digits.
+_FOREIGN = re.compile(
+    r"\bIP\b.{0,40}(white|allow|forbid|denied)|(white|allow).{0,20}\bIP\b|IP.{0,24}白名单|白名单.{0,24}IP", re.I
+)
+_BUSINESS_CODE = 100_000
 _TRACE = re.compile(r"[^\w.\-]")
 
 
@@ -205,6 +214,8 @@ def _foreign(call: Call) -> Exception:
 def _refusal(code: int, payload: Mapping[str, Any], call: Call) -> Exception:
     trace_id = _TRACE.sub("", str(payload.get("traceId") or "-"))[:100]
     wording = f"{payload.get('errorMessage') or ''} {payload.get('errorDescription') or ''}"
+    if abs(code) < _BUSINESS_CODE and _FOREIGN.search(wording):
+        return auth_rejected(call, ADDRESS, code, trace_id)
     if code in RATE_CODES:
         return RateRefused()
     if code == QUOTA_CODE:

@@ -44,6 +44,9 @@ class FxiaokeSettings(BaseModel):
     """Whether employees are shown as ids ("1000") or as FSUID_…; asked for on every call."""
     objects: tuple[str, ...] = ("AccountObj",)
     """The objects whose permission `check` proves."""
+    check_functions: Literal["all", "without-create", "none"] = "all"
+    """Which function permissions `check` tries, on a record that cannot exist [unverified]; a create only where a
+    required field left out and a link to nowhere forbid it."""
 
     rate_per_second: float = Field(default=4.7, gt=0)
     rate_burst: int = Field(default=5, ge=1)

@@ -11,35 +11,6 @@ from connectors.fxiaoke.pacing import next_reset
 from connectors.simulation.server import RunningSimulator
 
 
-def lines(make: Make, **settings: object) -> dict[str, bool]:
-    return {line.name: line.ok for line in make(**settings).check()}
-
-
-def test_check_proves_step_by_step_and_writes_nothing(vendor: RunningSimulator, make: Make) -> None:
-    before = vendor.admin.records("AccountObj")
-    assert lines(make) == {
-        "token": True,
-        "operator": True,
-        "describe AccountObj": True,
-        "read AccountObj": True,
-        "key AccountObj.hub_id__c": True,
-    }
-    assert vendor.admin.records("AccountObj") == before
-
-
-def test_check_stops_where_the_next_proof_is_impossible(make: Make, context: Context) -> None:
-    assert lines(make, operator_id="4711") == {"token": True, "operator": False}
-    context.secrets["app_secret"] = "wrong"
-    assert lines(make) == {"token": False}
-
-
-def test_check_finds_a_missing_permission_and_a_missing_key(vendor: RunningSimulator, make: Make) -> None:
-    assert lines(make, external_key="nowhere__c")["key AccountObj.nowhere__c"] is False
-    assert lines(make, external_key="remark")["key AccountObj.remark"] is False
-    vendor.admin.settings(denied_objects=["AccountObj"])
-    assert lines(make)["read AccountObj"] is False
-
-
 def test_describe_shows_what_a_mapping_needs(make: Make) -> None:
     fields = make().describe("AccountObj").fields
     assert (fields["name"].required, fields["name"].length) == (True, 255)
