@@ -27,7 +27,9 @@ from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.settings import HOSTS, read_settings
+from connectors.fxiaoke.survey import Surveyor
 from connectors.fxiaoke.writing import OWNER, Writer
+from connectors.preparing import FieldNeed, Finding
 
 
 class FxiaokeConnector:
@@ -51,7 +53,7 @@ class FxiaokeConnector:
     def capabilities(self, object: str) -> Capabilities:
         """Declares what the object can do; the key counts as unique unless the tenant's description denies it."""
         settings = self._settings
-        proven = self._descriptions.is_unique(object, settings.external_key)
+        proven = self._descriptions.is_unique(object, settings.key_of(object))
         return Capabilities(
             incremental=True,
             cursor_resolution=0.001,
@@ -72,11 +74,15 @@ class FxiaokeConnector:
 
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, caller, operator, and per object each permission and the unique key; changes nothing."""
-        return prove(self._client, self._descriptions, self._reader, self._settings, self._context)
+        return prove(self._client, self._descriptions, self._reader, self._settings)
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""
         return self._descriptions.read(object)
+
+    def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
+        """Says how every need of the mappings stands; Fxiaoke has no public interface that makes a field."""
+        return Surveyor(self._descriptions, self._settings).survey(object, needs)
 
     def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the change stream."""

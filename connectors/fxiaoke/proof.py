@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 
-from connectors.base import CheckLine, ConnectorContext
+from connectors.base import CheckLine
 from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, SchemaDrift
-from connectors.fxiaoke.client import OBJECT_LIST, Client
+from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
-from connectors.fxiaoke.envelope import ADDRESS, Call, Rejected, protocol_violation
+from connectors.fxiaoke.envelope import ADDRESS
 from connectors.fxiaoke.links import LOOKUP
 from connectors.fxiaoke.permissions import DIRECTORY, FUNCTIONS, grant, hidden, share, without
 from connectors.fxiaoke.reading import Reader
@@ -17,9 +17,7 @@ from connectors.fxiaoke.settings import FxiaokeSettings
 from connectors.fxiaoke.trying import Trier
 
 
-def prove(
-    client: Client, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings, context: ConnectorContext
-) -> list[CheckLine]:
+def prove(client: Client, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings) -> list[CheckLine]:
     """Returns one line per proof; what cannot be tried without an earlier proof is left out.
 
     Raises RetryLater, RateLimited and QuotaExhausted, which say nothing about the credentials.
@@ -27,14 +25,7 @@ def prove(
     token = _try("token", client.tokens.renew, "a fresh access token was given", "已取得新的访问令牌")
     if not token.ok:
         return [token]
-
-    def list_objects() -> None:
-        try:
-            client.read(OBJECT_LIST, "", {})
-        except Rejected as no:
-            raise protocol_violation(Call(context.system, OBJECT_LIST, "", read=True), no) from None
-
-    operator = _try("operator", list_objects, "the operator may call the API", "操作员可以调用接口")
+    operator = _try("operator", descriptions.listed, "the operator may call the API", "操作员可以调用接口")
     if operator.name == "address":
         return [token, operator]
     address = CheckLine(
@@ -104,7 +95,7 @@ def _link_lines(object: str, descriptions: Descriptions) -> list[CheckLine]:
 
 
 def _key_line(object: str, descriptions: Descriptions, settings: FxiaokeSettings) -> CheckLine:
-    key = settings.external_key
+    key = settings.key_of(object)
     field = descriptions.kept(object).fields.get(key)
     name = f"key {object}.{key}"
     if field is None or not field.writable:

@@ -66,9 +66,13 @@ class FxiaokeSettings(BaseModel):
     overlap: float = Field(default=300.0, ge=1)
     """How far each poll reaches back behind its watermark, against clocks that differ inside the vendor's cloud."""
     describe_ttl: float = Field(default=3600.0, ge=0)
+    retired_option_mark: str = "not_usable"
+    """What describe sets on an option that nobody may choose any more [unverified]."""
 
     external_key: str = "hub_id__c"
     """The field whose uniqueness `external_key_unique` claims and `check` proves."""
+    external_keys: Mapping[str, str] = Field(default_factory=dict)
+    """The same by object, where the console gave the field another name (field_…__c) [unverified]."""
     external_key_unique: bool = False
     duplicate_search: bool = False
     """Whether the tenant's duplicate rules (查重) judge our creates.
@@ -98,6 +102,10 @@ class FxiaokeSettings(BaseModel):
     """Objects whose records the tenant lets nobody change, such as ActiveRecordObj [unverified]: only created."""
     created_id_wait: float = Field(default=3.0, ge=0)
     """How long to wait until a new record is found by its key, where the answer does not name it [unverified]."""
+
+    def key_of(self, object: str) -> str:
+        """Returns the field of an object that holds the hub id."""
+        return self.external_keys.get(object, self.external_key)
 
     @field_validator("base_url")
     @classmethod

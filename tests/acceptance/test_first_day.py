@@ -190,8 +190,22 @@ def test_a_hub_id_that_may_repeat_is_an_error_and_stays_as_it_is(day: Lab) -> No
     assert left["Cases"][1]["state"] == "extended"
 
 
-def test_a_system_that_is_not_prepared_yet_says_what_to_do_instead(day: Lab) -> None:
-    one_message(day.here("connect", "fxiaoke", "--prepare"), "HUB-REQ-409", 3, "mapping check --describe")
+def test_a_system_that_makes_no_fields_tells_an_administrator_what_to_make(day: Lab) -> None:
+    assert day.here("connect", "fxiaoke", "--prepare").code == READY
+    one_message(day.here("connect", "fxiaoke", "--prepare", "--apply"), "HUB-REQ-409", 3, "no public interface")
+    day.fxiaoke.admin.post("schema", {"object": "AccountObj", "field": "hub_id__c", "changes": {"remove": True}})
+    ran = day.here("connect", "fxiaoke", "--prepare", "--lang", "zh")
+    assert ran.code == PERSON
+    assert "须手工：hub_id__c（统一编号），单行文本(36)，唯一；不存在，须由管理员新建 [HUB-PREP-002]" in ran.out
+    assert "下一步：管理员完成以上步骤后运行 crmhub connect fxiaoke --prepare" in ran.out
+    # The console gave the field another name: the connection names it, the mapping file stays.
+    made = {"label": "统一编号", "type": "text", "define_type": "custom", "unique": True, "max_length": 36}
+    day.fxiaoke.admin.post("schema", {"object": "AccountObj", "field": "field_a1B2c__c", "changes": made})
+    day.change("operator_id:", "external_keys: {AccountObj: field_a1B2c__c}, operator_id:")
+    assert day.here("connect", "fxiaoke", "--prepare").code == READY
+    found = day.here("mapping", "check", "--describe")
+    assert "hub_id__c" not in found.out
+    assert "key AccountObj.field_a1B2c__c: the key is unique" in day.here("check", "fxiaoke").out
     one_message(day.here("connect", "zoho", "--apply"), "HUB-REQ-409", 3, "--prepare")
     one_message(day.here("connect", "nobody", "--prepare"), "HUB-REQ-404", 3, "zoho, fxiaoke")
 

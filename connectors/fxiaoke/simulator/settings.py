@@ -30,6 +30,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "clear_with_empty": ("clear", "ignore", "reject"),
     "log_edit": ("allowed", "window", "refused"),
     "target_delete_stage": ("delete", "invalid"),
+    "describe_position": ("either", "data", "top"),
     "function_check": ("first", "found"),
     "foreign_address_at": ("", "token", "call"),
 }
@@ -83,6 +84,8 @@ class Settings:
     personnel_shared: bool = True
     denied_objects: list[str] = field(default_factory=list)
     # permissions: functions as "AccountObj.update"; whether they are judged before the record is looked for
+    describe_position: str = "either"
+    retired_mark: str = "not_usable"
     denied_functions: list[str] = field(default_factory=list)
     function_check: str = "first"
     foreign_address_at: str = ""
