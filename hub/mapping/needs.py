@@ -9,6 +9,7 @@ from connectors.preparing import FieldNeed, Form
 from hub.canonical.schema import Field, Kind, Schema
 from hub.kernel.errors import Text
 from hub.mapping.check import native_values, written_natives
+from hub.mapping.fitting import link_target
 from hub.mapping.lenses import LENSES
 from hub.mapping.model import MappingFile, PairSpec
 from hub.mapping.tables import Table, Tables
@@ -100,7 +101,7 @@ def _need(pair: PairSpec, name: str, schema: Schema, entity: str, tables: Tables
         label.zh,
         _length(form, pair, canonicals),
         ordered,
-        _target(pair, place) if form is Form.LINK else None,
+        link_target(pair, place) if form is Form.LINK else None,
         frozenset() if lens is None else lens.families,
         name in written_natives(pair) and not pair.once,
         labels=tuple(spoken.get(value, value) for value in ordered) if spoken.keys() & set(ordered) else (),
@@ -173,13 +174,3 @@ def _in_order(pair: PairSpec, options: set[str]) -> tuple[str, ...]:
     listed = [str(value) for part in ("types", "values") for value in (pair.params.get(part) or {}).values()]
     first = [value for value in dict.fromkeys(listed) if value in options]
     return (*first, *sorted(options.difference(first)))
-
-
-def _target(pair: PairSpec, place: int) -> str | None:
-    """Returns the object that a link points at."""
-    params = pair.params
-    if pair.lens == "reference_either":
-        return str(params["objects"][place])
-    if pair.lens == "activity_links":
-        return str(params["persons"] if place == 0 else params["complaints"])
-    return str(params["object"]) if "object" in params else None

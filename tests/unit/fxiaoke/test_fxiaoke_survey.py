@@ -13,6 +13,7 @@ from connectors.preparing import FieldNeed, Finding, Form, Prepare, State, Surve
 from connectors.simulation.server import RunningSimulator
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
+from hub.mapping.check import check_mapping
 from hub.mapping.loader import load_mapping, mapping_path, with_hub_id_fields
 from hub.mapping.needs import needs_of
 from hub.mapping.tables import load_tables
@@ -62,9 +63,12 @@ def test_the_connector_surveys_and_claims_to_make_nothing(make: Make) -> None:
 @pytest.mark.parametrize("chosen", ["core", "full"])
 def test_a_tenant_that_was_set_up_lacks_nothing(make: Make, chosen: str) -> None:
     connector = make()
-    assert [
-        f for name, wanted in needs(chosen).items() for f in connector.survey(name, wanted) if f.state != "ready"
-    ] == []
+    found = [f for name, wanted in needs(chosen).items() for f in connector.survey(name, wanted)]
+    assert [finding for finding in found if finding.state is not State.READY] == []
+    for entity in ("customer", "complaint", "contact_log"):
+        mapping = load_mapping(mapping_path(ROOT, "fxiaoke", entity, chosen))
+        shapes = {route.object: connector.describe(route.object) for route in mapping.spec.routes}
+        assert [p.en for p in check_mapping(mapping, SCHEMA, TABLES, shapes) if p.severity == "error"] == []
 
 
 def test_core_customers_and_logs_need_only_the_hub_id() -> None:
