@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -90,6 +90,14 @@ class Finding:
     zh: str = ""
     options: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """Is an optional part of the contract: which objects there are, as people call them."""
+
+    def objects(self) -> Mapping[str, str]:
+        """Returns the objects that the hub's user may know: API name -> label; only reads."""
 
 
 @runtime_checkable

@@ -80,6 +80,13 @@ class FxiaokeConnector:
         """Describes an object as the tenant has it now."""
         return self._descriptions.read(object)
 
+    def objects(self) -> Mapping[str, str]:
+        """Returns the tenant's objects that are enabled, as its people call them."""
+        listed = self._descriptions.listed()
+        return {
+            name: str(row.get("describeDisplayName")) for name, row in listed.items() if row.get("isActive") is True
+        }
+
     def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
         """Says how every need of the mappings stands; Fxiaoke has no public interface that makes a field."""
         return Surveyor(self._descriptions, self._settings).survey(object, needs)

@@ -21,6 +21,7 @@ MODULES = (
     "setup",
     "systems",
     "connecting",
+    "resolving",
     "cycles",
     "daemon",
     "channels",

@@ -206,8 +206,50 @@ def test_a_system_that_makes_no_fields_tells_an_administrator_what_to_make(day: 
     found = day.here("mapping", "check", "--describe")
     assert "hub_id__c" not in found.out
     assert "key AccountObj.field_a1B2c__c: the key is unique" in day.here("check", "fxiaoke").out
+    _the_console_names_what_it_makes(day)
     one_message(day.here("connect", "zoho", "--apply"), "HUB-REQ-409", 3, "--prepare")
     one_message(day.here("connect", "nobody", "--prepare"), "HUB-REQ-404", 3, "zoho, fxiaoke")
+
+
+def _the_console_names_what_it_makes(day: Lab) -> None:
+    """Fields and options that the console named by itself are found by their labels, and written into the file."""
+    admin, file = day.fxiaoke.admin, day.home / "mappings" / "fxiaoke" / "complaint.core.yaml"
+    before = file.read_text(encoding="utf-8")
+    options = [{"value": f"H{n}", "label": text} for n, text in enumerate(("低", "中", "高", "紧急"))]
+    for field, changes in (
+        ("priority__c", {"remove": True}),
+        ("field_p1__c", {"label": "优先级", "type": "select_one", "define_type": "custom", "choices": options}),
+        ("complainant_name__c", {"label": "投诉者"}),
+    ):
+        admin.post("schema", {"object": "complaint__c", "field": field, "changes": changes})
+    seen = day.here("mapping", "resolve", "fxiaoke", "--json").json
+    rows = {row["place"]: row["after"] for item in seen["files"] for row in item["changes"]}
+    assert rows["complaint__c.priority__c"] == "field_p1__c"
+    assert rows["complaint__c.field_p1__c urgent = option4"] == "H3"
+    assert (len(rows), file.read_text(encoding="utf-8")) == (5, before)
+    assert day.here("mapping", "resolve", "fxiaoke", "--write").code == 0
+    line = next(text for text in before.splitlines() if "priority__c" in text)
+    values = "{low: H0, normal: H1, high: H2, urgent: H3}"
+    wanted = line.replace("priority__c", "field_p1__c").replace(line[line.index("{low") : line.index("}") + 1], values)
+    assert file.read_text(encoding="utf-8") == before.replace(line, wanted)
+    told = day.here("mapping", "check", "--describe").out.splitlines()
+    assert not [line for line in told if line.startswith("error") and "mappings/fxiaoke" in line]
+    # A draft may name things as people do; what nobody can tell is told by file and line, and nothing is guessed.
+    draft = day.home / "draft.yaml"
+    draft.write_text(
+        before.replace("native: title__c", "native: 标题").replace("native: description__c", "native: 诉求"), "utf-8"
+    )
+    ran = day.here("mapping", "resolve", "fxiaoke", "--file", str(draft), "--write", "--lang", "zh")
+    assert ran.code == 2
+    line_of = next(n for n, text in enumerate(draft.read_text("utf-8").splitlines(), 1) if "诉求" in text)
+    assert f"{draft}:{line_of}" in ran.out
+    assert "HUB-MAP-038 complaint__c.诉求" in ran.out
+    assert "native: title__c" in draft.read_text("utf-8")
+    # The organisation of Zoho was not prepared: what is not there is not found, whatever the kind of system.
+    zoho = day.here("mapping", "resolve", "zoho", "--json").json["problems"]
+    assert {problem["en"].partition(":")[0] for problem in zoho if "option" not in problem["en"]} == {
+        f"{name}.Hub_Id" for name in MODULES
+    }
 
 
 def test_a_preparation_that_was_cut_goes_on(day: Lab) -> None:
