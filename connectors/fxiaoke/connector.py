@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from connectors.base import (
@@ -23,13 +23,17 @@ from connectors.base import (
 from connectors.errors import Unsupported
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
+from connectors.fxiaoke.experiments import ASKED_ALONE, Experiments
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
+from connectors.fxiaoke.rehearsal import QUESTIONS as REHEARSED
+from connectors.fxiaoke.rehearsal import Rehearsal
 from connectors.fxiaoke.settings import HOSTS, read_settings
 from connectors.fxiaoke.survey import Surveyor
 from connectors.fxiaoke.writing import OWNER, Writer
 from connectors.preparing import FieldNeed, Finding
+from connectors.settling import Settled
 
 
 class FxiaokeConnector:
@@ -45,6 +49,7 @@ class FxiaokeConnector:
         self._client = Client(self._settings, context)
         self._descriptions = Descriptions(self._client, self._settings, context)
         self._reader = Reader(self._client, self._descriptions, self._pool, self._settings, context)
+        self._experiments = Experiments(self._client, self._settings, context)
         self._writer = Writer(self._client, self._reader, self._descriptions, self._pool, self._settings, context)
 
     def __repr__(self) -> str:
@@ -86,6 +91,19 @@ class FxiaokeConnector:
         return {
             name: str(row.get("describeDisplayName")) for name, row in listed.items() if row.get("isActive") is True
         }
+
+    def questions(self) -> Mapping[str, bool]:
+        """Returns what is open about this tenant, and whether it needs a test record."""
+        return {**dict.fromkeys(self._experiments.tries, False), **dict.fromkeys(REHEARSED, True)}
+
+    def settle(self, object: str, question: str | None, write: bool) -> Iterator[Settled]:
+        """Tries open questions out; one about writes brings the others about writes along, on the same record."""
+        for name, attempt in self._experiments.tries.items():
+            if question == name or (question is None and name not in ASKED_ALONE):
+                yield from attempt(object)
+        if write and question not in self._experiments.tries:
+            parts = (self._client, self._reader, self._descriptions, self._experiments, self._settings, self._context)
+            yield from Rehearsal(*parts).settle(object)
 
     def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
         """Says how every need of the mappings stands; Fxiaoke has no public interface that makes a field."""

@@ -22,6 +22,7 @@ MODULES = (
     "systems",
     "connecting",
     "resolving",
+    "settling",
     "cycles",
     "daemon",
     "channels",

@@ -207,6 +207,11 @@ def test_a_system_that_makes_no_fields_tells_an_administrator_what_to_make(day: 
     assert "hub_id__c" not in found.out
     assert "key AccountObj.field_a1B2c__c: the key is unique" in day.here("check", "fxiaoke").out
     _the_console_names_what_it_makes(day)
+    told = day.here("settle", "fxiaoke", "AccountObj", "--lang", "zh")
+    assert (told.code, "limit 101：被拒绝，返回码 10006" in told.out) == (0, True)
+    one_message(day.here("settle", "fxiaoke", "AccountObj", "--question", "clear"), "HUB-REQ-409", 3, "crmhub pause")
+    one_message(day.here("settle", "fxiaoke", "AccountObj", "--question", "weather"), "HUB-REQ-404", 3, "two_orders")
+    one_message(day.here("settle", "zoho", "Contacts"), "HUB-REQ-409", 3, "known-unknowns")
     one_message(day.here("connect", "zoho", "--apply"), "HUB-REQ-409", 3, "--prepare")
     one_message(day.here("connect", "nobody", "--prepare"), "HUB-REQ-404", 3, "zoho, fxiaoke")
 
