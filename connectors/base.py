@@ -206,7 +206,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """Is one field as the system describes it. `options` maps stored value to label; length in characters."""
+    """Is one field as the system describes it. `options` maps stored value to label; length in characters.
+
+    `retired` are options that old records may hold and nobody may write. Options that depend on another field name it
+    in `parent`, and in `by_parent` those that each of its values admits. `decimals` are the places behind the point,
+    None where unknown. `members` are the fields that a group stands for: they are written, the group is not.
+    """
 
     api_name: str
     label: str
@@ -218,6 +223,11 @@ class FieldDescription:
     options: Mapping[str, str] | None = None
     lookup: str | None = None
     masked: bool = False
+    retired: Mapping[str, str] | None = None
+    parent: str | None = None
+    by_parent: Mapping[str, tuple[str, ...]] | None = None
+    decimals: int | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -29,8 +29,9 @@ class Form(StrEnum):
 class FieldNeed:
     """Is a field that the hub needs in an object, labelled in English and Chinese; length in characters.
 
-    `options` are the stored values that are written, `target` the object of a link. An existing field serves if it is
-    of one of `kinds` (the vendor's words; empty: of any). `key` marks the hub id: unique, kept out of people's way.
+    `options` are the stored values that are written, and `labels` what people read for each where that is known (empty:
+    the values themselves); `target` is the object of a link. An existing field serves if it is of one of `kinds` (the
+    vendor's words; empty: of any). `key` marks the hub id: unique, kept out of people's way.
     """
 
     api_name: str
@@ -43,6 +44,11 @@ class FieldNeed:
     kinds: frozenset[str] = frozenset()
     written: bool = True
     key: bool = False
+    labels: tuple[str, ...] = ()
+
+    def spoken(self, value: str) -> str:
+        """Returns what people read for an option."""
+        return self.labels[self.options.index(value)] if self.labels and value in self.options else value
 
 
 class State(StrEnum):
@@ -87,14 +93,28 @@ class Finding:
 
 
 @runtime_checkable
-class Prepare(Protocol):
-    """Is an optional part of the contract: what an object lacks, listed, and made where the vendor allows it.
+class Catalogue(Protocol):
+    """Is an optional part of the contract: which objects there are, as people call them."""
 
-    A system without an interface for it answers every need that is not met with MANUAL and the steps.
+    def objects(self) -> Mapping[str, str]:
+        """Returns the objects that the hub's user may know: API name -> label; only reads."""
+
+
+@runtime_checkable
+class Survey(Protocol):
+    """Is an optional part of the contract: what an object lacks, listed.
+
+    A system without an interface that makes fields offers this part alone, and answers every need that is not met with
+    MANUAL and the steps.
     """
 
     def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
-        """Says how every need stands, in their order; only reads."""
+        """Says how every need stands, in their order, then what else of the object stands in the way; only reads."""
+
+
+@runtime_checkable
+class Prepare(Survey, Protocol):
+    """Is an optional part of the contract: what an object lacks is made where the vendor allows it."""
 
     def prepare(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
         """Makes what is missing, reads it back and says how every need stands; may be repeated at any time.

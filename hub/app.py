@@ -32,7 +32,7 @@ from hub.kernel.workdays import Workdays
 from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import Keyring, SealMode
 from hub.mapping.deadlines import read_deadlines
-from hub.mapping.loader import load_mapping, mapping_path
+from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
@@ -153,8 +153,8 @@ def open_installation(
 def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> CompiledMapping:
     """Loads and compiles the mapping that the settings choose for a system. Raises ConfigInvalid."""
     configured = settings.systems[system]
-    path = mapping_path(settings.mappings, configured.kind, entity, configured.mapping_set)
-    return compile_mapping(load_mapping(path), schema, load_tables(settings.mappings / "tables"))
+    mapping = load_chosen(settings.mappings, configured, entity)
+    return compile_mapping(mapping, schema, load_tables(settings.mappings / "tables"))
 
 
 def rules_of(entity: Entity, settings: EntitySettings, deadlines: Deadlines | None = None) -> EntityRules:

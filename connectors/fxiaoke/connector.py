@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from connectors.base import (
@@ -24,13 +24,19 @@ from connectors.errors import Unsupported
 from connectors.fxiaoke.callbacks import Hearing
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
+from connectors.fxiaoke.experiments import ASKED_ALONE, Experiments
 from connectors.fxiaoke.owning import OWNER
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
+from connectors.fxiaoke.rehearsal import QUESTIONS as REHEARSED
+from connectors.fxiaoke.rehearsal import Rehearsal
 from connectors.fxiaoke.settings import HOSTS, read_settings
+from connectors.fxiaoke.survey import Surveyor
 from connectors.fxiaoke.windows import MAX_OFFSET
 from connectors.fxiaoke.writing import Writer
+from connectors.preparing import FieldNeed, Finding
+from connectors.settling import Settled
 
 _DELETES = {"hidden": Deletes.NONE, "filtered": Deletes.FEED, "listed": Deletes.FLAG}
 
@@ -48,6 +54,7 @@ class FxiaokeConnector(Hearing):
         self._client = Client(self._settings, context)
         self._descriptions = Descriptions(self._client, self._settings, context)
         self._reader = Reader(self._client, self._descriptions, self._pool, self._settings, context)
+        self._experiments = Experiments(self._client, self._settings, context)
         self._writer = Writer(self._client, self._reader, self._descriptions, self._pool, self._settings, context)
         self.hear_events(self._settings, context)
 
@@ -57,7 +64,7 @@ class FxiaokeConnector(Hearing):
     def capabilities(self, object: str) -> Capabilities:
         """Declares what the object can do; the key counts as unique unless the tenant's description denies it."""
         settings = self._settings
-        proven = self._descriptions.is_unique(object, settings.external_key)
+        proven = self._descriptions.is_unique(object, settings.key_of(object))
         return Capabilities(
             incremental=True,
             cursor_resolution=0.001,
@@ -78,13 +85,37 @@ class FxiaokeConnector(Hearing):
         )
 
     def check(self) -> Sequence[CheckLine]:
-        """Proves sign-in, operator, and per object the permission to read and the unique key; never writes."""
-        lines = prove(self._client, self._descriptions, self._reader, self._settings, self._context)
+        """Proves sign-in, caller, operator, and per object each permission and the unique key; changes nothing."""
+        lines = prove(self._client, self._descriptions, self._reader, self._settings)
         return [*lines, *self.prove_events(self._client, self._settings, signed_in=lines[0].ok)]
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""
         return self._descriptions.read(object)
+
+    def objects(self) -> Mapping[str, str]:
+        """Returns the tenant's objects that are enabled, as its people call them."""
+        listed = self._descriptions.listed()
+        return {
+            name: str(row.get("describeDisplayName")) for name, row in listed.items() if row.get("isActive") is True
+        }
+
+    def questions(self) -> Mapping[str, bool]:
+        """Returns what is open about this tenant, and whether it needs a test record."""
+        return {**dict.fromkeys(self._experiments.tries, False), **dict.fromkeys(REHEARSED, True)}
+
+    def settle(self, object: str, question: str | None, write: bool) -> Iterator[Settled]:
+        """Tries open questions out; one about writes brings the others about writes along, on the same record."""
+        for name, attempt in self._experiments.tries.items():
+            if question == name or (question is None and name not in ASKED_ALONE):
+                yield from attempt(object)
+        if write and question not in self._experiments.tries:
+            parts = (self._client, self._reader, self._descriptions, self._experiments, self._settings, self._context)
+            yield from Rehearsal(*parts).settle(object)
+
+    def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
+        """Says how every need of the mappings stands; Fxiaoke has no public interface that makes a field."""
+        return Surveyor(self._descriptions, self._settings).survey(object, needs)
 
     def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the change stream."""

@@ -30,7 +30,7 @@ class CreatedLookup:
 
         A hub id that two records hold names neither. A failing look changes nothing about the outcome.
         """
-        key = self._settings.external_key
+        key = self._settings.key_of(requests[0].object)
         missing = [request.hub_id for request in requests if request.fields.get(key) == request.hub_id]
         found: dict[str, Written] = {}
         for wait in (0.0, self._settings.created_id_wait):

@@ -9,7 +9,8 @@ from typing import Any
 
 from connectors.base import ConnectorContext, FieldDescription, ObjectDescription
 from connectors.errors import SchemaDrift
-from connectors.fxiaoke.client import OBJECT_DESCRIBE, Client
+from connectors.fxiaoke.attributes import Cascade, cascades_of, decimals_of, members_of, options_of
+from connectors.fxiaoke.client import OBJECT_DESCRIBE, OBJECT_LIST, Client
 from connectors.fxiaoke.envelope import Call, Reason, Rejected, protocol_violation
 from connectors.fxiaoke.links import LOG, LOOKUP, RELATED, Links, links_of
 from connectors.fxiaoke.settings import FxiaokeSettings
@@ -48,6 +49,21 @@ class Descriptions:
 
     def read(self, object: str) -> ObjectDescription:
         """Reads the description from the tenant. Raises SchemaDrift when the object is not there."""
+        described = self.raw(object)
+        if described is None:
+            raise self._absent(object)
+        made, links = to_description(object, described, self._settings.retired_option_mark), None
+        if self._settings.specify_created_by:
+            made = _with_creator(made)
+        if object == LOG:
+            links = links_of(made.fields, self._settings.log_links, self._settings.log_linked_objects)
+            made = links.described(made)
+        with self._lock:
+            self._kept[object] = (self._context.clock.now(), made, links)
+        return made
+
+    def raw(self, object: str) -> Mapping[str, Any] | None:
+        """Reads the description as the tenant tells it, None where it describes no such object."""
         # Two official pages put apiName in two places, and both were used against production.
         body = {
             "apiName": object,
@@ -60,19 +76,20 @@ class Descriptions:
             if no.reason is Reason.PERMISSION:
                 call = Call(self._context.system, OBJECT_DESCRIBE, object, read=True)
                 raise protocol_violation(call, no) from None
-            raise self._absent(object) from None
+            return None
         described = (payload.get("data") or {}).get("describe")
-        if not isinstance(described, Mapping) or not isinstance(described.get("fields"), Mapping):
-            raise self._absent(object)
-        made, links = to_description(object, described), None
-        if self._settings.specify_created_by:
-            made = _with_creator(made)
-        if object == LOG:
-            links = links_of(made.fields, self._settings.log_links, self._settings.log_linked_objects)
-            made = links.described(made)
-        with self._lock:
-            self._kept[object] = (self._context.clock.now(), made, links)
-        return made
+        whole = isinstance(described, Mapping) and isinstance(described.get("fields"), Mapping)
+        return described if whole else None
+
+    def listed(self) -> dict[str, Mapping[str, Any]]:
+        """Returns what the tenant lists of every object that the operator may know, by API name."""
+        try:
+            payload = self._client.read(OBJECT_LIST, "", {}).payload
+        except Rejected as no:
+            raise protocol_violation(Call(self._context.system, OBJECT_LIST, "", read=True), no) from None
+        found = (payload.get("data") or {}).get("objects")
+        rows = [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+        return {str(row.get("describeApiName")): row for row in rows}
 
     def kept(self, object: str) -> ObjectDescription:
         """Returns a description that is at most `describe_ttl` old."""
@@ -132,10 +149,11 @@ def field_absent(system: str, object: str, names: Sequence[str]) -> SchemaDrift:
     )
 
 
-def to_description(object: str, described: Mapping[str, Any]) -> ObjectDescription:
+def to_description(object: str, described: Mapping[str, Any], retired_mark: str) -> ObjectDescription:
     """Makes a description of the vendor's; fields that are switched off are left out."""
+    cascades = cascades_of(described["fields"])
     fields = {
-        name: _to_field(name, spec)
+        name: _to_field(name, spec, cascades.get(name), retired_mark)
         for name, spec in described["fields"].items()
         if isinstance(spec, Mapping) and spec.get("is_active") is not False
     }
@@ -148,25 +166,31 @@ def _with_creator(made: ObjectDescription) -> ObjectDescription:
     return replace(made, fields={**made.fields, **fields})
 
 
-def _to_field(name: str, spec: Mapping[str, Any]) -> FieldDescription:
+def is_writable(name: str, spec: Mapping[str, Any]) -> bool:
+    """Tells whether a field takes a value from outside, at least when a record is created."""
+    if name == CREATED_AT:
+        return True
     kind = str(spec.get("type", ""))
+    return kind not in _READ_ONLY_TYPES and name not in _SERVER_FIELDS and spec.get("is_readonly") is not True
+
+
+def _to_field(name: str, spec: Mapping[str, Any], by_parent: Cascade | None, retired_mark: str) -> FieldDescription:
     length = spec.get("max_length")
-    options = spec.get("options")
+    parent = spec.get("cascade_parent_api_name")
     return FieldDescription(
         api_name=name,
         label=str(spec.get("label") or name),
-        kind=kind,
+        kind=str(spec.get("type", "")),
         length=int(length) if length else None,
         required=spec.get("is_required") is True,
-        writable=name == CREATED_AT
-        or (kind not in _READ_ONLY_TYPES and name not in _SERVER_FIELDS and spec.get("is_readonly") is not True),
+        writable=is_writable(name, spec),
         unique=spec.get("is_unique") is True,
-        options=_options(options) if isinstance(options, list) else None,
+        options=options_of(spec, retired_mark),
         lookup=spec.get("target_api_name"),
         masked=spec.get("is_show_mask") is True,
+        retired=options_of(spec, retired_mark, retired=True) or None,
+        parent=str(parent) if parent else None,
+        by_parent=by_parent,
+        decimals=decimals_of(spec),
+        members=members_of(spec),
     )
-
-
-def _options(options: list[Any]) -> dict[str, str]:
-    usable = (option for option in options if isinstance(option, Mapping) and option.get("not_usable") is not True)
-    return {str(option.get("value")): str(option.get("label", "")) for option in usable}

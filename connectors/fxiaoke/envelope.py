@@ -58,6 +58,10 @@ PARAMETERS = {
 """What to look at when 10006, which stands for any bad parameter, names one of the sign-in."""
 
 
+ADDRESS = "this host's address (IP 白名单): enter it in the allow list of the self-built app (企业自建应用)"
+"""What is missing where the app's allow list does not hold the address that the calls come from."""
+
+
 class Reason(StrEnum):
     """Names why the vendor rejected one record, as far as its wording tells."""
 
@@ -88,6 +92,11 @@ _BAD_PARAMETER, _OFFSET_OR_TOKEN, _NO_CREDENTIALS = 10006, 10013, 20017
 _NO_SUCH_PATH = re.compile(r"uri=\[|is not exists")
 _OFFSET = re.compile(r"offset", re.IGNORECASE)
 _NAMED = re.compile(r"parameter ([\w-]+)")
+# No source shows how a foreign address is refused, so its wording tells; codes of business rules have nine digits.
+_FOREIGN = re.compile(
+    r"\bIP\b.{0,40}(white|allow|forbid|denied)|(white|allow).{0,20}\bIP\b|IP.{0,24}白名单|白名单.{0,24}IP", re.I
+)
+_BUSINESS_CODE = 100_000
 _TRACE = re.compile(r"[^\w.\-]")
 
 
@@ -263,6 +272,8 @@ def _foreign(call: Call) -> Exception:
 def _refusal(answer: Answer, call: Call) -> Exception:
     code, payload, trace_id = answer.code, answer.payload, answer.trace_id
     wording = f"{payload.get('errorMessage') or ''} {payload.get('errorDescription') or ''}"
+    if abs(code) < _BUSINESS_CODE and _FOREIGN.search(wording):
+        return auth_rejected(call, ADDRESS, code, trace_id)
     if code in RATE_CODES:
         return RateRefused()
     if code == QUOTA_CODE:

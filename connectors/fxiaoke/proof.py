@@ -1,23 +1,23 @@
-"""Proves a connection step by step: sign-in, operator, then each object's permission and unique key."""
+"""Proves a connection step by step: sign-in, caller, operator, then each object and each of its functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
 
-from connectors.base import CheckLine, ConnectorContext
+from connectors.base import CheckLine
 from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, SchemaDrift
-from connectors.fxiaoke.client import OBJECT_LIST, Client
+from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
-from connectors.fxiaoke.envelope import Call, Rejected, protocol_violation
+from connectors.fxiaoke.envelope import ADDRESS
 from connectors.fxiaoke.links import LOOKUP
+from connectors.fxiaoke.permissions import DIRECTORY, FUNCTIONS, grant, hidden, share, without
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.settings import FxiaokeSettings
+from connectors.fxiaoke.trying import Trier
 
 
-def prove(
-    client: Client, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings, context: ConnectorContext
-) -> list[CheckLine]:
+def prove(client: Client, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings) -> list[CheckLine]:
     """Returns one line per proof; what cannot be tried without an earlier proof is left out.
 
     Raises RetryLater, RateLimited and QuotaExhausted, which say nothing about the credentials.
@@ -25,32 +25,57 @@ def prove(
     token = _try("token", client.tokens.renew, "a fresh access token was given", "已取得新的访问令牌")
     if not token.ok:
         return [token]
-
-    def list_objects() -> None:
-        try:
-            client.read(OBJECT_LIST, "", {})
-        except Rejected as no:
-            raise protocol_violation(Call(context.system, OBJECT_LIST, "", read=True), no) from None
-
-    operator = _try("operator", list_objects, "the operator may call the API", "操作员可以调用接口")
-    if not operator.ok:
+    operator = _try("operator", descriptions.listed, "the operator may call the API", "操作员可以调用接口")
+    if operator.name == "address":
         return [token, operator]
-    proofs = (_prove_object(name, descriptions, reader, settings) for name in settings.objects)
-    return [token, operator, *chain.from_iterable(proofs)]
-
-
-def _prove_object(
-    object: str, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings
-) -> list[CheckLine]:
-    described = _try(
-        f"describe {object}", lambda: descriptions.read(object), "the object is described", "可读取对象描述"
+    address = CheckLine(
+        "address",
+        True,
+        "the app's IP allow list lets this host in (or holds none)",
+        "应用的 IP 白名单允许本机（或未设白名单）",
     )
-    read = _try(f"read {object}", lambda: reader.changes(object, (), None, 1), "records can be read", "可读取记录")
-    lines = [described, read]
-    if described.ok:
-        lines.append(_key_line(object, descriptions, settings))
-        lines.extend(_link_lines(object, descriptions))
-    return lines
+    if not operator.ok:
+        return [token, address, operator]
+    prover = _Prover(descriptions, reader, settings, Trier(client, descriptions, settings))
+    return [token, address, operator, *chain.from_iterable(map(prover.object, settings.objects))]
+
+
+class _Prover:
+    """Proves objects one by one."""
+
+    def __init__(self, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings, trier: Trier) -> None:
+        self._descriptions, self._reader, self._settings, self._trier = descriptions, reader, settings, trier
+
+    def object(self, name: str) -> list[CheckLine]:
+        """Returns the proofs of one object: description, list, single read, key, links and functions."""
+        described = _try(
+            f"describe {name}", lambda: self._descriptions.read(name), "the object is described", "可读取对象描述"
+        )
+        if not described.ok:
+            # Nothing of an object that is not described can be written, and its list would fail for the same reason.
+            return [described, self._list(name, name)[0]]
+        label = f"{self._descriptions.kept(name).label} {name}"
+        listed, first = self._list(name, label)
+        lines = [described, listed, self._trier.get(name, label, first)]
+        if name in DIRECTORY:
+            return lines
+        lines += [_key_line(name, self._descriptions, self._settings), *_link_lines(name, self._descriptions)]
+        return [*lines, *self._trier.writes(name, label)]
+
+    def _list(self, name: str, label: str) -> tuple[CheckLine, str | None]:
+        """Proves the list, and returns the id of a record that it shows."""
+        line = f"read {name}"
+        try:
+            page = self._reader.changes(name, (), None, 1)
+        except AuthRejected as refused:
+            function = FUNCTIONS["query"]
+            en, zh = without(share(name, label) if name in DIRECTORY else grant(function, label), function)
+            return CheckLine(line, False, f"{refused.en}: {en}", f"{refused.zh}：{zh}"), None
+        except (ProtocolViolation, SchemaDrift) as failed:
+            return _failed(line, failed), None
+        if not page.records:
+            return CheckLine(line, True, *hidden(label)), None
+        return CheckLine(line, True, "records can be read", "可读取记录"), page.records[0].native_id
 
 
 def _link_lines(object: str, descriptions: Descriptions) -> list[CheckLine]:
@@ -70,7 +95,7 @@ def _link_lines(object: str, descriptions: Descriptions) -> list[CheckLine]:
 
 
 def _key_line(object: str, descriptions: Descriptions, settings: FxiaokeSettings) -> CheckLine:
-    key = settings.external_key
+    key = settings.key_of(object)
     field = descriptions.kept(object).fields.get(key)
     name = f"key {object}.{key}"
     if field is None or not field.writable:
@@ -97,7 +122,8 @@ def _try(name: str, act: Callable[[], object], en: str, zh: str) -> CheckLine:
     try:
         act()
     except (AuthRejected, ProtocolViolation, SchemaDrift) as failed:
-        return _failed(name, failed)
+        foreign = isinstance(failed, AuthRejected) and failed.missing == ADDRESS
+        return _failed("address" if foreign else name, failed)
     return CheckLine(name, True, en, zh)
 
 

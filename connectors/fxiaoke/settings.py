@@ -62,6 +62,9 @@ class FxiaokeSettings(BaseModel):
     """Whether employees are shown as ids ("1000") or as FSUID_…; asked for on every call."""
     objects: tuple[str, ...] = ("AccountObj",)
     """The objects whose permission `check` proves."""
+    check_functions: Literal["all", "without-create", "none"] = "all"
+    """Which function permissions `check` tries, on a record that cannot exist [unverified]; a create only where a
+    required field left out and a link to nowhere forbid it."""
 
     rate_per_second: float = Field(default=4.7, gt=0)
     rate_burst: int = Field(default=5, ge=1)
@@ -96,9 +99,13 @@ class FxiaokeSettings(BaseModel):
     masked_types: tuple[str, ...] = ("phone_number", "email")
     """Types of which a value with `*` is never taken in, also where describe does not call the field masked."""
     describe_ttl: float = Field(default=3600.0, ge=0)
+    retired_option_mark: str = "not_usable"
+    """What describe sets on an option that nobody may choose any more [unverified]."""
 
     external_key: str = "hub_id__c"
     """The field whose uniqueness `external_key_unique` claims and `check` proves."""
+    external_keys: Mapping[str, str] = Field(default_factory=dict)
+    """The same by object, where the console gave the field another name (field_…__c) [unverified]."""
     external_key_unique: bool = False
     duplicate_search: bool = False
     """Whether the tenant's duplicate rules (查重) judge our creates.
@@ -142,6 +149,10 @@ class FxiaokeSettings(BaseModel):
     """How long to wait until a new record is found by its key, where the answer does not name it [unverified]."""
     events: EventSettings | None = None
     """Set where an administrator of the tenant has switched event callbacks on."""
+
+    def key_of(self, object: str) -> str:
+        """Returns the field of an object that holds the hub id."""
+        return self.external_keys.get(object, self.external_key)
 
     @field_validator("base_url")
     @classmethod

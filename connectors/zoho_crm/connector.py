@@ -112,6 +112,11 @@ class ZohoCrmConnector:
         self._admit(object)
         return self._describer.describe(object)
 
+    def objects(self) -> Mapping[str, str]:
+        """Returns the modules that the hub's user sees, as its people call them."""
+        modules = self._describer.modules()
+        return {name: str(module.get("plural_label") or name) for name, module in modules.items()}
+
     def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
         """Says which fields and options the hub needs and the module lacks."""
         self._admit(object)

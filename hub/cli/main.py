@@ -21,6 +21,8 @@ MODULES = (
     "setup",
     "systems",
     "connecting",
+    "resolving",
+    "settling",
     "cycles",
     "daemon",
     "channels",

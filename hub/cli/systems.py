@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from connectors.base import FieldDescription
 from hub.cli.commands import Arg, command
 from hub.cli.desk import Answer, Desk
 from hub.cli.failures import SYSTEM
@@ -47,8 +48,24 @@ def describe(
                 (field.masked, "masked", "脱敏"),
             )
             noted = " ".join(desk.word(en, zh) for holds, en, zh in marks if holds)
-            options = ", ".join(field.options) if field.options else ""
-            rows.append((field.api_name, field.label, field.kind, field.length, noted, options))
+            rows.append((field.api_name, field.label, field.kind, field.length, noted, _content(desk, field)))
         desk.table(columns, rows)
 
     return Answer({"system": system, "object": found.object, "label": found.label, "fields": found.fields}, show)
+
+
+def _content(desk: Desk, field: FieldDescription) -> str:
+    """Returns what a field may hold: options as value=label, those retired, what it depends on or points at."""
+    listed = {**(field.options or {})}
+    parts = [", ".join(value if label in ("", value) else f"{value}={label}" for value, label in listed.items())]
+    if field.retired:
+        parts.append(
+            f"{desk.word('retired', '已停用')} {', '.join(f'{v}={label}' for v, label in field.retired.items())}"
+        )
+    if field.parent:
+        parts.append(f"{desk.word('depends on', '取决于')} {field.parent}")
+    if field.lookup:
+        parts.append(f"-> {field.lookup}")
+    if field.members:
+        parts.append(f"{desk.word('stands for', '包含')} {', '.join(field.members)}")
+    return "; ".join(filter(None, parts))

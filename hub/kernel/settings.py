@@ -168,6 +168,16 @@ class SystemSettings(Section):
     http: Transport = Transport()
     deletions_every_seconds: int = Field(default=3600, ge=0)
 
+    def hub_id_field(self, object: str) -> str | None:
+        """Returns the field for the hub id that the connection names for an object, None where the mapping decides.
+
+        A system may give its custom fields names of its own: the mapping file need not know them.
+        """
+        named = self.settings.get("external_keys")
+        found = named.get(object) if isinstance(named, Mapping) else None
+        found = found or self.settings.get("external_key")
+        return found if isinstance(found, str) else None
+
 
 class Threshold(Section):
     """Is passed by more than `count` records that are also more than `percent` of those known."""

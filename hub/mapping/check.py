@@ -11,6 +11,7 @@ from hub.kernel.errors import Problem
 from hub.mapping.compiling import make_pair
 from hub.mapping.cutoff import cut_off
 from hub.mapping.describe import Description, FieldShape, ObjectShape
+from hub.mapping.fitting import check_cascade, check_fitting
 from hub.mapping.lenses import LENSES, BadLens
 from hub.mapping.lenses.base import KNOWN_KINDS
 from hub.mapping.model import MappingFile, PairSpec, RouteSpec
@@ -233,6 +234,7 @@ def _check_object(
         here = place.at("fields", number)
         written.update(written_natives(pair))
         fields = tuple(entity.fields[name] for name in pair.canonicals if name in entity.fields)
+        yield from check_cascade(pair, shape.fields, tables, place.mapping.spec.system_kind)
         for native in pair.natives:
             if native.startswith("$"):  # part of the payload, not of the description
                 continue
@@ -244,6 +246,8 @@ def _check_object(
                 values = native_values(pair, native, tables, here.mapping.spec.system_kind)
                 yield from _check_options(pair, values, shape.fields[native], here)
                 yield from _check_labels(pair, schema, fields, shape.fields[native], here)
+                written_here = native in written_natives(pair)
+                yield from check_fitting(pair, fields, shape.fields[native], written_here, here.say)
     for name, each in shape.fields.items():
         if each.required and each.writable and name not in written:
             en = f"`{route.object}.{name}` is required by the system and nothing is written to it"
@@ -295,16 +299,21 @@ def native_values(pair: PairSpec, native: str, tables: Tables, system_kind: str)
 def _check_options(pair: PairSpec, mapped: set[str], shape: FieldShape, here: _Place) -> Iterator[Problem]:
     if not mapped or not shape.options:
         return
-    options = set(shape.options)
+    options, retired = set(shape.options), set(shape.retired or ())
     for value in sorted(mapped - options):
+        if value in retired and not pair.writes:  # old records still show it
+            continue
         severity = "error" if pair.writes else "warning"
         en, zh = f"`{shape.api_name}` has no option `{value}`", f"`{shape.api_name}` 没有选项 `{value}`"
+        if value in retired:
+            en, zh = f"{en} any more: it is retired, writing it is refused", f"{zh}：已停用，写入会被拒绝"
         yield here.say("HUB-MAP-028", en, zh, severity)
     ignored = {*pair.params.get("ignore", ()), "-None-", ""}
-    for value in sorted(options - mapped - ignored):
+    for value in sorted((options | retired) - mapped - ignored):
         if pair.reads:
-            en = f"option `{value}` of `{shape.api_name}` has no canonical value; it will not be read"
-            zh = f"`{shape.api_name}` 的选项 `{value}` 没有对应的标准取值，含该值的字段将无法读取"
+            kind = ("retired option", "已停用选项") if value in retired else ("option", "选项")
+            en = f"{kind[0]} `{value}` of `{shape.api_name}` has no canonical value; it will not be read"
+            zh = f"`{shape.api_name}` 的{kind[1]} `{value}` 没有对应的标准取值，含该值的字段将无法读取"
             yield here.say("HUB-MAP-029", en, zh, "warning")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from hub.kernel.errors import ConfigInvalid, Problem, problem
+from hub.kernel.settings import SystemSettings
 from hub.kernel.yaml_file import load_yaml, schema_problems
 from hub.mapping.model import MappingFile, MappingSpec
 
@@ -22,6 +25,23 @@ def mapping_path(root: Path, system_kind: str, entity: str, chosen_set: str) -> 
         zh = f"没有 {system_kind} 的 {entity}（{chosen_set}）映射文件，请添加该文件或改用其他映射集"
         raise ConfigInvalid([problem(path, None, _CODE, en, zh)])
     return path
+
+
+def load_chosen(root: Path, configured: SystemSettings, entity: str) -> MappingFile:
+    """Reads the mapping of an entity that a system's settings choose; raises ConfigInvalid."""
+    mapping = load_mapping(mapping_path(root, configured.kind, entity, configured.mapping_set))
+    return with_hub_id_fields(mapping, configured.hub_id_field)
+
+
+def with_hub_id_fields(mapping: MappingFile, named: Callable[[str], str | None]) -> MappingFile:
+    """Returns a mapping with the hub id fields that a connection names for its objects."""
+    spec = mapping.spec
+    chosen = [(route, named(route.object) or route.hub_id_field or spec.hub_id_field) for route in spec.routes]
+    if all(name == (route.hub_id_field or spec.hub_id_field) for route, name in chosen):
+        return mapping
+    routes = [route.model_copy(update={"hub_id_field": name}) for route, name in chosen]
+    digest = hashlib.sha256("\n".join([mapping.digest, *(name for _, name in chosen)]).encode()).hexdigest()
+    return replace(mapping, spec=spec.model_copy(update={"routes": routes}), digest=digest)
 
 
 def load_mapping(path: Path) -> MappingFile:

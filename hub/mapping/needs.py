@@ -9,9 +9,10 @@ from connectors.preparing import FieldNeed, Form
 from hub.canonical.schema import Field, Kind, Schema
 from hub.kernel.errors import Text
 from hub.mapping.check import native_values, written_natives
+from hub.mapping.fitting import link_target
 from hub.mapping.lenses import LENSES
 from hub.mapping.model import MappingFile, PairSpec
-from hub.mapping.tables import Tables
+from hub.mapping.tables import Table, Tables
 
 HUB_ID_LENGTH = 36
 HUB_ID_LABEL = Text("Hub id", "统一编号")
@@ -63,7 +64,7 @@ def needs_of(mappings: Iterable[MappingFile], schema: Schema, tables: Tables) ->
             for pair in route.fields:
                 for name in pair.natives:
                     if not name.startswith(_MARK):
-                        made = _need(pair, name, schema.entity(spec.entity).fields, tables, spec.system_kind)
+                        made = _need(pair, name, schema, spec.entity, tables, spec.system_kind)
                         needs[name] = _joined(needs[name], made) if name in needs else made
     return {name: tuple(needs.values()) for name, needs in found.items()}
 
@@ -78,27 +79,32 @@ def hub_id_need(name: str) -> FieldNeed:
 def _joined(one: FieldNeed, other: FieldNeed) -> FieldNeed:
     """Returns one need for a field that two pairs name: all options of both, written if either writes."""
     options = (*one.options, *(value for value in other.options if value not in one.options))
-    return replace(one, options=options, written=one.written or other.written)
+    spoken = [one.spoken(value) if value in one.options else other.spoken(value) for value in options]
+    labels = tuple(spoken) if one.labels or other.labels else ()
+    return replace(one, options=options, labels=labels, written=one.written or other.written)
 
 
-def _need(pair: PairSpec, name: str, fields: Mapping[str, Field], tables: Tables, system_kind: str) -> FieldNeed:
-    place, lens = pair.natives.index(name), LENSES.get(pair.lens)
+def _need(pair: PairSpec, name: str, schema: Schema, entity: str, tables: Tables, system_kind: str) -> FieldNeed:
+    place, lens, fields = pair.natives.index(name), LENSES.get(pair.lens), schema.entity(entity).fields
     canonicals = [fields[each] for each in pair.canonicals if each in fields]
     form = _form(pair, place, canonicals)
     label = _label(name, canonicals, place, len(pair.natives))
     options = native_values(pair, name, tables, system_kind)
     if pair.lens == "constant" and "value" in pair.params:
         options = {str(pair.params["value"])}
+    ordered = _in_order(pair, options)
+    spoken = option_labels(pair, name, schema, canonicals, tables, system_kind)
     return FieldNeed(
         name,
         form,
         label.en,
         label.zh,
         _length(form, pair, canonicals),
-        _in_order(pair, options),
-        _target(pair, place) if form is Form.LINK else None,
+        ordered,
+        link_target(pair, place) if form is Form.LINK else None,
         frozenset() if lens is None else lens.families,
         name in written_natives(pair) and not pair.once,
+        labels=tuple(spoken.get(value, value) for value in ordered) if spoken.keys() & set(ordered) else (),
     )
 
 
@@ -136,18 +142,35 @@ def _label(name: str, canonicals: list[Field], place: int, natives: int) -> Text
     return Text(f"{nearest.en} ({spoken})", f"{nearest.zh}（{spoken}）")
 
 
+def option_labels(
+    pair: PairSpec, native: str, schema: Schema, fields: Iterable[Field], tables: Tables, system_kind: str
+) -> dict[str, str]:
+    """Returns what people call the options of one native field of a pair, in Chinese: stored value -> label.
+
+    An enumeration is called as the canonical schema calls it, a list by its own words, a code as its table names it.
+    """
+    enum = next((each.enum for each in fields if each.enum), None)
+    known = schema.enums.get(enum, {}) if enum else {}
+    values: Mapping[str, str] = pair.params.get("values") or {}
+    if pair.lens in ("enum", "option_list"):
+        return {str(value): known[name].zh if name in known else str(name) for name, value in values.items()}
+    table = tables.get(str(pair.params.get("table", ""))) if pair.lens == "code_table" else None
+    columns = pair.params.get("columns") or [system_kind]
+    place = pair.natives.index(native)
+    if table is None or place >= len(columns) or "name_zh" not in table.columns:
+        return {}
+    return _named_codes(table, columns, place)
+
+
+def _named_codes(table: Table, columns: list[str], place: int) -> dict[str, str]:
+    """Names a code by the row that goes no deeper than it."""
+    deeper = columns[place + 1 :]
+    ends = [row for row in table.rows.values() if row.get(columns[place]) and not any(row.get(c) for c in deeper)]
+    return {row[columns[place]]: row["name_zh"] for row in ends}
+
+
 def _in_order(pair: PairSpec, options: set[str]) -> tuple[str, ...]:
     """Returns the options in the order of the mapping file, so that people find them in the order they know."""
     listed = [str(value) for part in ("types", "values") for value in (pair.params.get(part) or {}).values()]
     first = [value for value in dict.fromkeys(listed) if value in options]
     return (*first, *sorted(options.difference(first)))
-
-
-def _target(pair: PairSpec, place: int) -> str | None:
-    """Returns the object that a link points at."""
-    params = pair.params
-    if pair.lens == "reference_either":
-        return str(params["objects"][place])
-    if pair.lens == "activity_links":
-        return str(params["persons"] if place == 0 else params["complaints"])
-    return str(params["object"]) if "object" in params else None

@@ -17,7 +17,7 @@ from hub.kernel.secrets import STORED, SecretMissing, resolve_secret
 from hub.kernel.settings import FILE, Settings, line_in_settings, load_settings
 from hub.mapping.check import check_authorities, check_mapping
 from hub.mapping.deadlines import read_deadlines
-from hub.mapping.loader import mapping_path, read_mapping
+from hub.mapping.loader import mapping_path, read_mapping, with_hub_id_fields
 from hub.mapping.model import MappingFile
 from hub.mapping.tables import Tables, load_tables
 from hub.outbound import Outbound
@@ -94,7 +94,8 @@ def _check_deadlines(settings: Settings, schema: Schema, tables: Tables) -> list
 def _read(settings: Settings, entity: str, system: str, found: list[Problem]) -> MappingFile | None:
     configured = settings.systems[system]
     path = _collect(found, lambda: mapping_path(settings.mappings, configured.kind, entity, configured.mapping_set))
-    return None if path is None else read_mapping(path, found)
+    mapping = None if path is None else read_mapping(path, found)
+    return None if mapping is None else with_hub_id_fields(mapping, configured.hub_id_field)
 
 
 def _check_one(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorError
-from connectors.preparing import FieldNeed, Finding, Prepare, State
+from connectors.preparing import FieldNeed, Finding, Prepare, State, Survey
 from hub.audit.event import Event, Stage
 from hub.kernel.errors import ConfigInvalid, Declined
-from hub.mapping.loader import load_mapping, mapping_path
+from hub.mapping.loader import load_chosen
 from hub.mapping.needs import needs_of
 from hub.mapping.tables import load_tables
 from hub.operations.choice import system_of
@@ -52,8 +52,8 @@ def system_needs(hub: Installation, system: str) -> dict[str, tuple[FieldNeed, .
     if wrong := [item for item in check_mappings(settings, hub.schema) if item.severity == "error"]:
         raise ConfigInvalid(wrong)
     entities = [name for name, entity in settings.entities.items() if system in entity.systems]
-    paths = [mapping_path(settings.mappings, configured.kind, name, configured.mapping_set) for name in entities]
-    return needs_of(map(load_mapping, paths), hub.schema, load_tables(settings.mappings / "tables"))
+    chosen = [load_chosen(settings.mappings, configured, name) for name in entities]
+    return needs_of(chosen, hub.schema, load_tables(settings.mappings / "tables"))
 
 
 def survey_system(hub: Installation, system: str) -> list[Preparation]:
@@ -68,12 +68,19 @@ def prepare_system(hub: Installation, system: str) -> list[Preparation]:
     Raises NotFound, Declined and the connector's errors; what was made until then stays, and the next run goes on.
     """
     needs, door = system_needs(hub, system), _door(hub, system)
+    if not isinstance(door, Prepare):
+        raise Declined(
+            f"{system}: the vendor offers no public interface that makes fields or options, so --apply can make "
+            f"nothing there; `crmhub connect {system} --prepare` prints what an administrator makes",
+            f"{system}：厂商没有公开的新建字段或选项的接口，--apply 无法执行；"
+            f"请运行 `crmhub connect {system} --prepare`，由管理员按列出的步骤新建",
+        )
     return [_prepare(hub, system, door, name, wanted) for name, wanted in needs.items()]
 
 
-def _door(hub: Installation, system: str) -> Prepare:
+def _door(hub: Installation, system: str) -> Survey:
     connector = hub.connect(system)
-    if not isinstance(connector, Prepare):
+    if not isinstance(connector, Survey):
         raise Declined(
             f"{system}: this kind of system is not prepared by the hub yet; `crmhub mapping check --describe` names "
             "every field and option that it lacks",

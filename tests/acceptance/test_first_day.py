@@ -190,10 +190,71 @@ def test_a_hub_id_that_may_repeat_is_an_error_and_stays_as_it_is(day: Lab) -> No
     assert left["Cases"][1]["state"] == "extended"
 
 
-def test_a_system_that_is_not_prepared_yet_says_what_to_do_instead(day: Lab) -> None:
-    one_message(day.here("connect", "fxiaoke", "--prepare"), "HUB-REQ-409", 3, "mapping check --describe")
+def test_a_system_that_makes_no_fields_tells_an_administrator_what_to_make(day: Lab) -> None:
+    assert day.here("connect", "fxiaoke", "--prepare").code == READY
+    one_message(day.here("connect", "fxiaoke", "--prepare", "--apply"), "HUB-REQ-409", 3, "no public interface")
+    day.fxiaoke.admin.post("schema", {"object": "AccountObj", "field": "hub_id__c", "changes": {"remove": True}})
+    ran = day.here("connect", "fxiaoke", "--prepare", "--lang", "zh")
+    assert ran.code == PERSON
+    assert "须手工：hub_id__c（统一编号），单行文本(36)，唯一；不存在，须由管理员新建 [HUB-PREP-002]" in ran.out
+    assert "下一步：管理员完成以上步骤后运行 crmhub connect fxiaoke --prepare" in ran.out
+    # The console gave the field another name: the connection names it, the mapping file stays.
+    made = {"label": "统一编号", "type": "text", "define_type": "custom", "unique": True, "max_length": 36}
+    day.fxiaoke.admin.post("schema", {"object": "AccountObj", "field": "field_a1B2c__c", "changes": made})
+    day.change("operator_id:", "external_keys: {AccountObj: field_a1B2c__c}, operator_id:")
+    assert day.here("connect", "fxiaoke", "--prepare").code == READY
+    found = day.here("mapping", "check", "--describe")
+    assert "hub_id__c" not in found.out
+    assert "key AccountObj.field_a1B2c__c: the key is unique" in day.here("check", "fxiaoke").out
+    _the_console_names_what_it_makes(day)
+    told = day.here("settle", "fxiaoke", "AccountObj", "--lang", "zh")
+    assert (told.code, "limit 101：被拒绝，返回码 10006" in told.out) == (0, True)
+    one_message(day.here("settle", "fxiaoke", "AccountObj", "--question", "clear"), "HUB-REQ-409", 3, "crmhub pause")
+    one_message(day.here("settle", "fxiaoke", "AccountObj", "--question", "weather"), "HUB-REQ-404", 3, "two_orders")
+    one_message(day.here("settle", "zoho", "Contacts"), "HUB-REQ-409", 3, "known-unknowns")
     one_message(day.here("connect", "zoho", "--apply"), "HUB-REQ-409", 3, "--prepare")
     one_message(day.here("connect", "nobody", "--prepare"), "HUB-REQ-404", 3, "zoho, fxiaoke")
+
+
+def _the_console_names_what_it_makes(day: Lab) -> None:
+    """Fields and options that the console named by itself are found by their labels, and written into the file."""
+    admin, file = day.fxiaoke.admin, day.home / "mappings" / "fxiaoke" / "complaint.core.yaml"
+    before = file.read_text(encoding="utf-8")
+    options = [{"value": f"H{n}", "label": text} for n, text in enumerate(("低", "中", "高", "紧急"))]
+    for field, changes in (
+        ("priority__c", {"remove": True}),
+        ("field_p1__c", {"label": "优先级", "type": "select_one", "define_type": "custom", "choices": options}),
+        ("complainant_name__c", {"label": "投诉者"}),
+    ):
+        admin.post("schema", {"object": "complaint__c", "field": field, "changes": changes})
+    seen = day.here("mapping", "resolve", "fxiaoke", "--json").json
+    rows = {row["place"]: row["after"] for item in seen["files"] for row in item["changes"]}
+    assert rows["complaint__c.priority__c"] == "field_p1__c"
+    assert rows["complaint__c.field_p1__c urgent = option4"] == "H3"
+    assert (len(rows), file.read_text(encoding="utf-8")) == (5, before)
+    assert day.here("mapping", "resolve", "fxiaoke", "--write").code == 0
+    line = next(text for text in before.splitlines() if "priority__c" in text)
+    values = "{low: H0, normal: H1, high: H2, urgent: H3}"
+    wanted = line.replace("priority__c", "field_p1__c").replace(line[line.index("{low") : line.index("}") + 1], values)
+    assert file.read_text(encoding="utf-8") == before.replace(line, wanted)
+    told = day.here("mapping", "check", "--describe").out.splitlines()
+    assert not [line for line in told if line.startswith("error") and "mappings/fxiaoke" in line]
+    # A draft may name things as people do; what nobody can tell is told by file and line, and nothing is guessed.
+    draft = day.home / "draft.yaml"
+    draft.write_text(
+        before.replace("native: title__c", "native: 标题").replace("native: description__c", "native: 诉求"), "utf-8"
+    )
+    ran = day.here("mapping", "resolve", "fxiaoke", "--file", str(draft), "--write", "--lang", "zh")
+    assert ran.code == 2
+    line_of = next(n for n, text in enumerate(draft.read_text("utf-8").splitlines(), 1) if "诉求" in text)
+    assert f"{draft}:{line_of}" in ran.out
+    assert "HUB-MAP-038 complaint__c.诉求" in ran.out
+    assert "native: title__c" in draft.read_text("utf-8")
+    # The organisation of Zoho was not prepared: what is not there is not found, whatever the kind of system.
+    zoho = day.here("mapping", "resolve", "zoho", "--json").json["problems"]
+    assert {problem["en"].partition(":")[0] for problem in zoho if "option" not in problem["en"]} == {
+        f"{name}.Hub_Id" for name in MODULES
+    }
 
 
 def test_a_preparation_that_was_cut_goes_on(day: Lab) -> None:

@@ -139,6 +139,7 @@ class Door:
     async def _token(self, path: str, raw: bytes) -> dict[str, Any]:
         body = _read(raw)
         gate = self.tenant.gate
+        self.tenant.check_address("token")
         head = envelope(0, "success", "success")
         if path == LEGACY_TOKEN_PATH:
             text, life = await gate.legacy.issue(body)
@@ -158,6 +159,7 @@ class Door:
         notes.operation = name
         body = _read(await request.body())
         caller = self.tenant.gate.identify(request.headers, body)
+        self.tenant.check_address("call")
         self.tenant.gate.admit(path)
         notes.operation = f"{name} {_object_name(body)}".strip()
         if notes.fault is not None and notes.fault["action"] == "row_error":

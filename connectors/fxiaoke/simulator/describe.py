@@ -18,8 +18,9 @@ def list_objects(tenant: Tenant) -> dict[str, Any]:
 
 def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the `data` of object/describe; `apiName` may stand at the top or inside `data`."""
-    inner = body.get("data")
-    name = (inner.get("apiName") if isinstance(inner, dict) else None) or body.get("apiName")
+    inner, position = body.get("data"), tenant.settings.describe_position
+    within = inner.get("apiName") if isinstance(inner, dict) and position != "top" else None
+    name = within or (body.get("apiName") if position != "data" else None)
     if not name:
         raise bad_parameter("apiName")
     kind = tenant.kind(name)
@@ -35,7 +36,9 @@ def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
         "package": "CRM",
         "tenant_id": "700001",
         "fields": {
-            key: found.describe(key in masked) for key, found in kind.fields.items() if found.type not in unlisted
+            key: found.describe(key in masked, tenant.settings.retired_mark)
+            for key, found in kind.fields.items()
+            if found.type not in unlisted
         },
     }
     return {"describe": described}

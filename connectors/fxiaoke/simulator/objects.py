@@ -102,6 +102,29 @@ def _account_fields() -> list[FieldType]:
         new_field("last_deal_closed_time", "最后成交时间", "date_time", readonly=True),
         new_field("last_followed_time", "最后跟进时间", "date_time", readonly=True),
         *_account_custom_fields(),
+        *_account_odd_fields(),
+    ]
+
+
+def _account_odd_fields() -> list[FieldType]:
+    """Returns fields as real tenants have them beside those that anybody maps: computed, grouped, retired, attached."""
+    counted = {"count_type": "count", "sub_object_describe_apiname": "ContactObj", "return_type": "number"}
+    formula = {"expression": "$name$ + $account_level__r$", "return_type": "text"}
+    quoted = {"quote_field": "parent_account_id__r.account_level", "quote_field_type": "select_one"}
+    period = {"group_type": "date_time_range", "start_time_field": "valid_from__c", "end_time_field": "valid_to__c"}
+    reasons = (Choice("1", "暂无需求"), Choice("2", "联系不上"), Choice("3", "电话黑名单", disabled=True))
+    return [
+        new_field("back_reason", "退回原因", "select_one", choices=reasons),
+        new_field("contact_count__c", "联系人数", "count", extra=counted | {"field_api_name": "account_id"}),
+        new_field("shown_name__c", "名称与级别", "formula", extra=formula),
+        new_field("parent_level__c", "上级客户级别", "quote", extra=quoted),
+        new_field("annual_income__c", "年收入（万元）", "currency", decimal_places=2, extra={"currency_unit": "￥"}),
+        new_field("valid_from__c", "有效期起", "date_time"),
+        new_field("valid_to__c", "有效期止", "date_time"),
+        new_field("valid_period__c", "有效期", "group", extra=period),
+        new_field(
+            "licence__c", "营业执照", "file_attachment", extra={"file_amount_limit": 5, "file_size_limit": 104_857_600}
+        ),
     ]
 
 

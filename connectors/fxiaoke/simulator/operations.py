@@ -56,9 +56,25 @@ def _object(call: Call, inner: Mapping[str, Any], writes: bool = False, either_p
     if wrong_path and call.tenant.settings.strict_paths and not either_path:
         raise Refusal(call.tenant.settings.business_code, f"对象[{kind.api_name}]不支持该接口")
     call.tenant.check_permission(kind.api_name)
+    call.tenant.check_function(kind.api_name, _function(call), _ids(inner))
     if writes and kind.readable_only:
         raise Refusal(call.tenant.settings.business_code, "没有新建或编辑权限")
     return kind
+
+
+def _function(call: Call) -> str:
+    """Returns the function that a call needs, as roles grant it."""
+    name = PATHS[call.path][0]
+    return {"findSimple": "query", "batchInvalid": "invalid"}.get(name, name)
+
+
+def _ids(inner: Mapping[str, Any]) -> list[str]:
+    """Returns the records that a call names, wherever its body has them."""
+    one = [inner.get(name) for name in ("objectDataId", "object_data_id", "_id")]
+    listed = inner.get("idList")
+    owners = inner.get("Data")
+    more = [item.get("objectDataId") for item in owners if isinstance(item, dict)] if isinstance(owners, list) else []
+    return [item for item in [*one, *(listed if isinstance(listed, list) else []), *more] if isinstance(item, str)]
 
 
 def _nulls(call: Call) -> bool:

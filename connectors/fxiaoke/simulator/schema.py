@@ -30,11 +30,11 @@ class Choice:
     disabled: bool = False
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def describe(self) -> dict[str, Any]:
-        """Returns the option as `describe` lists it."""
+    def describe(self, retired_mark: str) -> dict[str, Any]:
+        """Returns the option as `describe` lists it; how it marks a retired one is [unverified]."""
         shown: dict[str, Any] = {"label": self.label, "value": self.value}
         if self.disabled:
-            shown["not_usable"] = True
+            shown[retired_mark] = True
         if self.children:
             shown["child_options"] = [{name: list(values)} for name, values in self.children.items()]
         return shown
@@ -81,7 +81,7 @@ class FieldType:
         """Returns the option with a value."""
         return next((option for option in self.choices if option.value == value), None)
 
-    def describe(self, masked: bool = False) -> dict[str, Any]:
+    def describe(self, masked: bool = False, retired_mark: str = "not_usable") -> dict[str, Any]:
         """Returns the field as `describe` lists it."""
         shown: dict[str, Any] = {
             "api_name": self.api_name,
@@ -104,9 +104,9 @@ class FieldType:
             shown["default_value"] = self.default
         if masked:
             shown |= {"is_show_mask": True, "remove_mask_roles": {}}
-        return shown | self._type_attributes() | dict(self.extra)
+        return shown | self._type_attributes(retired_mark) | dict(self.extra)
 
-    def _type_attributes(self) -> dict[str, Any]:
+    def _type_attributes(self, retired_mark: str) -> dict[str, Any]:
         if self.type in TEXT_TYPES:
             return {"max_length": self.length, "min_length": 0, "pattern": ""}
         if self.type in NUMBER_TYPES:
@@ -117,7 +117,7 @@ class FieldType:
         if self.type in EMPLOYEE_TYPES | DEPARTMENT_TYPES:
             return {"is_single": not self.type.endswith("_many")}
         if self.type in SELECT_TYPES | {"select_many"}:
-            shown: dict[str, Any] = {"options": [option.describe() for option in self.choices]}
+            shown: dict[str, Any] = {"options": [option.describe(retired_mark) for option in self.choices]}
             return shown | ({"cascade_parent_api_name": self.parent} if self.parent else {})
         if self.type in REGION_TYPES:
             return {"cascade_parent_api_name": self.parent} if self.parent else {}

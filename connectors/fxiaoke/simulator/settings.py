@@ -41,6 +41,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "clear_with_empty": ("clear", "ignore", "reject"),
     "log_edit": ("allowed", "window", "refused"),
     "target_delete_stage": ("delete", "invalid"),
+    "describe_position": ("either", "data", "top"),
+    "function_check": ("first", "found"),
+    "foreign_address_at": ("", "token", "call"),
 }
 
 
@@ -102,6 +105,15 @@ class Settings:
     mask_described: bool = True
     personnel_shared: bool = True
     denied_objects: list[str] = field(default_factory=list)
+    # permissions: functions as "AccountObj.update"; whether they are judged before the record is looked for
+    describe_position: str = "either"
+    retired_mark: str = "not_usable"
+    denied_functions: list[str] = field(default_factory=list)
+    function_check: str = "first"
+    foreign_address_at: str = ""
+    foreign_address_code: int = 15003
+    foreign_address_text: str = "调用方IP不在应用的IP白名单中"
+    lax_create: bool = False
     # writing
     business_code: int = 320001400
     approval_objects: list[str] = field(default_factory=lambda: ["AccountObj", "complaint__c"])

@@ -162,7 +162,8 @@ class Writer:
         """Refuses an unwritable record: required, unique, cascade, duplicate, validation rules, in that order."""
         for name in names & self.kind.fields.keys():
             found = self.kind.fields[name]
-            if found.required and found.active and record.get(name) in (None, "") and name != "owner":
+            empty = record.get(name) in (None, "") and name != "owner"
+            if found.required and found.active and empty and not self.tenant.settings.lax_create:
                 raise self._refuse(name, "为必填字段")
         written = {name: record.get(name) for name in names}
         self.tenant.checks().cascade(self.kind.fields, record, written)
@@ -214,7 +215,8 @@ class Writer:
     def _ownership(self, values: dict[str, Any]) -> dict[str, Any]:
         owner = values.pop("owner", None)
         if not owner:
-            if self.tenant.settings.owner_required and self.kind.fields["owner"].required:
+            settings = self.tenant.settings
+            if settings.owner_required and self.kind.fields["owner"].required and not settings.lax_create:
                 raise self._refuse("owner", "为必填字段")
             return {}
         owned = self._owned_by(owner[0])

@@ -11,35 +11,6 @@ from connectors.fxiaoke.pacing import next_reset
 from connectors.simulation.server import RunningSimulator
 
 
-def lines(make: Make, **settings: object) -> dict[str, bool]:
-    return {line.name: line.ok for line in make(**settings).check()}
-
-
-def test_check_proves_step_by_step_and_writes_nothing(vendor: RunningSimulator, make: Make) -> None:
-    before = vendor.admin.records("AccountObj")
-    assert lines(make) == {
-        "token": True,
-        "operator": True,
-        "describe AccountObj": True,
-        "read AccountObj": True,
-        "key AccountObj.hub_id__c": True,
-    }
-    assert vendor.admin.records("AccountObj") == before
-
-
-def test_check_stops_where_the_next_proof_is_impossible(make: Make, context: Context) -> None:
-    assert lines(make, operator_id="4711") == {"token": True, "operator": False}
-    context.secrets["app_secret"] = "wrong"
-    assert lines(make) == {"token": False}
-
-
-def test_check_finds_a_missing_permission_and_a_missing_key(vendor: RunningSimulator, make: Make) -> None:
-    assert lines(make, external_key="nowhere__c")["key AccountObj.nowhere__c"] is False
-    assert lines(make, external_key="remark")["key AccountObj.remark"] is False
-    vendor.admin.settings(denied_objects=["AccountObj"])
-    assert lines(make)["read AccountObj"] is False
-
-
 def test_describe_shows_what_a_mapping_needs(make: Make) -> None:
     fields = make().describe("AccountObj").fields
     assert (fields["name"].required, fields["name"].length) == (True, 255)
@@ -49,6 +20,47 @@ def test_describe_shows_what_a_mapping_needs(make: Make) -> None:
     assert not fields["account_no"].writable
     assert not fields["last_modified_time"].writable
     assert fields["owner"].writable
+
+
+def test_describe_shows_what_a_field_is_beyond_its_kind(vendor: RunningSimulator, make: Make) -> None:
+    vendor.admin.settings(masked_fields=["tel"])
+    fields = make().describe("AccountObj").fields
+    assert (fields["back_reason"].options, fields["back_reason"].retired) == (
+        {"1": "暂无需求", "2": "联系不上"},
+        {"3": "电话黑名单"},
+    )
+    assert fields["account_level"].retired is None
+    child = fields["industry_level2"]
+    assert (child.parent, child.by_parent and child.by_parent["6"]) == ("industry_level1", ("651", "652"))
+    assert fields["industry_level1"].by_parent is None
+    assert fields["area_location"].members == ("country", "province", "city", "district", "address")
+    assert fields["valid_period__c"].members == ("valid_from__c", "valid_to__c")
+    computed = (
+        "area_location",
+        "valid_period__c",
+        "contact_count__c",
+        "shown_name__c",
+        "parent_level__c",
+        "account_no",
+    )
+    assert not any(fields[name].writable for name in computed)
+    assert (fields["annual_income__c"].decimals, fields["name"].decimals) == (2, None)
+    assert [name for name, field in fields.items() if field.masked] == ["tel"]
+
+
+@pytest.mark.parametrize("position", ["data", "top"])
+def test_describe_is_understood_wherever_the_vendor_looks_for_the_name(
+    vendor: RunningSimulator, make: Make, position: str
+) -> None:
+    vendor.admin.settings(describe_position=position)
+    assert make().describe("complaint__c").label == "投诉"
+
+
+def test_a_retired_option_is_known_by_the_mark_of_the_tenant(vendor: RunningSimulator, make: Make) -> None:
+    vendor.admin.settings(retired_mark="is_disable")
+    assert make().describe("AccountObj").fields["back_reason"].retired is None
+    known = make(retired_option_mark="is_disable").describe("AccountObj").fields["back_reason"]
+    assert known.retired == {"3": "电话黑名单"}
 
 
 def test_uniqueness_is_not_claimed_against_the_description(make: Make) -> None:

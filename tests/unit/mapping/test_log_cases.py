@@ -414,6 +414,13 @@ class FieldSeen:
     writable: bool = True
     unique: bool = False
     options: Any = None
+    lookup: str | None = None
+    masked: bool = False
+    retired: Any = None
+    parent: str | None = None
+    by_parent: Any = None
+    decimals: int | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

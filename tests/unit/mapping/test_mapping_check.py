@@ -27,6 +27,13 @@ class FieldSeen:
     writable: bool = True
     unique: bool = False
     options: Any = None
+    lookup: str | None = None
+    masked: bool = False
+    retired: Any = None
+    parent: str | None = None
+    by_parent: Any = None
+    decimals: int | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,6 +201,63 @@ def test_a_system_that_fits_has_no_problem() -> None:
 )
 def test_drift_is_found_against_the_description(changes: dict[str, FieldSeen | None], code: str, severity: str) -> None:
     assert codes(described(**changes)) == {code: severity}
+
+
+LEVELS = {"1": "私人银行", "2": "贵宾", "3": "金卡", "4": "普通"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "severity", "zh"),
+    [
+        (
+            {"account_level": FieldSeen("account_level", "select_one", options=LEVELS, retired={"9": "钻石"})},
+            "HUB-MAP-029",
+            "warning",
+            "已停用选项 `9`",
+        ),
+        (
+            {
+                "account_level": FieldSeen(
+                    "account_level", "select_one", options=dict.fromkeys("123", ""), retired={"4": "普通"}
+                )
+            },
+            "HUB-MAP-028",
+            "error",
+            "已停用，写入会被拒绝",
+        ),
+        ({"tel": FieldSeen("tel", "phone_number", masked=True)}, "HUB-MAP-035", "warning", "脱敏"),
+        ({"address": FieldSeen("address", "group", members=("city", "detail"))}, "HUB-MAP-036", "error", "city"),
+    ],
+)
+def test_what_a_field_says_beyond_its_kind_is_honoured(
+    changes: dict[str, FieldSeen | None], code: str, severity: str, zh: str
+) -> None:
+    (found,) = check_mapping(mapping_of("fxiaoke", "core"), SCHEMA, TABLES, described(**changes))
+    assert (found.code, found.severity, zh in found.zh) == (code, severity, True)
+
+
+def test_a_code_under_the_wrong_parent_names_the_row_of_the_table() -> None:
+    table = TABLES["industries"]
+    pairs = [(row["fxiaoke_level1"], row["fxiaoke_level2"]) for row in table.rows.values() if row["fxiaoke_level2"]]
+    admitted: dict[str, tuple[str, ...]] = {}
+    for above, below in pairs[1:]:
+        admitted[above] = (*admitted.get(above, ()), below)
+    seen = described(industry_level2=FieldSeen("industry_level2", parent="industry_level1", by_parent=admitted))
+    (found,) = check_mapping(mapping_of("fxiaoke", "core"), SCHEMA, TABLES, seen)
+    assert (found.code, found.file) == ("HUB-MAP-033", table.file)
+    assert found.line == next(table.lines[key] for key, row in table.rows.items() if row["fxiaoke_level2"])
+    assert f"`{pairs[0][1]}`" in found.en
+
+
+def test_a_link_to_another_object_is_found() -> None:
+    mapping = load_mapping(mapping_path(ROOT, "fxiaoke", "complaint", "core"))
+    names = [name for pair in mapping.spec.routes[0].fields for name in pair.natives]
+    fields = {name: FieldSeen(name, kind="other") for name in names} | {
+        "hub_id__c": FieldSeen("hub_id__c", unique=True)
+    }
+    fields["account_id"] = FieldSeen("account_id", "object_reference", lookup="ContactObj")
+    found = check_mapping(mapping, SCHEMA, TABLES, {"complaint__c": ObjectSeen(fields)})
+    assert [(p.code, "ContactObj" in p.en, "AccountObj" in p.zh) for p in found] == [("HUB-MAP-037", True, True)]
 
 
 def test_an_option_labelled_as_another_value_is_doubted() -> None:
