@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from connectors.base import (
@@ -16,6 +17,7 @@ from connectors.base import (
     IdPage,
     NativeRecord,
     ObjectDescription,
+    Op,
     Page,
     WriteRequest,
     WriteResult,
@@ -61,8 +63,10 @@ class FxiaokeConnector:
             external_key_unique=settings.external_key_unique and proven is not False,
             strong_read_by_key=False,
             own_call_fields=(OWNER,),
-            can_delete=object not in settings.append_only,
-            can_restore=object not in settings.append_only,
+            can_create=Op.CREATE in self._writer.ops(object),
+            can_update=Op.UPDATE in self._writer.ops(object),
+            can_delete=Op.DELETE in self._writer.ops(object),
+            can_restore=Op.RESTORE in self._writer.ops(object),
             returns_nulls=settings.trust_nulls,
             shows_actor=True,
             ordered_versions=True,
@@ -89,6 +93,12 @@ class FxiaokeConnector:
     def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage:
         """Enumerates the visible records without those created before the bound."""
         return self._reader.list_ids(object, cursor, limit, bound)
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> FxiaokeConnector:
+        """Returns this connector, for which an object is the records whose fields each hold one of the values."""
+        narrowed = copy(self)
+        narrowed._reader = self._reader.selecting(object, only)
+        return narrowed
 
     def count(self, object: str, bound: Bound | None) -> int | None:
         """Returns how many records a listing has before it."""

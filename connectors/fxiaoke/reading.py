@@ -7,6 +7,7 @@ number of rows do no harm. Source: Fxiaoke FAQ/deep-paging; two sort keys are a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Any
 
@@ -41,6 +42,19 @@ class Reader:
     ) -> None:
         self._client, self._descriptions, self._pool = client, descriptions, pool
         self._settings, self._context = settings, context
+        self._only: Mapping[str, Sequence[Filter]] = {}
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> Reader:
+        """Returns this reader, for which an object is the records whose fields each hold one of the values.
+
+        Listings, enumerations and counts leave out the others; what changes is read whatever it is.
+        """
+        narrowed = copy(self)
+        conditions = [
+            _condition(name, "EQ" if len(values) == 1 else "IN", list(values)) for name, values in only.items()
+        ]
+        narrowed._only = {**self._only, object: conditions}
+        return narrowed
 
     def changes(
         self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound | None = None
@@ -51,7 +65,7 @@ class Reader:
         """
         at = read_cursor(cursor, object, self._context.system)
         limit = self._limit(limit)
-        filters = _from(bound) if at.mode == "list" else [_since(at.watermark - self._settings.overlap)]
+        filters = self._listed(object, bound) if at.mode == "list" else [_since(at.watermark - self._settings.overlap)]
         rows, answer = self._query(object, projection(fields), filters, limit, at.after)
         until = at.until if at.until is not None else self._window_end(object, at, rows, answer)
         complete = len(rows) < limit
@@ -67,7 +81,7 @@ class Reader:
         at = read_cursor(cursor, object, self._context.system)
         limit = self._limit(limit)
         columns = ["_id", "version", "life_status", "is_deleted"]
-        rows, _ = self._query(object, columns, _from(bound), limit, at.after)
+        rows, _ = self._query(object, columns, self._listed(object, bound), limit, at.after)
         following = Position("list", after=str(rows[-1]["_id"]) if rows else at.after)
         # Whether a query can show invalid records is unverified; such a record is not one that exists.
         ids = tuple((str(row["_id"]), version_of(row)) for row in rows if not is_invalid(row))
@@ -75,7 +89,7 @@ class Reader:
 
     def count(self, object: str, bound: Bound | None) -> int | None:
         """Returns the total that a query of one record tells, which is an estimate: nothing ends by it."""
-        _, answer = self._query(object, ["_id"], _from(bound), 1, "", counted=True)
+        _, answer = self._query(object, ["_id"], self._listed(object, bound), 1, "", counted=True)
         total = (answer.payload.get("data") or {}).get("total")
         return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
@@ -131,6 +145,9 @@ class Reader:
     def _natives(self, object: str, rows: Sequence[Row], fields: Sequence[str]) -> tuple[NativeRecord, ...]:
         shape = Shape(object, wanted(fields), lambda: self._descriptions.masked(object), self._settings.trust_nulls)
         return tuple(map(shape.native, rows))
+
+    def _listed(self, object: str, bound: Bound | None) -> list[Filter]:
+        return [*_from(bound), *self._only.get(object, ())]
 
     def _limit(self, limit: int) -> int:
         return max(1, min(limit, self._settings.page_limit))

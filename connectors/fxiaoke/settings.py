@@ -93,6 +93,8 @@ class FxiaokeSettings(BaseModel):
     """The objects whose links in a contact log are the hub's; people's links to any other object are left alone."""
     append_only: tuple[str, ...] = ()
     """Objects whose records the tenant lets nobody change, such as ActiveRecordObj [unverified]: only created."""
+    read_only: tuple[str, ...] = ()
+    """Objects whose records something else makes, such as a telephone system: only read [unverified]."""
     created_id_wait: float = Field(default=3.0, ge=0)
     """How long to wait until a new record is found by its key, where the answer does not name it [unverified]."""
 

@@ -30,7 +30,7 @@ from connectors.fxiaoke.links import same_value
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.reading import Reader, Row
 from connectors.fxiaoke.records import is_invalid, later, version_of
-from connectors.fxiaoke.refusals import append_only, append_only_op, busy, refused, wait_for_approval
+from connectors.fxiaoke.refusals import busy, refused, undeclared, wait_for_approval
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 OWNER = "owner"
@@ -60,6 +60,12 @@ class Writer:
         self._client, self._reader, self._descriptions, self._pool = client, reader, descriptions, pool
         self._settings, self._system = settings, context.system
         self._lookup = CreatedLookup(reader, settings, context)
+
+    def ops(self, object: str) -> frozenset[Op]:
+        """Returns what may be done to the records of an object, as the settings say."""
+        if object in self._settings.read_only:
+            return frozenset()
+        return frozenset({Op.CREATE}) if object in self._settings.append_only else frozenset(Op)
 
     def write(self, requests: Sequence[WriteRequest]) -> list[WriteResult]:
         """Writes a batch, several calls at once, with one result per request in the same order.
@@ -109,8 +115,8 @@ class Writer:
                 system=self._system,
             )
         for op, name in kinds:
-            if name in self._settings.append_only and op in (Op.DELETE, Op.RESTORE):
-                raise append_only_op(self._system, name, op)
+            if op not in self.ops(name):
+                raise undeclared(self._system, name, op)
 
     def _single(self, request: WriteRequest) -> WriteResult:
         fault = None if request.op is Op.DELETE else self._fault(request)
@@ -118,8 +124,6 @@ class Writer:
             return fault
         if request.op is Op.CREATE:
             return self._create(request)
-        if request.object in self._settings.append_only:
-            return append_only(self._system, request)
         assert request.native_id is not None
         return self._change(request, request.native_id)
 

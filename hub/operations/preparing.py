@@ -52,7 +52,7 @@ def system_needs(hub: Installation, system: str) -> dict[str, tuple[FieldNeed, .
     if wrong := [item for item in check_mappings(settings, hub.schema) if item.severity == "error"]:
         raise ConfigInvalid(wrong)
     entities = [name for name, entity in settings.entities.items() if system in entity.systems]
-    paths = [mapping_path(settings.mappings, configured.kind, name, configured.mapping_set) for name in entities]
+    paths = [mapping_path(settings.mappings, configured.kind, name, configured.set_of(name)) for name in entities]
     return needs_of(map(load_mapping, paths), hub.schema, load_tables(settings.mappings / "tables"))
 
 

@@ -189,6 +189,21 @@ def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: 
     return {native_id: bytes(digest) for native_id, digest in rows}
 
 
+OUTSIDE = "HUB-FILTER-001"
+"""The code of bound records that left the filter of their mapping."""
+
+
+def outside(conn: sa.Connection, system: str, native_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Returns the places (object, native id) of bound records that left the filter: nothing is written to them."""
+    table = quarantine.c
+    rows = conn.execute(
+        sa.select(table.object, table.native_id).where(
+            table.system == system, table.native_id.in_(native_ids), table.code == OUTSIDE, table.state == "open"
+        )
+    )
+    return {(row.object, row.native_id) for row in rows}
+
+
 def listing(conn: sa.Connection, entity: str, *, quarantine_id: str | None = None, limit: int = 1000) -> list[Held]:
     """Returns open rows, oldest first."""
     query = sa.select(quarantine).where(quarantine.c.entity == entity, quarantine.c.state == "open")

@@ -113,6 +113,8 @@ def create(call: Call) -> Answer:
     inner = _inner(call)
     sent = _sent(inner)
     kind = _object(call, {**inner, **sent}, writes=True)
+    if kind.api_name in call.tenant.settings.uncreatable_objects:
+        raise Refusal(call.tenant.settings.business_code, "没有新建权限")
     record_id = Writer(call.tenant, kind, call.caller, call.body).create(sent)
     named = not kind.custom or call.tenant.settings.custom_create_returns_id
     return Answer({"dataId": record_id} if named else {}, kind.api_name, 1)

@@ -80,6 +80,7 @@ class Settings:
     masked_fields: list[str] = field(default_factory=list)
     personnel_shared: bool = True
     denied_objects: list[str] = field(default_factory=list)
+    uncreatable_objects: list[str] = field(default_factory=list)
     # writing
     business_code: int = 320001400
     approval_objects: list[str] = field(default_factory=lambda: ["AccountObj", "complaint__c"])
@@ -103,6 +104,7 @@ class Settings:
     max_id_list: int = 20
     # 销售记录, and what points at a deleted record
     log_account_lookup: bool = True
+    log_interactive_types: bool = True
     log_related_described: bool = True
     log_links_mirrored: bool = True
     log_touches_customer: bool = True

@@ -75,6 +75,9 @@ class Tenant:
         fields = self.objects[LOG].fields
         if "account_id" in fields:
             fields["account_id"] = replace(fields["account_id"], active=self.settings.log_account_lookup)
+        for name in ("interactive_types", "interactive_scenario"):
+            if name in fields:
+                fields[name] = replace(fields[name], active=self.settings.log_interactive_types)
 
     def now_ms(self) -> int:
         """Returns the present instant in milliseconds."""
