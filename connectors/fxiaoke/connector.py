@@ -22,9 +22,11 @@ from connectors.base import (
     WriteRequest,
     WriteResult,
 )
+from connectors.directory import Branch, Region, Staff
 from connectors.errors import Unsupported
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
+from connectors.fxiaoke.directory import StaffDirectory
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
@@ -45,6 +47,7 @@ class FxiaokeConnector:
         self._client = Client(self._settings, context)
         self._descriptions = Descriptions(self._client, self._settings, context)
         self._reader = Reader(self._client, self._descriptions, self._pool, self._settings, context)
+        self._directory = StaffDirectory(self._client, self._descriptions, self._reader, self._settings, context)
         self._writer = Writer(self._client, self._reader, self._descriptions, self._pool, self._settings, context)
 
     def __repr__(self) -> str:
@@ -76,7 +79,20 @@ class FxiaokeConnector:
 
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, operator, and per object the permission to read and the unique key; never writes."""
-        return prove(self._client, self._descriptions, self._reader, self._settings, self._context)
+        lines = prove(self._client, self._descriptions, self._reader, self._settings, self._context)
+        return [*lines, *(self._directory.proofs() if all(line.ok for line in lines[:2]) else ())]
+
+    def staff(self) -> Sequence[Staff]:
+        """Returns every employee, of those too who left, where the vendor lists them."""
+        return self._directory.staff()
+
+    def branches(self) -> Sequence[Branch]:
+        """Returns every department."""
+        return self._directory.branches()
+
+    def regions(self) -> Sequence[Region]:
+        """Returns every region by the vendor's own code."""
+        return self._directory.regions()
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import pytest
 
 from connectors.simulation.server import RunningSimulator, start_simulator
 from hub.app import initialise, open_installation, prepare
+from hub.canonical.shipped import shipped_folder
+from hub.cli.main import run as main
 from hub.operations.connections import check_described_mappings
 from hub.operations.installation import Installation
 from hub.sync.cycle import Outcome, Report, run_cycle
@@ -125,6 +128,11 @@ def compared(hub: Installation, entity: str, object_: str) -> Difference:
         return next(item for item in reconcile(run) if item.object == object_)
 
 
+def command(lab: Lab, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    code = main([*words, "--home", str(lab.home), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
 def test_a_complaint_goes_its_way_as_a_case_and_other_cases_are_left_alone(lab: Lab) -> None:
     lab.write("{complaint: cases, contact_log: cases}")
     with lab.hub() as hub:
@@ -234,3 +242,38 @@ def test_logs_go_by_channel_and_what_the_switchboard_makes_is_only_read(lab: Lab
         lab.zoho.admin.post("delete", {"object": "Events", "id": met})
         converge(hub, "contact_log")
         assert len(rows(lab.fxiaoke, VISIT)) == 1
+
+
+def test_the_tables_follow_the_people_departments_and_regions_of_the_tenant(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, shipped = lab.home / "mappings" / "tables", shipped_folder("mappings") / "tables"
+    for name, before, after in (
+        ("staff", "5843104000000301002,1002,yes", "5843104000000301002,,yes"),
+        ("staff", "S1006,赵敏,Zhao Min,5843104000000301006,1006,yes\n", ""),
+        ("branches", "Beijing Chaoyang branch,2011", "Beijing Chaoyang branch,9999"),
+        ("regions", "朝阳区,21015,201,2101,21015", "朝阳区,,201,2101,"),
+    ):
+        text = (folder / f"{name}.csv").read_text(encoding="utf-8")
+        assert before in text
+        (folder / f"{name}.csv").write_text(text.replace(before, after), encoding="utf-8")
+    lab.fxiaoke.admin.post("leave", {"user": "1003"})
+    code, told = command(lab, capsys, "mapping", "tables", "fxiaoke")
+    assert code == 10
+    assert {item["table"]: ([cell["key"] for cell in item["cells"]], item["rows"]) for item in told["tables"]} == {
+        "staff": (["S1002", "S1003"], ["S1000", "S1006"]), "branches": (["B0101"], []), "regions": (["110105", "110105"], []),
+    }  # fmt: skip
+    assert command(lab, capsys, "mapping", "tables", "fxiaoke", "--apply")[0] == 0
+    assert command(lab, capsys, "mapping", "tables", "fxiaoke")[1]["tables"][0]["cells"] == []
+    assert (folder / "branches.csv").read_bytes() == (shipped / "branches.csv").read_bytes()
+    assert (folder / "regions.csv").read_bytes() == (shipped / "regions.csv").read_bytes()
+    staff = (folder / "staff.csv").read_text(encoding="utf-8")
+    assert "S1003,张伟,Zhang Wei,5843104000000301003,1003,no" in staff
+    assert "S1006,赵敏,,,1006,yes" in staff
+    assert command(lab, capsys, "mapping", "tables", "zoho")[0] == 11, "S1006 has no account there"
+    with lab.hub() as hub:
+        # Whoever left owns nothing new: the fallback owner stands in.
+        make(lab.zoho, "Contacts", Last_Name="王小明", Mobile="13812340001", Owner={"id": "5843104000000301003"})
+        converge(hub, "customer")
+        [customer] = rows(lab.fxiaoke, "AccountObj")
+        assert (customer["owner"], customer["staff_no__c"]) == (["1099"], "S1003")

@@ -193,6 +193,11 @@ def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
     tenant.kind(_name(request)).change_field(str(request["field"]), request["changes"])
 
 
+def leave(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Lets the employee `user` leave."""
+    tenant.leave(str(request["user"]))
+
+
 def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
     """Tells how many calls had no thirdTraceId or repeated one."""
     return tenant.traces.report()
@@ -201,7 +206,8 @@ def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, leave,
+        trace,
     )
 }  # fmt: skip
 ACTIONS = tuple(ACTS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.fxiaoke.simulator import lifecycle
+from connectors.fxiaoke.simulator import directory, lifecycle
 from connectors.fxiaoke.simulator.auth import Caller
 from connectors.fxiaoke.simulator.describe import describe_object, list_objects, list_regions
 from connectors.fxiaoke.simulator.query import read_search, run_search
@@ -78,6 +78,8 @@ def query(call: Call, either_path: bool = False) -> Answer:
     table = tenant.tables[kind.api_name]
     ties = tenant.mixer if tenant.settings.unstable_ties else None
     page, total = run_search(search, table.view(), table.hidden, ties)
+    if tenant.is_unshared(kind.api_name):
+        page, total = [], 0
     showcase = Showcase(tenant, kind, call.caller.converted, _nulls(call), search.projection)
     rows = [showcase.show(record) for record in page]
     found = {"dataList": rows, "total": total, "offset": search.offset, "limit": search.limit}
@@ -196,6 +198,15 @@ DATA_OPERATIONS: dict[str, Operation] = {
     "recover": recover,
     "delete": delete,
 }
+
+
+def _directory(answer: Callable[[directory.Desk], dict[str, Any]]) -> Operation:
+    def look_up(call: Call) -> Answer:
+        return Answer(answer(directory.Desk(call.tenant, call.body, converted=call.caller.converted)))
+
+    return look_up
+
+
 PATHS: dict[str, tuple[str, Operation]] = {
     **{root + name: (name, run) for root in (PRESET, CUSTOM) for name, run in DATA_OPERATIONS.items()},
     CUSTOM + "findSimple": ("findSimple", find_simple),
@@ -207,5 +218,6 @@ PATHS: dict[str, tuple[str, Operation]] = {
     ),
     "/cgi/crm/v2/object/lock": ("lock", _locking(True)),
     "/cgi/crm/v2/object/unlock": ("unlock", _locking(False)),
-    "/cgi/crm/countryAreaOptions/get": ("regions", lambda call: Answer({"data": list_regions()})),
+    "/cgi/crm/countryAreaOptions/get": ("regions", lambda call: Answer({"data": list_regions(call.tenant)})),
+    **{path: (name, _directory(answer)) for path, (name, answer) in directory.PATHS.items()},
 }

@@ -28,6 +28,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "owner_in_update": ("ignore", "reject"),
     "clear_with_null": ("clear", "ignore", "reject"),
     "clear_with_empty": ("clear", "ignore", "reject"),
+    "personnel_unshared": ("refused", "empty"),
+    "directory_list_key": ("userList", "userlist"),
+    "region_links": ("child_options", "parent"),
     "log_edit": ("allowed", "window", "refused"),
     "target_delete_stage": ("delete", "invalid"),
 }
@@ -79,6 +82,14 @@ class Settings:
     not_found_text: str = "数据已作废或已删除"
     masked_fields: list[str] = field(default_factory=list)
     personnel_shared: bool = True
+    personnel_unshared: str = "refused"
+    department_codes: bool = True
+    # employees, departments and regions
+    directory_takes_bearer: bool = True
+    directory_converts: bool = True
+    directory_lists_leavers: bool = True
+    directory_list_key: str = "userList"
+    region_links: str = "child_options"
     denied_objects: list[str] = field(default_factory=list)
     uncreatable_objects: list[str] = field(default_factory=list)
     # writing
