@@ -80,18 +80,25 @@ class Lab:
             hub.close()
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[tuple[RunningSimulator, RunningSimulator]]:
     os.environ.update(SECRETS)
     with (
         start_simulator("zoho_crm", limits="fast") as zoho,
         start_simulator("fxiaoke", limits="fast", settings={"index_lag_seconds": 0}) as fxiaoke,
     ):
-        made = Lab(tmp_path / "hub", zoho, fxiaoke)
-        initialise(made.home)
-        made.write()
-        prepare(made.home)
-        yield made
+        yield zoho, fxiaoke
+
+
+@pytest.fixture
+def lab(tmp_path: Path, vendors: tuple[RunningSimulator, RunningSimulator]) -> Lab:
+    for simulator in vendors:
+        simulator.admin.reset()
+    made = Lab(tmp_path / "hub", *vendors)
+    initialise(made.home)
+    made.write()
+    prepare(made.home)
+    return made
 
 
 def make(simulator: RunningSimulator, object_: str, **fields: Any) -> str:
@@ -260,9 +267,12 @@ def test_the_tables_follow_the_people_departments_and_regions_of_the_tenant(
     lab.fxiaoke.admin.post("leave", {"user": "1003"})
     code, told = command(lab, capsys, "mapping", "tables", "fxiaoke")
     assert code == 10
-    assert {item["table"]: ([cell["key"] for cell in item["cells"]], item["rows"]) for item in told["tables"]} == {
-        "staff": (["S1002", "S1003"], ["S1000", "S1006"]), "branches": (["B0101"], []), "regions": (["110105", "110105"], []),
-    }  # fmt: skip
+    differs = {item["table"]: ([cell["key"] for cell in item["cells"]], item["rows"]) for item in told["tables"]}
+    assert differs == {
+        "staff": (["S1002", "S1003"], ["S1000", "S1006"]),
+        "branches": (["B0101"], []),
+        "regions": (["110105", "110105"], []),
+    }
     assert command(lab, capsys, "mapping", "tables", "fxiaoke", "--apply")[0] == 0
     assert command(lab, capsys, "mapping", "tables", "fxiaoke")[1]["tables"][0]["cells"] == []
     assert (folder / "branches.csv").read_bytes() == (shipped / "branches.csv").read_bytes()
@@ -277,3 +287,30 @@ def test_the_tables_follow_the_people_departments_and_regions_of_the_tenant(
         converge(hub, "customer")
         [customer] = rows(lab.fxiaoke, "AccountObj")
         assert (customer["owner"], customer["staff_no__c"]) == (["1099"], "S1003")
+
+
+def test_an_older_tenant_names_the_kind_of_a_log_and_its_customer_in_other_fields(lab: Lab) -> None:
+    lab.fxiaoke.admin.settings(log_interactive_types=False, log_account_lookup=False)
+    lab.write("{contact_log: classic}")
+    person = make(lab.zoho, "Contacts", Last_Name="王小明", Mobile="13812340001")
+    dialled = {"Call_Type": "Outbound", "Call_Duration": "03:25", "Call_Purpose": "投诉处理", "Who_Id": {"id": person}}
+    make(
+        lab.zoho, "Calls", Subject="来电", Call_Start_Time="2025-03-01T09:00:00+08:00", Description="已答复", **dialled
+    )
+    with lab.hub() as hub:
+        assert [found for found in check_described_mappings(hub) if found.severity == "error"] == []
+        converge(hub, "customer")
+        [customer] = [row["_id"] for row in rows(lab.fxiaoke, "AccountObj")]
+        converge(hub, "contact_log")
+        [log] = rows(lab.fxiaoke, LOG)
+        about = [{"describe_api_name": "AccountObj", "id": customer}]
+        assert (log["active_record_type"], log["active_record_content"], log["related_object_data"]) == (
+            "1", "已答复", about
+        )  # fmt: skip
+        assert log["create_time"] == 1_740_790_800_000, "when it happened, not when it was written"
+        make(lab.fxiaoke, LOG, related_object_data=about, active_record_type="2", active_record_content="上门送资料")
+        edit(lab.fxiaoke, LOG, log["_id"], active_record_content="已答复客户")
+        converge(hub, "contact_log")
+    [call], [event] = rows(lab.zoho, "Calls"), rows(lab.zoho, "Events")
+    assert (call["Description"], call["Call_Purpose"]) == ("已答复客户", "投诉处理"), "what the log cannot say stays"
+    assert (event["Description"], event["Channel"], event["Purpose"]) == ("上门送资料", "上门拜访", "其他")
