@@ -71,12 +71,13 @@ class StaffDirectory:
         ]
 
     def proofs(self) -> list[CheckLine]:
-        """Returns what `check` says of the data API's way to employees and departments; it reads no more than a few."""
+        """Returns what `check` says where employees or departments are not shared; it reads no more than a few."""
         if self._settings.staff_source == "directory":
             return []
-        return [self._proof(PERSONNEL, "人员", "user_id"), self._proof(DEPARTMENT, "部门", "name")]
+        found = self._lack(PERSONNEL, "人员", "user_id"), self._lack(DEPARTMENT, "部门", "name")
+        return [line for line in found if line is not None]
 
-    def _proof(self, object: str, label: str, field: str) -> CheckLine:
+    def _lack(self, object: str, label: str, field: str) -> CheckLine | None:
         name = f"read {object}"
         try:
             shown = self._reader.changes(object, (field,), None, 2).records
@@ -84,7 +85,7 @@ class StaffDirectory:
             return CheckLine(name, self._may_fall_back, *self._advice(object, label, failed))
         if all(record.fields.get(field) in (None, self._settings.operator_id) for record in shown):
             return CheckLine(name, self._may_fall_back, *self._advice(object, label, self._unshared(object)))
-        return CheckLine(name, True, f"{object} can be read", f"可读取{label}（{object}）")
+        return None
 
     @property
     def _may_fall_back(self) -> bool:
