@@ -193,12 +193,20 @@ OUTSIDE = "HUB-FILTER-001"
 """The code of bound records that left the filter of their mapping."""
 
 
-def outside(conn: sa.Connection, system: str, native_ids: Sequence[str]) -> set[tuple[str, str]]:
-    """Returns the places (object, native id) of bound records that left the filter: nothing is written to them."""
-    table = quarantine.c
+def outside(
+    conn: sa.Connection, system: str, places: Sequence[tuple[str | None, str | None]]
+) -> set[tuple[str | None, str | None]]:
+    """Returns those places (object, native id) whose bound record left the filter: nothing is written to it."""
+    table, bound = quarantine.c, [place for place in places if None not in place]
+    if not bound:
+        return set()
     rows = conn.execute(
         sa.select(table.object, table.native_id).where(
-            table.system == system, table.native_id.in_(native_ids), table.code == OUTSIDE, table.state == "open"
+            table.system == system,
+            table.object.in_({object_ for object_, _ in bound}),
+            table.native_id.in_([native_id for _, native_id in bound]),
+            table.state == "open",
+            table.code == OUTSIDE,
         )
     )
     return {(row.object, row.native_id) for row in rows}

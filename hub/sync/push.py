@@ -43,7 +43,7 @@ class _Known:
     open_intents: set[str]
     looked_for: set[str]
     asked_about: set[str]
-    outside: set[tuple[str, str]]
+    outside: set[tuple[str | None, str | None]]
     unread: set[str]
     outward: Outward
     parents: Mapping[str, int]
@@ -112,7 +112,7 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
             intents.open_bindings(conn, [item.binding_id for item in bindings]),
             intents.looked_for(conn, [item.binding_id for item in bindings if item.native_id is None]),
             matches.asked_about(conn, hub_ids, link.system),
-            quarantine.outside(conn, link.system, [item.native_id for item in bindings if item.native_id is not None]),
+            quarantine.outside(conn, link.system, [(item.object, item.native_id) for item in bindings]),
             {hub for hub, rows in queued.items() if any(r.state is Wait.NEW for r in rows)},
             outside,
             references.children(conn, [item.hub_id for item in bindings if item.state is BindingState.DOOMED]),

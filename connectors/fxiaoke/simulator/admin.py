@@ -194,8 +194,8 @@ def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
 
 
 def leave(tenant: Tenant, request: Mapping[str, Any]) -> None:
-    """Lets the employee `user` leave."""
-    tenant.leave(str(request["user"]))
+    """Lets the employee `user` leave, or with `left` false come back."""
+    tenant.leave(str(request["user"]), left=bool(request.get("left", True)))
 
 
 def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,9 +75,9 @@ class Directory:
         self._by_open_id = {person.open_id: person.user_id for person in EMPLOYEES}
         self._by_open_id[open_id_of(SYSTEM_USER)] = SYSTEM_USER
 
-    def leave(self, user_id: str) -> None:
-        """Notes that somebody has left; raises KeyError for nobody."""
-        self.employees[user_id] = replace(self.employees[user_id], active=False)
+    def leave(self, user_id: str, *, left: bool) -> None:
+        """Notes that somebody has left or is back; raises KeyError for nobody."""
+        self.employees[user_id] = replace(self.employees[user_id], active=not left)
 
     def listed_departments(self) -> list[tuple[str, str, str, bool]]:
         """Returns every department: id, code, name, whether it still works."""

@@ -109,12 +109,12 @@ class Tenant:
         """Tells whether an object needs a sharing rule that nobody has made."""
         return name == "PersonnelObj" and not self.settings.personnel_shared
 
-    def leave(self, user_id: str) -> None:
-        """Lets an employee leave, in the directory and in PersonnelObj alike."""
-        self.directory.leave(user_id)
+    def leave(self, user_id: str, *, left: bool) -> None:
+        """Lets an employee leave or come back, in the directory and in PersonnelObj alike."""
+        self.directory.leave(user_id, left=left)
         table = self.tables["PersonnelObj"]
         [record] = table.with_value("user_id", user_id)
-        table.put({**record, "status": "1", "last_modified_time": self.now_ms()})
+        table.put({**record, "status": "1" if left else "0", "last_modified_time": self.now_ms()})
 
     def checks(self) -> ValueCheck:
         """Returns the value checks of this tenant."""
