@@ -194,6 +194,7 @@ class Capabilities:
     own_call_fields: tuple[str, ...] = ()
     can_clear: bool = True
     can_create: bool = True
+    can_update: bool = True
     can_delete: bool = True
     can_restore: bool = False
     returns_nulls: bool = False

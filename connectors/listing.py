@@ -1,11 +1,11 @@
-"""Two optional parts of the contract about complete listings: leaving out what is too old, and counting."""
+"""Optional parts of the contract about complete listings: leaving out what is of no use, and counting."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from connectors.base import Bound, Cursor, IdPage, Page
+from connectors.base import Bound, Connector, Cursor, IdPage, Page
 
 
 @runtime_checkable
@@ -22,6 +22,19 @@ class Bounded(Protocol):
     ) -> Page: ...
 
     def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage: ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """Is an optional part of the contract: complete listings that leave out records of another sort."""
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> Connector:
+        """Returns this connector for which an object is the records whose fields each hold one of the values.
+
+        Listings, enumerations and counts leave out the others; a field that the system cannot ask for leaves out
+        nothing. Polls deliver every change, so that a record which becomes one of the others is noticed.
+        Whoever selects closes the connector that was asked, not the one returned.
+        """
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from connectors.base import Connector
+from connectors.listing import Selective
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Entity, Field, Schema, load_schema
@@ -135,7 +136,7 @@ def open_installation(
         account = hashlib.sha256(orjson.dumps([configured.kind, dict(configured.settings)], default=str)).hexdigest()
         return Link(
             system,
-            outbound.open(system),
+            _selecting(outbound.open(system), mapping),
             mapping,
             account=account[:24],
             deletions_every=float(configured.deletions_every_seconds),
@@ -148,6 +149,15 @@ def open_installation(
     return Installation(
         settings, schema, rules, store, clock, new_id, actor, connect, link, outbound.calls, close, lang, threads
     )
+
+
+def _selecting(connector: Connector, mapping: CompiledMapping) -> Connector:
+    """Returns the connector of an entity: where only some records of an object are its own, it lists no others."""
+    for object_ in mapping.objects:
+        only = mapping.only(object_)
+        if only and isinstance(connector, Selective):
+            connector = connector.selecting(object_, {name: sorted(values) for name, values in only.items()})
+    return connector
 
 
 def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> CompiledMapping:

@@ -25,6 +25,7 @@ CLAUSES: Mapping[str, str] = {
     "READ-17": "modified_at is the vendor's instant of the edit, to the declared resolution",
     "READ-18": "a listing with a bound leaves out only what is filled and earlier, and later changes are delivered",
     "READ-19": "what is counted before a listing is what the listing delivers",
+    "READ-20": "where records of one sort are selected, listings hold no others, and later changes are delivered",
     # writing
     "WRITE-01": "a create stores exactly its fields and returns the record's id",
     "WRITE-02": "an update changes its own fields and no other",

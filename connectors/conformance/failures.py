@@ -27,7 +27,9 @@ def _failing_read(kit: Kit, fault: WorldFault, expected: Errors) -> ConnectorErr
 def _unclear_write(kit: Kit, fault: WorldFault, effects: int) -> None:
     """Writes under a fault and demands Unknown, with the effect of exactly one sending."""
     edited, marker = kit.people_create(), kit.new_hub_id()
-    sent = {"update": kit.request(Op.UPDATE, edited, {kit.subject.text: f"改{marker}"})}
+    sent = {}
+    if kit.can.can_update:
+        sent["update"] = kit.request(Op.UPDATE, edited, {kit.subject.text: f"改{marker}"})
     if kit.can.can_create:
         sent["create"] = kit.create_request({kit.subject.text: f"新{marker}"})
     for what, request in sent.items():

@@ -107,8 +107,14 @@ class Kit:
         self, op: Op, native_id: str | None, fields: Mapping[str, Any] | None = None, expected: str | None = None
     ) -> WriteRequest:
         """Makes a write to a record."""
+        if op is Op.UPDATE and not self.can.can_update:
+            raise NotOffered("updates are not declared; WRITE-11 asserts their refusal")
         hub_id = self.hub_ids.setdefault(native_id or "", self.new_hub_id())
         return self._request(op, native_id, fields or {}, hub_id, expected)
+
+    def absent(self, op: Op, native_id: str | None, fields: Mapping[str, Any]) -> WriteRequest:
+        """Makes a write that is declared absent."""
+        return self._request(op, native_id, fields, self.new_hub_id(), None)
 
     def write(self, request: WriteRequest) -> WriteResult:
         """Writes one request and demands one result."""

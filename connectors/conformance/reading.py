@@ -13,7 +13,7 @@ from connectors.conformance.kit import MOST_PAGES, Kit, demand, moment, refusal
 from connectors.conformance.registration import clause
 from connectors.conformance.world import NotOffered
 from connectors.errors import CursorExpired, SchemaDrift
-from connectors.listing import Bounded, Counting
+from connectors.listing import Bounded, Counting, Selective
 
 
 @clause("READ-01")
@@ -285,6 +285,31 @@ def counts_what_it_lists(kit: Kit) -> None:
         raise NotOffered("the system says that it does not know")
     listed = {record.native_id for record in kit.drain(None)[0]}
     demand(number == len(listed), f"{number} were counted and {len(listed)} listed")
+
+
+@clause("READ-20")
+def lists_what_is_selected(kit: Kit) -> None:
+    reader = kit.connector
+    if not isinstance(reader, Selective):
+        raise NotOffered("no selection is declared")
+    name = kit.subject.text
+    ours, others = kit.people_create({name: "选中"}), kit.people_create({name: "未选"})
+    kit.settle()
+    narrowed = reader.selecting(kit.object, {name: ["选中", "也选"]})
+    listed, cursor = kit.drain(None, connector=narrowed)
+    ids = {native_id for native_id, _ in narrowed.list_ids(kit.object, None, kit.can.page_size).ids}
+    for found, what in (({record.native_id for record in listed}, "listing"), (ids, "enumeration")):
+        demand(ours in found, f"the {what} lacks a record that is selected")
+        demand(others not in found, f"the {what} holds a record that is not selected")
+    whole = {record.native_id for record in kit.drain(None)[0]}
+    demand(others in whole, "selecting narrowed the connector that was asked")
+    kit.world.edit(others, {name: "也选"})
+    kit.world.edit(ours, {name: "不再"})
+    kit.settle()
+    polled = {record.native_id for record in kit.drain(cursor, connector=narrowed)[0]}
+    demand(others in polled, "a record that became selected was not delivered by a poll")
+    # Where every poll is a listing, a record that is selected no longer is left out of it.
+    demand(ours in polled or not kit.can.incremental, "a record that is selected no longer was not delivered by a poll")
 
 
 def _instants(kit: Kit) -> tuple[str, Sequence[Any]]:

@@ -148,14 +148,19 @@ def refuses_wrong_batches(kit: Kit) -> None:
 
 @clause("WRITE-11")
 def refuses_absent_ops(kit: Kit) -> None:
-    declared = {Op.CREATE: kit.can.can_create, Op.DELETE: kit.can.can_delete, Op.RESTORE: kit.can.can_restore}
+    declared = {
+        Op.CREATE: kit.can.can_create,
+        Op.UPDATE: kit.can.can_update,
+        Op.DELETE: kit.can.can_delete,
+        Op.RESTORE: kit.can.can_restore,
+    }
     native_id = kit.people_create()
     before = dict(kit.world.records())
     for op, can in declared.items():
         if not can:
             with refusal(Unsupported):
                 target = (None, kit.filled()) if op == Op.CREATE else (native_id, {})
-                kit.connector.write([kit.request(op, *target)])
+                kit.connector.write([kit.absent(op, *target)])
     demand(dict(kit.world.records()) == before, "an op declared absent changed something")
 
 

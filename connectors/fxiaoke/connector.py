@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from connectors.base import (
@@ -16,14 +17,17 @@ from connectors.base import (
     IdPage,
     NativeRecord,
     ObjectDescription,
+    Op,
     Page,
     WriteRequest,
     WriteResult,
 )
+from connectors.directory import Branch, Region, Staff
 from connectors.errors import Unsupported
 from connectors.fxiaoke.callbacks import Hearing
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
+from connectors.fxiaoke.directory import StaffDirectory
 from connectors.fxiaoke.experiments import ASKED_ALONE, Experiments
 from connectors.fxiaoke.owning import OWNER
 from connectors.fxiaoke.pool import Pool
@@ -55,6 +59,7 @@ class FxiaokeConnector(Hearing):
         self._descriptions = Descriptions(self._client, self._settings, context)
         self._reader = Reader(self._client, self._descriptions, self._pool, self._settings, context)
         self._experiments = Experiments(self._client, self._settings, context)
+        self._directory = StaffDirectory(self._client, self._descriptions, self._reader, self._settings, context)
         self._writer = Writer(self._client, self._reader, self._descriptions, self._pool, self._settings, context)
         self.hear_events(self._settings, context)
 
@@ -74,8 +79,10 @@ class FxiaokeConnector(Hearing):
             external_key_unique=settings.external_key_unique and proven is not False,
             strong_read_by_key=False,
             own_call_fields=(OWNER,),
-            can_delete=object not in settings.append_only,
-            can_restore=object not in settings.append_only,
+            can_create=Op.CREATE in self._writer.ops(object),
+            can_update=Op.UPDATE in self._writer.ops(object),
+            can_delete=Op.DELETE in self._writer.ops(object),
+            can_restore=Op.RESTORE in self._writer.ops(object),
             returns_nulls=settings.trust_nulls,
             shows_actor=True,
             ordered_versions=True,
@@ -87,7 +94,20 @@ class FxiaokeConnector(Hearing):
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, caller, operator, and per object each permission and the unique key; changes nothing."""
         lines = prove(self._client, self._descriptions, self._reader, self._settings)
+        lines += self._directory.proofs() if all(line.ok for line in lines[:3]) else ()
         return [*lines, *self.prove_events(self._client, self._settings, signed_in=lines[0].ok)]
+
+    def staff(self) -> Sequence[Staff]:
+        """Returns every employee, of those too who left, where the vendor lists them."""
+        return self._directory.staff()
+
+    def branches(self) -> Sequence[Branch]:
+        """Returns every department."""
+        return self._directory.branches()
+
+    def regions(self) -> Sequence[Region]:
+        """Returns every region by the vendor's own code."""
+        return self._directory.regions()
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""
@@ -128,6 +148,12 @@ class FxiaokeConnector(Hearing):
     def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage:
         """Enumerates the visible records without those created before the bound."""
         return self._reader.list_ids(object, cursor, limit, bound)
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> FxiaokeConnector:
+        """Returns this connector, for which an object is the records whose fields each hold one of the values."""
+        narrowed = copy(self)
+        narrowed._reader = self._reader.selecting(object, only)
+        return narrowed
 
     def count(self, object: str, bound: Bound | None) -> int | None:
         """Returns how many records a listing has before it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from connectors.base import Bound, ConnectorContext, Cursor, Fetched, Gone, IdPage, NativeRecord, NotVisible, Page
 from connectors.fxiaoke.client import Client, record_path
@@ -40,6 +41,19 @@ class Reader:
         self._settings, self._system = settings, context.system
         self._queries = Queries(client, descriptions, settings, context)
         self._streams = Streams(self._queries, settings, context)
+        self._only: Mapping[str, Sequence[Filter]] = {}
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> Reader:
+        """Returns this reader, for which an object is the records whose fields each hold one of the values.
+
+        Listings, enumerations and counts leave out the others; what changes is read whatever it is.
+        """
+        narrowed = copy(self)
+        conditions = [
+            condition(name, "EQ" if len(values) == 1 else "IN", list(values)) for name, values in only.items()
+        ]
+        narrowed._only = {**self._only, object: conditions}
+        return narrowed
 
     def changes(
         self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound | None = None
@@ -49,7 +63,7 @@ class Reader:
         A listing leaves out what lies before a bound on a field that is never empty.
         """
         at = read_cursor(cursor, object, self._system)
-        filters = _from(bound) if at.mode == "list" else []
+        filters = self._listed(object, bound) if at.mode == "list" else []
         step = self._streams.step(object, projection(fields), at, filters, self._limit(limit))
         counted = self._differs(object, at, filters, len(step.rows)) if step.complete and at.delivered else None
         return Page(self._natives(object, step.rows, fields), step.following.cursor(object), step.complete, counted)
@@ -65,14 +79,14 @@ class Reader:
         """Enumerates the ids and versions of every visible record, a slice a call."""
         at = read_cursor(cursor, object, self._system)
         columns = ("_id", "version", "life_status", "is_deleted")
-        step = self._streams.step(object, columns, at, _from(bound), self._limit(limit))
+        step = self._streams.step(object, columns, at, self._listed(object, bound), self._limit(limit))
         # Whether a query can show invalid records is unverified; such a record is not one that exists.
         ids = tuple((str(row["_id"]), version_of(row)) for row in step.rows if not is_invalid(row))
         return IdPage(ids, step.following.cursor(object), step.complete)
 
     def count(self, object: str, bound: Bound | None) -> int | None:
         """Returns the total that a query of one record tells, which is an estimate: nothing ends by it."""
-        return self._queries.ask(object, Search(["_id"], _from(bound), 1, counted=True)).total
+        return self._queries.ask(object, Search(["_id"], self._listed(object, bound), 1, counted=True)).total
 
     def _differs(self, object: str, at: Position, filters: Sequence[Filter], rows: int) -> int | None:
         """Returns the vendor's count where it is higher than what a listing of several pages delivered.
@@ -200,6 +214,9 @@ class Reader:
         )
         kinds = self._settings.masked_types
         return frozenset(name for name, found in described.fields.items() if found.masked or found.kind in kinds)
+
+    def _listed(self, object: str, bound: Bound | None) -> list[Filter]:
+        return [*_from(bound), *self._only.get(object, ())]
 
     def _limit(self, limit: int) -> int:
         return max(1, min(limit, self._settings.page_limit))

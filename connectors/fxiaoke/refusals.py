@@ -118,22 +118,11 @@ def own_call(system: str, request: WriteRequest, field: str) -> Refused:
     return Refused("fxiaoke.own-call", field, f"{where}: {_OWN_CALL[0]}", f"{where}：{_OWN_CALL[1]}")
 
 
-def append_only(system: str, request: WriteRequest) -> Refused:
-    """Returns the row result of a change to a record that the connection only creates."""
-    where = place(system, request, None)
-    return Refused(
-        "fxiaoke.append-only",
-        None,
-        f"{where}: not sent, because append_only names this object; take it out there, or change the record in Fxiaoke",
-        f"{where}：未发送，因 append_only 包含该对象；请从中移除，或在纷享销客中直接修改",
-    )
-
-
-def append_only_op(system: str, object: str, op: Op) -> Unsupported:
-    """Returns the error of an op that an object which is only created does not have."""
+def undeclared(system: str, object: str, op: Op) -> Unsupported:
+    """Returns the error of an op that the settings take from an object."""
     return Unsupported(
-        f"{system} {object}: no {op}, because append_only names this object",
-        f"{system} {object}：append_only 包含该对象，不支持 {op}",
+        f"{system} {object}: no {op}, because append_only or read_only names this object",
+        f"{system} {object}：append_only 或 read_only 包含该对象，不支持 {op}",
         system=system,
         object=object,
     )

@@ -145,6 +145,14 @@ class FxiaokeSettings(BaseModel):
     """The objects whose links in a contact log are the hub's; people's links to any other object are left alone."""
     append_only: tuple[str, ...] = ()
     """Objects whose records the tenant lets nobody change, such as ActiveRecordObj [unverified]: only created."""
+    staff_source: Literal["auto", "personnel", "directory"] = "auto"
+    """Where employees and departments are read: PersonnelObj and DepartmentObj, the directory endpoints, or either."""
+    active_status: str = "0"
+    """The value of `status` in PersonnelObj and DepartmentObj of those who work [unverified]."""
+    department_code: str = "dept_code"
+    """The field of DepartmentObj that holds the branch code, where the tenant keeps one [unverified]."""
+    read_only: tuple[str, ...] = ()
+    """Objects whose records something else makes, such as a telephone system: only read [unverified]."""
     created_id_wait: float = Field(default=3.0, ge=0)
     """How long to wait until a new record is found by its key, where the answer does not name it [unverified]."""
     events: EventSettings | None = None

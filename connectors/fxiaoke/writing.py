@@ -30,7 +30,7 @@ from connectors.fxiaoke.owning import OWNER, Owners, is_pooled
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.reading import Reader, Row
 from connectors.fxiaoke.records import is_invalid, later, version_of
-from connectors.fxiaoke.refusals import append_only, append_only_op, busy, in_pool, own_call, wait_for_approval
+from connectors.fxiaoke.refusals import busy, in_pool, own_call, undeclared, wait_for_approval
 from connectors.fxiaoke.settings import FxiaokeSettings
 from connectors.fxiaoke.values import encoded, same
 
@@ -54,6 +54,12 @@ class Writer:
         self._calls = Calls(client, descriptions, context.system)
         self._owners = Owners(self._calls, settings, context.system)
         self._lookup = CreatedLookup(reader, settings, context)
+
+    def ops(self, object: str) -> frozenset[Op]:
+        """Returns what may be done to the records of an object, as the settings say."""
+        if object in self._settings.read_only:
+            return frozenset()
+        return frozenset({Op.CREATE}) if object in self._settings.append_only else frozenset(Op)
 
     def write(self, requests: Sequence[WriteRequest]) -> list[WriteResult]:
         """Writes a batch, several calls at once, with one result per request in the same order.
@@ -116,8 +122,8 @@ class Writer:
                 system=self._system,
             )
         for op, name in kinds:
-            if name in self._settings.append_only and op in (Op.DELETE, Op.RESTORE):
-                raise append_only_op(self._system, name, op)
+            if op not in self.ops(name):
+                raise undeclared(self._system, name, op)
 
     def _single(self, request: WriteRequest) -> WriteResult:
         fault = None if request.op is Op.DELETE else self._fault(request)
@@ -127,8 +133,6 @@ class Writer:
             return self._create(request)
         if OWNER in request.fields and len(request.fields) > 1:
             return own_call(self._system, request, OWNER)
-        if request.object in self._settings.append_only:
-            return append_only(self._system, request)
         assert request.native_id is not None
         return self._change(request, request.native_id)
 

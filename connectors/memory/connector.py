@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, TypeVar
 
 from connectors.base import (
@@ -34,7 +35,7 @@ from connectors.errors import (
     Unsupported,
 )
 from connectors.memory.faults import FaultKind
-from connectors.memory.streams import count_visible, read_changes, read_deletions, read_ids, visible
+from connectors.memory.streams import Only, count_visible, read_changes, read_deletions, read_ids, visible
 from connectors.memory.system import MemorySystem, worlds
 from connectors.memory.writing import look_up, show, write_batch
 
@@ -71,6 +72,7 @@ class MemoryConnector:
         self._context = context
         self._credential: str | None = settings.get("credential")
         self._session: int | None = None
+        self._only: Mapping[str, Only] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._context.system})"
@@ -98,7 +100,11 @@ class MemoryConnector:
         """Reads a page of changes."""
         self._know(object, fields)
         return self._call(
-            "changes", lambda fault: read_changes(self.system, object, fields, cursor, limit, fault), cursor=cursor
+            "changes",
+            lambda fault: read_changes(
+                self.system, object, fields, cursor, limit, fault, only=self._only.get(object, {})
+            ),
+            cursor=cursor,
         )
 
     def changes_from(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int, bound: Bound) -> Page:
@@ -106,21 +112,31 @@ class MemoryConnector:
         self._know(object, (*fields, bound.field))
         return self._call(
             "changes",
-            lambda fault: read_changes(self.system, object, fields, cursor, limit, fault, bound),
+            lambda fault: read_changes(
+                self.system, object, fields, cursor, limit, fault, bound, self._only.get(object, {})
+            ),
             cursor=cursor,
         )
 
     def list_ids_from(self, object: str, cursor: Cursor | None, limit: int, bound: Bound) -> IdPage:
         """Enumerates the visible records without those before the bound."""
         return self._call(
-            "list_ids", lambda fault: read_ids(self.system, object, cursor, limit, fault, bound), cursor=cursor
+            "list_ids",
+            lambda fault: read_ids(self.system, object, cursor, limit, fault, bound, self._only.get(object, {})),
+            cursor=cursor,
         )
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> MemoryConnector:
+        """Returns this connector, for which an object is the records whose fields each hold one of the values."""
+        narrowed = copy(self)
+        narrowed._only = {**self._only, object: only}
+        return narrowed
 
     def count(self, object: str, bound: Bound | None) -> int | None:
         """Counts the visible records, without those before the bound."""
 
         def number(fault: FaultKind | None) -> int:
-            return count_visible(self.system, object, bound)
+            return count_visible(self.system, object, bound, self._only.get(object, {}))
 
         return self._call("count", number)
 
@@ -162,7 +178,10 @@ class MemoryConnector:
 
     def list_ids(self, object: str, cursor: Cursor | None, limit: int) -> IdPage:
         """Enumerates the visible records."""
-        return self._call("list_ids", lambda fault: read_ids(self.system, object, cursor, limit, fault), cursor=cursor)
+        only = self._only.get(object, {})
+        return self._call(
+            "list_ids", lambda fault: read_ids(self.system, object, cursor, limit, fault, None, only), cursor=cursor
+        )
 
     def write(self, requests: Sequence[WriteRequest]) -> Sequence[WriteResult]:
         """Writes a batch, each row by itself."""

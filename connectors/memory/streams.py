@@ -6,8 +6,9 @@ inside a tie. `since` becomes the server's time at the start of the run less the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
@@ -18,6 +19,9 @@ from connectors.memory.system import MemorySystem, Row
 from connectors.memory.writing import show, version_of
 
 Found = tuple[str, Row]
+Only = Mapping[str, Sequence[str]]
+"""Fields and the values that a record must have to be listed."""
+_EVERYTHING: Only = MappingProxyType({})
 Key = Callable[[Found], list[Any]]
 
 
@@ -29,8 +33,9 @@ def read_changes(
     limit: int,
     fault: FaultKind | None,
     bound: Bound | None = None,
+    only: Only = _EVERYTHING,
 ) -> Page:
-    """Reads a page of the change stream; a listing leaves out what lies before the bound. Raises CursorExpired."""
+    """Reads a page of the change stream; a listing leaves out what is of no use. Raises CursorExpired."""
     can = system.table(object).capabilities
     state = open_cursor(system, object, "changes", cursor)
     listing = state["since"] is None
@@ -44,7 +49,7 @@ def read_changes(
         if found[1].deleted and (listing or can.deletes != Deletes.FLAG):
             return False
         if listing:
-            return not _too_early(found[1], bound)
+            return _is_wanted(found[1], bound, only)
         return bool(system.stamp(object, found[1]) >= state["since"])
 
     page, state, complete = _take(system, object, state, limit, fault, key, wanted)
@@ -80,13 +85,14 @@ def read_ids(
     limit: int,
     fault: FaultKind | None,
     bound: Bound | None = None,
+    only: Only = _EVERYTHING,
 ) -> IdPage:
-    """Reads a page of the enumeration, without what lies before the bound. Raises CursorExpired."""
+    """Reads a page of the enumeration, without what is of no use. Raises CursorExpired."""
     can = system.table(object).capabilities
     state = open_cursor(system, object, "ids", cursor)
 
     def wanted(found: Found) -> bool:
-        return not found[1].deleted and not _too_early(found[1], bound)
+        return not found[1].deleted and _is_wanted(found[1], bound, only)
 
     page, state, complete = _take(system, object, state, limit, fault, lambda found: [found[0]], wanted)
     if fault == FaultKind.TRUNCATED:
@@ -95,9 +101,13 @@ def read_ids(
     return IdPage(ids, state, complete)
 
 
-def count_visible(system: MemorySystem, object: str, bound: Bound | None) -> int:
+def count_visible(system: MemorySystem, object: str, bound: Bound | None, only: Only = _EVERYTHING) -> int:
     """Counts what an enumeration has before it."""
-    return sum(not row.deleted and not _too_early(row, bound) for _, row in visible(system, object))
+    return sum(not row.deleted and _is_wanted(row, bound, only) for _, row in visible(system, object))
+
+
+def _is_wanted(row: Row, bound: Bound | None, only: Only) -> bool:
+    return not _too_early(row, bound) and all(row.fields.get(name) in values for name, values in only.items())
 
 
 def _too_early(row: Row, bound: Bound | None) -> bool:

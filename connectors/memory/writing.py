@@ -99,8 +99,13 @@ def write_batch(system: MemorySystem, requests: Sequence[WriteRequest], fault: F
 def _check_batch(system: MemorySystem, requests: Sequence[WriteRequest]) -> None:
     first = requests[0]
     can = system.table(first.object).capabilities
-    allowed = {Op.CREATE: can.can_create, Op.DELETE: can.can_delete, Op.RESTORE: can.can_restore}
-    if not allowed.get(first.op, True):
+    allowed = {
+        Op.CREATE: can.can_create,
+        Op.UPDATE: can.can_update,
+        Op.DELETE: can.can_delete,
+        Op.RESTORE: can.can_restore,
+    }
+    if not allowed[first.op]:
         raise _unsupported(system, first.object, f"does not support {first.op}", f"不支持 {first.op}")
     if len(requests) > can.batch_size:
         raise _unsupported(

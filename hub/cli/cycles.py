@@ -34,6 +34,14 @@ PASSED_OVER = {
 }
 STOOD_IN = {
     "fallback_owner": ("written with the fallback owner: their owner left", "负责人已离职，写入后备负责人"),
+    "not_taken": (
+        "records keep another value in a system that lets nobody change them",
+        "条记录保留系统原值：该系统不允许修改",
+    ),
+    "waiting_filter": (
+        "writes wait: the record left the filter of its mapping; see `quarantine list`",
+        "条写入暂停：记录已不符合映射筛选条件，请查看 quarantine list",
+    ),
     "defaulted": ("empty values written by the declared default", "空值按声明的默认值写入"),
     "listing_differs": (
         "records differ between a listing and its system's own count; see `audit list` and run `crmhub reconcile`",

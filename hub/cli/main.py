@@ -20,6 +20,7 @@ from hub.telemetry import configure
 MODULES = (
     "setup",
     "systems",
+    "tables",
     "connecting",
     "resolving",
     "settling",

@@ -88,17 +88,18 @@ def debts(golden: GoldenRecord, side: Side, base: Base | None, frozen: frozenset
     owed: dict[str, Value] = {}
     waived: dict[str, BaseField] = {}
     fields = golden.fields
+    fixed = side.fixed and side.binding.native_id is not None
     for name in side.writable:
         value, known = fields.get(name), base.get(name)
         if known is None:
-            if value is not None and name not in frozen and not _hidden(side, name):
+            if value is not None and name not in frozen and not fixed and not _hidden(side, name):
                 owed[name] = value
         elif known.agreed == value or name in frozen:
             continue
         elif _holds(side, name, known) == value:
             waived[name] = BaseField(value, value)
-        elif value is None and name not in side.clearable:
-            waived[name] = replace(known, agreed=None)
+        elif fixed or (value is None and name not in side.clearable):
+            waived[name] = replace(known, agreed=value)
         else:
             owed[name] = value
     return Debt({name: owed[name] for name in sorted(owed)}, waived) if owed or waived else NO_DEBT

@@ -130,6 +130,9 @@ def _rule(snapshot: Snapshot, gone: list[Side], edits: Edits, policy: EntityPoli
     if snapshot.children and rule in (OnDelete.PROPAGATE, OnDelete.ARCHIVE):
         # What others point at does not go silently.
         rule = OnDelete.ASK
+    if rule is OnDelete.PROPAGATE and any(_lasts(side) for side in snapshot.sides if side not in gone):
+        # It cannot go everywhere, so it stays wherever it is.
+        rule = OnDelete.DETACH
     spreads = rule is OnDelete.PROPAGATE
     edited = [side for side in gone if _edited_elsewhere(snapshot, side, edits, policy.computed, spreads)]
     if edited and spreads:
@@ -146,6 +149,10 @@ def _rule(snapshot: Snapshot, gone: list[Side], edits: Edits, policy: EntityPoli
             elif side.binding.state is BindingState.PENDING:
                 fates[side.binding.binding_id] = OnDelete.DETACH
     return fates
+
+
+def _lasts(side: Side) -> bool:
+    return side.lasting and side.binding.state is BindingState.ACTIVE
 
 
 def _edited_elsewhere(snapshot: Snapshot, side: Side, edits: Edits, computed: frozenset[str], spreads: bool) -> bool:

@@ -147,7 +147,8 @@ class Side:
 
     `readable` and `writable` are the canonical fields its mapping reads and writes for the binding's object;
     `clearable` are those that may be written empty. `shows_empty` says that the system shows empty fields as empty, so
-    that a field it never showed is one it hides: such a field is not written before it was seen.
+    that a field it never showed is one it hides: such a field is not written before it was seen. `fixed` says that the
+    system lets nobody change a record that is there, `lasting` that it lets nobody delete one: declared limits.
     """
 
     binding: Binding
@@ -157,6 +158,8 @@ class Side:
     writable: frozenset[str]
     clearable: frozenset[str] = frozenset()
     shows_empty: bool = False
+    fixed: bool = False
+    lasting: bool = False
 
     @property
     def system(self) -> str:

@@ -159,10 +159,14 @@ class Transport(Section):
 
 
 class SystemSettings(Section):
-    """Is one configured connection: `settings` go to the connector as they stand, secrets only by `credentials`."""
+    """Is one configured connection: `settings` go to the connector as they stand, secrets only by `credentials`.
+
+    `mapping_sets` names another set of mappings for single entities.
+    """
 
     kind: Name
     mapping_set: Name = "core"
+    mapping_sets: Mapping[str, Name] = Field(default_factory=dict)
     settings: Mapping[str, Any] = Field(default_factory=dict)
     credentials: Mapping[str, Credential] = Field(default_factory=dict, repr=False)
     http: Transport = Transport()
@@ -177,6 +181,10 @@ class SystemSettings(Section):
         found = named.get(object) if isinstance(named, Mapping) else None
         found = found or self.settings.get("external_key")
         return found if isinstance(found, str) else None
+
+    def set_of(self, entity: str) -> str:
+        """Returns the name of the mapping set that holds for an entity."""
+        return self.mapping_sets.get(entity, self.mapping_set)
 
 
 class Threshold(Section):

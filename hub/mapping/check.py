@@ -46,6 +46,7 @@ def check_mapping(
         place = top.at("routes", number)
         found += _check_pairs(route, entity, tables, place)
         found += _check_cover(route, entity, place)
+        found += _check_only(route, place)
         if describe is not None:
             found += _check_object(route, entity, schema, tables, describe.get(route.object), place)
     return found
@@ -214,6 +215,29 @@ def _check_cover(route: RouteSpec, entity: Entity, place: _Place) -> Iterator[Pr
             yield place.say("HUB-MAP-019", en, zh)
 
 
+def _check_only(route: RouteSpec, place: _Place) -> Iterator[Problem]:
+    """Finds fields of `only` that a record created here would not fill with one of the values."""
+    for name, values in route.only.items():
+        pairs = [pair for pair in route.fields if name in written_natives(pair)]
+        if not any(pair.lens == "constant" and pair.params.get("value") in values for pair in pairs):
+            en = f"records created in `{route.object}` would not fit `only` of `{name}`; write a constant of it"
+            zh = f"在 `{route.object}` 新建的记录不符合 only 对 `{name}` 的要求；请用 constant 写入其中一个取值"
+            yield place.at("only", name).say("HUB-MAP-033", en, zh)
+
+
+def _check_only_options(route: RouteSpec, shape: ObjectShape, place: _Place) -> Iterator[Problem]:
+    for name, values in route.only.items():
+        if name not in shape.fields:
+            en, zh = f"`{route.object}.{name}` does not exist in the system", f"系统中没有 `{route.object}.{name}`"
+            yield place.at("only", name).say("HUB-MAP-022", en, zh)
+            continue
+        options = shape.fields[name].options
+        for value in values if options else ():
+            if value not in (options or ()):
+                en, zh = f"`{name}` has no option `{value}`", f"`{name}` 没有选项 `{value}`"
+                yield place.at("only", name).say("HUB-MAP-028", en, zh)
+
+
 def _check_object(
     route: RouteSpec, entity: Entity, schema: Schema, tables: Tables, shape: ObjectShape | None, place: _Place
 ) -> Iterator[Problem]:
@@ -229,6 +253,7 @@ def _check_object(
     elif not shape.fields[key].unique:
         en = f"`{route.object}.{key}` is not unique in the system; mark it unique so that a resend cannot make a twin"
         yield place.say("HUB-MAP-021", en, f"`{route.object}.{key}` 未设为唯一，请设为唯一以防重复建档", "warning")
+    yield from _check_only_options(route, shape, place)
     written = {key}
     for number, pair in enumerate(route.fields):
         here = place.at("fields", number)

@@ -55,6 +55,7 @@ class ObjectPlan:
     object: str
     when: Mapping[str, frozenset[str]]
     hub_id_field: str
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     constants: dict[str, Value] = field(default_factory=dict)
     on_create: dict[str, Any] = field(default_factory=dict)
     simple: list[SimpleReader] = field(default_factory=list)
@@ -106,6 +107,7 @@ def plan_object(
         route.object,
         {name: frozenset(values) for name, values in route.when.items()},
         route.hub_id_field or spec.hub_id_field,
+        {name: frozenset(values) for name, values in route.only.items()},
     )
     for pair in route.fields:
         described = [native for native in pair.natives if not native.startswith("$")]  # $: of the payload alone

@@ -29,7 +29,7 @@ def mapping_path(root: Path, system_kind: str, entity: str, chosen_set: str) -> 
 
 def load_chosen(root: Path, configured: SystemSettings, entity: str) -> MappingFile:
     """Reads the mapping of an entity that a system's settings choose; raises ConfigInvalid."""
-    mapping = load_mapping(mapping_path(root, configured.kind, entity, configured.mapping_set))
+    mapping = load_mapping(mapping_path(root, configured.kind, entity, configured.set_of(entity)))
     return with_hub_id_fields(mapping, configured.hub_id_field)
 
 

@@ -67,10 +67,14 @@ def _many(names: str | list[str] | None) -> tuple[str, ...]:
 
 
 class RouteSpec(Strict):
-    """Sends the records whose canonical fields hold one of the values in `when` to one object."""
+    """Sends the records whose canonical fields hold one of the values in `when` to one object.
+
+    Of the object only records whose native fields hold one of the values in `only` take part, where it is given.
+    """
 
     object: Native
     when: dict[Name, list[str]] = Field(default_factory=dict)
+    only: dict[Native, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
     hub_id_field: Native | None = None
     fields: Annotated[list[PairSpec], Field(min_length=1)]
 

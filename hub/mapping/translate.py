@@ -86,10 +86,10 @@ class CompiledMapping:
         return self._plans[object].hub_id_field
 
     def native_fields(self, object: str) -> tuple[str, ...]:
-        """Returns the native fields to ask for: the hub id field first, then every field that is read."""
+        """Returns the native fields to ask for: the hub id field first, then every field that is read or judged by."""
         plan = self._plans[object]
-        names = [plan.hub_id_field, *(item[1] for item in plan.singles), *(n for item in plan.joint for n in item[4])]
-        return tuple(dict.fromkeys(names))
+        read = [*(item[1] for item in plan.singles), *(n for item in plan.joint for n in item[4])]
+        return tuple(dict.fromkeys([plan.hub_id_field, *plan.only, *read]))
 
     def in_fields(self, object: str) -> tuple[str, ...]:
         """Returns the canonical fields that are read from an object each time."""
@@ -137,6 +137,18 @@ class CompiledMapping:
     def admits(self, fields: Fields) -> bool:
         """Says whether the filter and the cut-off of the mapping let a record in."""
         return not self.is_too_old(fields) and all(fields.get(name) in values for name, values in self._filter.items())
+
+    def only(self, object: str) -> Mapping[str, frozenset[str]]:
+        """Returns the native fields and values that tell which records of an object take part; empty: all of them."""
+        return self._plans[object].only
+
+    def is_foreign(self, object: str, native: Mapping[str, Any], *, bound: bool) -> bool:
+        """Says whether a native record is of a sort that takes no part here.
+
+        A field that is not shown takes no stranger in, and lets no bound record go.
+        """
+        only = self._plans[object].only.items()
+        return any(not _is_one_of(native.get(name), values) for name, values in only if name in native or not bound)
 
     def native_cut_off(self, object: str) -> tuple[str, Any] | None:
         """Returns the native field of an object, and its earliest value, by which old records can be left out there.
@@ -271,6 +283,10 @@ class CompiledMapping:
         """Returns what the system shows of these fields after they were written to it, for those it can show."""
         back = self.to_canonical(object, self.to_native(object, fields).fields).fields
         return {name: back[name] for name in fields if name in back}
+
+
+def _is_one_of(raw: Any, values: frozenset[str]) -> bool:
+    return not values.isdisjoint(raw) if isinstance(raw, list) else isinstance(raw, str) and raw in values
 
 
 def _stands_in(writer: Writer) -> Callable[[Fields], bool] | None:

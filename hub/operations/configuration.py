@@ -59,6 +59,7 @@ def check_mappings(settings: Settings, schema: Schema, describe: Describe | None
     if tables is None:
         return found
     found += _check_deadlines(settings, schema, tables)
+    found += _check_sets(settings)
     for entity, configured in settings.entities.items():
         if entity not in schema.entities:
             known = ", ".join(schema.entities)
@@ -82,6 +83,16 @@ def check_mappings(settings: Settings, schema: Schema, describe: Describe | None
     return list(dict.fromkeys(found))
 
 
+def _check_sets(settings: Settings) -> Iterator[Problem]:
+    for system, configured in settings.systems.items():
+        for entity in configured.mapping_sets:
+            if entity not in settings.entities or system not in settings.entities[entity].systems:
+                line = line_in_settings(settings, "systems", system, "mapping_sets", entity)
+                key = f"systems.{system}.mapping_sets.{entity}"
+                en, zh = f"`{key}`: {system} keeps no such entity", f"`{key}`：{system} 不同步该业务实体"
+                yield problem(settings.home / FILE, line, "HUB-CONF-001", en, zh)
+
+
 def _check_deadlines(settings: Settings, schema: Schema, tables: Tables) -> list[Problem]:
     found: list[Problem] = []
     for name in settings.entities:
@@ -93,7 +104,7 @@ def _check_deadlines(settings: Settings, schema: Schema, tables: Tables) -> list
 
 def _read(settings: Settings, entity: str, system: str, found: list[Problem]) -> MappingFile | None:
     configured = settings.systems[system]
-    path = _collect(found, lambda: mapping_path(settings.mappings, configured.kind, entity, configured.mapping_set))
+    path = _collect(found, lambda: mapping_path(settings.mappings, configured.kind, entity, configured.set_of(entity)))
     mapping = None if path is None else read_mapping(path, found)
     return None if mapping is None else with_hub_id_fields(mapping, configured.hub_id_field)
 

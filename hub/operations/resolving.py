@@ -46,7 +46,7 @@ def _files(hub: Installation, system: str, draft: Path | None) -> list[Path]:
         return [draft]
     chosen = hub.settings.systems[system]
     entities = [name for name, entity in hub.settings.entities.items() if system in entity.systems]
-    return [mapping_path(hub.settings.mappings, chosen.kind, name, chosen.mapping_set) for name in entities]
+    return [mapping_path(hub.settings.mappings, chosen.kind, name, chosen.set_of(name)) for name in entities]
 
 
 class _Look:

@@ -189,6 +189,33 @@ def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: 
     return {native_id: bytes(digest) for native_id, digest in rows}
 
 
+OUTSIDE = "HUB-FILTER-001"
+"""The code of bound records that left the filter of their mapping."""
+
+
+_OUTSIDE = Prepared(
+    sa.select(quarantine.c.object, quarantine.c.native_id).where(
+        quarantine.c.system == sa.bindparam("at"),
+        quarantine.c.object == sa.bindparam("of"),
+        quarantine.c.native_id.in_(sa.bindparam("ids", expanding=True)),
+        quarantine.c.state == "open",
+        quarantine.c.code == OUTSIDE,
+    )
+)
+
+
+def outside(
+    conn: sa.Connection, system: str, places: Sequence[tuple[str | None, str | None]]
+) -> set[tuple[str | None, str | None]]:
+    """Returns those places (object, native id) whose bound record left the filter: nothing is written to it."""
+    found: set[tuple[str | None, str | None]] = set()
+    for object_ in {object_ for object_, native_id in places if object_ is not None and native_id is not None}:
+        ids = [native_id for name, native_id in places if name == object_ and native_id is not None]
+        rows = _OUTSIDE.run(conn, {"at": system, "of": object_, "ids": ids})
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
 def listing(conn: sa.Connection, entity: str, *, quarantine_id: str | None = None, limit: int = 1000) -> list[Held]:
     """Returns open rows, oldest first."""
     query = sa.select(quarantine).where(quarantine.c.entity == entity, quarantine.c.state == "open")

@@ -105,6 +105,13 @@ class Link:
         """Tells whether an empty field is shown as empty, so that an absent one is hidden and not empty."""
         return object_ is not None and object_ in self._scopes and self.can(object_).returns_nulls
 
+    def limits_of(self, object_: str | None) -> dict[str, bool]:
+        """Returns what a system lets nobody do to the records of an object that are there, as a side says it."""
+        if object_ is None or object_ not in self._scopes:
+            return {}
+        can = self.can(object_)
+        return {"fixed": not can.can_update, "lasting": not can.can_delete}
+
     def stream_scope(self, object_: str) -> str:
         """Returns what a cursor is good for: a changed account or projection starts the listing over."""
         return f"{self.account}:{self.mapping.version}"[:64]

@@ -9,7 +9,9 @@ from hub.canonical.values import Value
 from hub.core.plan import Act, EntityPolicy, OnDelete, plan_record
 from hub.core.state import (
     HUB,
+    UNSET,
     Base,
+    BaseField,
     Binding,
     BindingState,
     GoldenRecord,
@@ -307,7 +309,8 @@ def _side(run: RunContext, found: Binding, base: Base | None, seen: Observation 
     link = run.links[found.system]
     scope = link.scope(found.object)
     readable = scope.readable | scope.once if first else scope.readable
-    return Side(found, base, seen, readable, scope.writable, scope.clearable, link.shows_empty(found.object))
+    shows, limits = link.shows_empty(found.object), link.limits_of(found.object)
+    return Side(found, base, seen, readable, scope.writable, scope.clearable, shows, **limits)
 
 
 def _settle_questions(
@@ -332,11 +335,19 @@ def _audit(run: RunContext, work: UnitOfWork, outcome: Outcome) -> None:
             work.audit(bound_event(run, outcome.plan.golden.hub_id, action))
 
 
+def _differs(waived: BaseField) -> bool:
+    """Tells whether a field stays otherwise in a system that does not take the change: a declared limit."""
+    return waived.last_known() is not UNSET and waived.last_known() != waived.agreed
+
+
 def _count(run: RunContext, outcomes: Sequence[Outcome]) -> None:
     tally = run.tally
     for outcome in outcomes:
         tally.add("created" if outcome.before is None else "merged")
         tally.add("echoes", outcome.plan.echoes)
+        tally.add(
+            "not_taken", sum(any(_differs(item) for item in side.debt.waived.values()) for side in outcome.plan.sides)
+        )
         for action in outcome.plan.actions:
             if action.act not in (Act.CREATE, Act.UPDATE):
                 tally.add(f"{action.act}:{action.reason}")

@@ -188,7 +188,8 @@ def _sides(run: RunContext, pair: _Pair, taken: set[str]) -> list[Side]:
                 stamped=False,
             )
         shows = link.shows_empty(bound.object)
-        sides.append(Side(bound, base, None, scope.readable, scope.writable, scope.clearable, shows))
+        limits = link.limits_of(bound.object)
+        sides.append(Side(bound, base, None, scope.readable, scope.writable, scope.clearable, shows, **limits))
     return sides
 
 

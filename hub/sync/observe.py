@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.base import NativeRecord
 from hub.core.state import Kind, Observation
-from hub.store.quarantine import INBOUND, Fault
+from hub.store.quarantine import INBOUND, OUTSIDE, Fault
 from hub.sync.engine import Link, RunContext
 
 
@@ -30,6 +30,12 @@ def observe(
             record.merged_into,
             digest,
         )
+    if link.mapping.is_foreign(record.object, record.fields, bound=bound):
+        # Nothing of another sort's record is read: its values need not even fit the mapping.
+        if bound:
+            return _outside(link, record, digest, old=False)
+        run.tally.add("filtered")
+        return None
     translated = link.mapping.to_canonical(record.object, record.fields)
     if translated.redactions:
         run.tally.add("redacted", len(translated.redactions))
@@ -86,7 +92,7 @@ def _outside(link: Link, record: NativeRecord, digest: bytes, *, old: bool) -> F
         record.native_id,
         INBOUND,
         "",
-        "HUB-FILTER-001",
+        OUTSIDE,
         f"{en}; widen it, or detach the record",
         f"{zh}；请放宽该条件，或解除绑定",
         digest,

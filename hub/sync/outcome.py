@@ -193,7 +193,8 @@ def confirm(
         edges = {n: BaseField(None, None) for n in pointers if n in scope.writable}
         before = {**empty, **edges, **moved}
     writable = link.writable_in(intent.object, golden.fields)
-    side = Side(active, None, None, scope.readable, writable, scope.clearable, link.shows_empty(intent.object))
+    shows, limits = link.shows_empty(intent.object), link.limits_of(intent.object)
+    side = Side(active, None, None, scope.readable, writable, scope.clearable, shows, **limits)
     base = collapse(settle_base(before, golden, side.mapped, moved), golden, side.mapped)
     left = debts(golden, side, base, frozen.get(golden.hub_id, frozenset()))
     active = replace(active, dirty=bool(left.fields), agreed_revision=golden.revision)

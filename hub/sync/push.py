@@ -44,6 +44,7 @@ class _Known:
     open_intents: set[str]
     looked_for: set[str]
     asked_about: set[str]
+    outside: set[tuple[str | None, str | None]]
     unread: set[str]
     outward: Outward
     parents: Mapping[str, int]
@@ -116,6 +117,7 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
             intents.open_bindings(conn, [item.binding_id for item in bindings]),
             intents.looked_for(conn, [item.binding_id for item in bindings if item.native_id is None]),
             matches.asked_about(conn, hub_ids, link.system),
+            quarantine.outside(conn, link.system, [(item.object, item.native_id) for item in bindings]),
             {hub for hub, rows in queued.items() if any(r.state is Wait.NEW for r in rows)},
             outside,
             references.children(conn, [item.hub_id for item in bindings if item.state is BindingState.DOOMED]),
@@ -129,6 +131,8 @@ def _prepare(run: RunContext, link: Link, binding: Binding, known: _Known, page:
         run.tally.add("waiting_intent")
     elif binding.hub_id in known.unread:
         run.tally.add("waiting_merge")
+    elif (binding.object, binding.native_id) in known.outside:
+        run.tally.add("waiting_filter")
     elif binding.state is BindingState.DOOMED and binding.hub_id in known.parents:
         # Somebody came to point at it since it was condemned: it is planned again, and a person is asked.
         run.tally.add("waiting_children")
@@ -149,7 +153,7 @@ def _prepare(run: RunContext, link: Link, binding: Binding, known: _Known, page:
 def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Stored, known: _Known, page: _Page) -> None:
     golden = stored.golden
     object_ = link.mapping.route(golden.fields) if link.mapping.admits(golden.fields) else None
-    if object_ is None:
+    if object_ is None or not link.can(object_).can_create:
         left_out = replace(binding, state=BindingState.DETACHED, mapping_version=link.mapping.version, dirty=False)
         page.closed.append(rewrite(stored, left_out))
         run.tally.add("not_routed")
@@ -337,7 +341,8 @@ def _fault(
 
 def side_of(link: Link, binding: Binding, base: Base | None, golden: GoldenRecord) -> Side:
     scope, writable = link.scope(binding.object), link.writable_in(binding.object, golden.fields)
-    return Side(binding, base, None, scope.readable, writable, scope.clearable, link.shows_empty(binding.object))
+    shows, limits = link.shows_empty(binding.object), link.limits_of(binding.object)
+    return Side(binding, base, None, scope.readable, writable, scope.clearable, shows, **limits)
 
 
 def _close_page(run: RunContext, page: _Page) -> None:

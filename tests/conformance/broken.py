@@ -234,6 +234,14 @@ class LosesTheUndated(MemoryConnector):
         return replace(page, records=tuple(dated)) if cursor is None or cursor["since"] is None else page
 
 
+class SelectsForAll(MemoryConnector):
+    """Narrows itself, so that everybody who reads with it misses the records of other sorts."""
+
+    def selecting(self, object: str, only: Mapping[str, Sequence[str]]) -> MemoryConnector:
+        self._only = {object: only}
+        return self
+
+
 class CountsTheHidden(MemoryConnector):
     """Counts what it cannot list."""
 

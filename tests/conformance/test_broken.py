@@ -36,6 +36,7 @@ CASES: list[tuple[type[MemoryConnector], set[str], Capabilities]] = [
     (broken.HiddenAsGone, {"DEL-04"}, LAGGING),
     (broken.LosesTheUndated, {"READ-18"}, LAGGING),
     (broken.CountsTheHidden, {"READ-19"}, LAGGING),
+    (broken.SelectsForAll, {"READ-20"}, LAGGING),
     (broken.LeaksSecrets, {"HYG-01"}, LAGGING),
     (broken.LeaksValues, {"HYG-02"}, LAGGING),
     # One fault, the same mistake under several circumstances: each circumstance has its clause.

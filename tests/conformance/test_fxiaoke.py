@@ -104,6 +104,24 @@ def complaints(admin: Admin) -> Subject:
     )
 
 
+def cases(admin: Admin) -> Subject:
+    customer = made(admin, "AccountObj", name="报过工单的客户")
+    made(admin, "CasesObj", record_type="record_repair__c", account_id=customer, title__c="点钞机")
+    return Subject(
+        object="CasesObj",
+        key_field="hub_id__c",
+        text="title__c",
+        other="complainant_name__c",
+        required={"owner": ["1001"], "account_id": customer, "record_type": "record_complaint__c"},
+        refused=("root_cause__c", "禁止录入"),
+        round_trip={
+            "instant": ("received_at__c", INSTANTS),
+            "choice": ("status__c", ("option1", "option9")),
+            "sort": ("record_type", ("record_repair__c", "record_complaint__c")),
+        },
+    )
+
+
 class FxiaokeWorld:
     """Implements connectors.conformance.World over the simulator's admin path."""
 
@@ -237,6 +255,13 @@ class TestFxiaokeComplaints(FxiaokeSuite):
     @classmethod
     def world(cls, request: pytest.FixtureRequest) -> Iterator[FxiaokeWorld]:
         yield from worlds(complaints, **request.param)
+
+
+class TestFxiaokeCases(FxiaokeSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def world(cls) -> Iterator[FxiaokeWorld]:
+        yield from worlds(cases)
 
 
 OTHER_TENANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -29,6 +29,7 @@ ABSENT: dict[str, Capabilities] = {
     "partial_update": replace(LAGGING, partial_update=False),
     "can_clear": replace(LAGGING, can_clear=False),
     "can_create": replace(LAGGING, can_create=False),
+    "can_update": replace(LAGGING, can_update=False),
     "can_delete": replace(LAGGING, can_delete=False),
     "can_restore": replace(LAGGING, can_restore=False),
     "returns_nulls": replace(LAGGING, returns_nulls=False),

@@ -54,6 +54,7 @@ def log_fields() -> list[FieldType]:
         new_field("related_object", "关联业务对象", "group", extra=_WHAT),
         new_field("related_object_data", "关联数据", RELATED_TYPE),
         new_field("related_api_names", "关联对象", "select_many", readonly=True),
+        new_field("complaint_id__c", "投诉工单", "object_reference", target="CasesObj"),
         new_field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
         new_field("subject__c", "主题", "text", max_length=200),
         new_field("contact_person__c", "联系对象", "text", max_length=80),

@@ -200,6 +200,11 @@ def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
     tenant.kind(_name(request)).change_field(str(request["field"]), request["changes"])
 
 
+def leave(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Lets the employee `user` leave, or with `left` false come back."""
+    tenant.leave(str(request["user"]), left=bool(request.get("left", True)))
+
+
 def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
     """Tells how many calls had no thirdTraceId or repeated one."""
     return tenant.traces.report()
@@ -216,8 +221,8 @@ def arrivals(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace,
-        pool, arrivals, plant,
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, leave,
+        trace, pool, arrivals, plant,
     )
 }  # fmt: skip
 ACTS["events"] = lambda tenant, request: tenant.events.act(request)

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.fxiaoke.simulator.refusal import bad_parameter
 from connectors.fxiaoke.simulator.regions import REGIONS
-from connectors.fxiaoke.simulator.schema import RELATED_TYPE
+from connectors.fxiaoke.simulator.schema import REGION_TYPES, RELATED_TYPE
 from connectors.fxiaoke.simulator.tenant import Tenant
 
 
@@ -44,9 +44,18 @@ def describe_object(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
     return {"describe": described}
 
 
-def list_regions() -> dict[str, Any]:
-    """Returns the `data` of countryAreaOptions/get: the vendor's own codes by level."""
-    levels: dict[str, list[dict[str, Any]]] = {"country": [], "province": [], "city": [], "district": []}
+def list_regions(tenant: Tenant) -> dict[str, Any]:
+    """Returns the `data` of countryAreaOptions/get: the vendor's own codes by level.
+
+    How an option names what it lies in is unverified: by `child_options` of the level above, as cascades do, or itself.
+    """
+    levels: dict[str, list[dict[str, Any]]] = {level: [] for level in REGION_TYPES}
     for region in REGIONS:
-        levels[region.kind].append({"label": region.name, "value": region.code, "parent": region.parent})
+        option: dict[str, Any] = {"label": region.name, "value": region.code}
+        inside = [other for other in REGIONS if other.parent == region.code]
+        if tenant.settings.region_links == "parent":
+            option["parent"] = region.parent
+        elif inside:
+            option["child_options"] = [{inside[0].kind: [other.code for other in inside]}]
+        levels[region.kind].append(option)
     return {kind: {"options": options} for kind, options in levels.items()}

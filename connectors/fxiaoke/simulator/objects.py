@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectors.fxiaoke.simulator import service_objects as service
 from connectors.fxiaoke.simulator.activity_objects import CHANNELS, complaint_fields, log_fields
 from connectors.fxiaoke.simulator.regions import REGIONS
 from connectors.fxiaoke.simulator.schema import Choice, FieldType, ObjectType, choices_of, new_field
@@ -205,10 +206,16 @@ def build_objects() -> dict[str, ObjectType]:
         _object("ContactObj", "联系人", _contact_fields()),
         _object(LOG, "销售记录", log_fields()),
         _object(COMPLAINT, "投诉", complaint_fields()),
+        _object(service.CASE, "工单", service.case_fields()),
+        _object(service.CHECKIN, "外勤", service.checkin_fields()),
+        _object(service.CALL, "通话记录", service.call_fields()),
         _object("PersonnelObj", "人员", _personnel_fields(), readable_only=True),
         _object("DepartmentObj", "部门", _department_fields(), readable_only=True),
     ]
-    return {kind.api_name: kind for kind in made}
+    named = {kind.api_name: kind for kind in made}
+    cases = named[service.CASE].fields
+    cases["record_type"] = service.record_types(cases["record_type"])
+    return named
 
 
 def region_names() -> dict[str, str]:

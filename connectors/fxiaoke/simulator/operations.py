@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.fxiaoke.simulator import lifecycle, pools
+from connectors.fxiaoke.simulator import directory, lifecycle, pools
 from connectors.fxiaoke.simulator.auth import Caller
 from connectors.fxiaoke.simulator.describe import describe_object, list_objects, list_regions
 from connectors.fxiaoke.simulator.query import read_search, run_search
@@ -94,6 +94,8 @@ def query(call: Call, either_path: bool = False) -> Answer:
     table = tenant.tables[kind.api_name]
     ties = tenant.mixer if tenant.settings.unstable_ties else None
     page, total = run_search(search, table.view(tenant.replica_turn()), table.hidden, ties)
+    if tenant.is_unshared(kind.api_name):
+        page, total = [], 0
     showcase = Showcase(tenant, kind, call.caller.converted, _nulls(call), search.projection)
     rows = [showcase.show(record) for record in page]
     found = {"dataList": rows, "total": total, "offset": search.offset, "limit": search.limit}
@@ -129,6 +131,8 @@ def create(call: Call) -> Answer:
     inner = _inner(call)
     sent = _sent(inner)
     kind = _object(call, {**inner, **sent}, writes=True)
+    if kind.api_name in call.tenant.settings.uncreatable_objects:
+        raise Refusal(call.tenant.settings.business_code, "没有新建权限")
     record_id = Writer(call.tenant, kind, call.caller, call.body).create(sent)
     named = not kind.custom or call.tenant.settings.custom_create_returns_id
     return Answer({"dataId": record_id} if named else {}, kind.api_name, 1)
@@ -221,6 +225,15 @@ DATA_OPERATIONS: dict[str, Operation] = {
     "recover": recover,
     "delete": delete,
 }
+
+
+def _directory(answer: Callable[[directory.Desk], dict[str, Any]]) -> Operation:
+    def look_up(call: Call) -> Answer:
+        return Answer(answer(directory.Desk(call.tenant, call.body, converted=call.caller.converted)))
+
+    return look_up
+
+
 PATHS: dict[str, tuple[str, Operation]] = {
     **{root + name: (name, run) for root in (PRESET, CUSTOM) for name, run in DATA_OPERATIONS.items()},
     PRESET + "choose": ("choose", choose),
@@ -233,5 +246,6 @@ PATHS: dict[str, tuple[str, Operation]] = {
     ),
     "/cgi/crm/v2/object/lock": ("lock", _locking(True)),
     "/cgi/crm/v2/object/unlock": ("unlock", _locking(False)),
-    "/cgi/crm/countryAreaOptions/get": ("regions", lambda call: Answer({"data": list_regions()})),
+    "/cgi/crm/countryAreaOptions/get": ("regions", lambda call: Answer({"data": list_regions(call.tenant)})),
+    **{path: (name, _directory(answer)) for path, (name, answer) in directory.PATHS.items()},
 }

@@ -39,6 +39,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "event_first_retry_times": ("absent", "zero"),
     "clear_with_null": ("clear", "ignore", "reject"),
     "clear_with_empty": ("clear", "ignore", "reject"),
+    "personnel_unshared": ("refused", "empty"),
+    "directory_list_key": ("userList", "userlist"),
+    "region_links": ("child_options", "parent"),
     "log_edit": ("allowed", "window", "refused"),
     "target_delete_stage": ("delete", "invalid"),
     "describe_position": ("either", "data", "top"),
@@ -104,7 +107,16 @@ class Settings:
     masked_fields: list[str] = field(default_factory=list)
     mask_described: bool = True
     personnel_shared: bool = True
+    personnel_unshared: str = "refused"
+    department_codes: bool = True
+    # employees, departments and regions
+    directory_takes_bearer: bool = True
+    directory_converts: bool = True
+    directory_lists_leavers: bool = True
+    directory_list_key: str = "userList"
+    region_links: str = "child_options"
     denied_objects: list[str] = field(default_factory=list)
+    uncreatable_objects: list[str] = field(default_factory=list)
     # permissions: functions as "AccountObj.update"; whether they are judged before the record is looked for
     describe_position: str = "either"
     retired_mark: str = "not_usable"
@@ -139,6 +151,7 @@ class Settings:
     max_id_list: int = 20
     # 销售记录, and what points at a deleted record
     log_account_lookup: bool = True
+    log_interactive_types: bool = True
     log_related_described: bool = True
     log_links_mirrored: bool = True
     log_touches_customer: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from typing import Any
 
@@ -30,6 +30,11 @@ class Employee:
     def open_id(self) -> str:
         """Returns the employee's id in the FSUID_ form."""
         return open_id_of(self.user_id)
+
+    @property
+    def mobile(self) -> str:
+        """Returns the employee's invented number."""
+        return f"1390000{self.user_id}"
 
 
 EMPLOYEES = (
@@ -69,6 +74,14 @@ class Directory:
         self.departments = {number: name for number, _, name in DEPARTMENTS}
         self._by_open_id = {person.open_id: person.user_id for person in EMPLOYEES}
         self._by_open_id[open_id_of(SYSTEM_USER)] = SYSTEM_USER
+
+    def leave(self, user_id: str, *, left: bool) -> None:
+        """Notes that somebody has left or is back; raises KeyError for nobody."""
+        self.employees[user_id] = replace(self.employees[user_id], active=not left)
+
+    def listed_departments(self) -> list[tuple[str, str, str, bool]]:
+        """Returns every department: id, code, name, whether it still works."""
+        return [(number, code, name, True) for number, code, name in DEPARTMENTS]
 
     def by_open_id(self, open_id: str) -> str | None:
         """Returns the employee id behind an FSUID_, or None."""

@@ -68,6 +68,7 @@ class Tenant:
     def __init__(self, clock: SimClock, settings: Settings) -> None:
         self.clock = clock
         self.settings = settings
+        self.founded_ms = int(clock.now() * 1000) - 86_400_000_000
         self.directory = Directory()
         self.objects: dict[str, ObjectType] = build_objects()
         self.gate = Gate(clock, settings, self.directory)
@@ -93,6 +94,11 @@ class Tenant:
         fields = self.objects[LOG].fields
         if "account_id" in fields:
             fields["account_id"] = replace(fields["account_id"], active=self.settings.log_account_lookup)
+        codes = self.objects["DepartmentObj"].fields
+        codes["dept_code"] = replace(codes["dept_code"], active=self.settings.department_codes)
+        for name in ("interactive_types", "interactive_scenario"):
+            if name in fields:
+                fields[name] = replace(fields[name], active=self.settings.log_interactive_types)
 
     def now_ms(self) -> int:
         """Returns the present instant in milliseconds."""
@@ -118,7 +124,7 @@ class Tenant:
 
     def check_permission(self, name: str) -> None:
         """Raises Refusal when the operator has no permission for an object."""
-        unshared = name == "PersonnelObj" and not self.settings.personnel_shared
+        unshared = self.is_unshared(name) and self.settings.personnel_unshared == "refused"
         if unshared or name in self.settings.denied_objects:
             raise Refusal(self.settings.business_code, "无此操作的数据权限")
 
@@ -138,6 +144,17 @@ class Tenant:
         """Raises Refusal when the app's allow list does not hold the caller; code and text are [unverified]."""
         if self.settings.foreign_address_at == stage:
             raise Refusal(self.settings.foreign_address_code, self.settings.foreign_address_text)
+
+    def is_unshared(self, name: str) -> bool:
+        """Tells whether an object needs a sharing rule that nobody has made."""
+        return name == "PersonnelObj" and not self.settings.personnel_shared
+
+    def leave(self, user_id: str, *, left: bool) -> None:
+        """Lets an employee leave or come back, in the directory and in PersonnelObj alike."""
+        self.directory.leave(user_id, left=left)
+        table = self.tables["PersonnelObj"]
+        [record] = table.with_value("user_id", user_id)
+        table.put({**record, "status": "1" if left else "0", "last_modified_time": self.now_ms()})
 
     def checks(self) -> ValueCheck:
         """Returns the value checks of this tenant."""
@@ -213,6 +230,7 @@ class Tenant:
                 "full_name": person.name,
                 "user_id": person.user_id,
                 "employee_number": person.staff_no,
+                "phone": person.mobile,
                 "email": f"{person.staff_no.lower()}@bank.example",
                 "status": "0" if person.active else "1",
                 "main_department": [person.department],

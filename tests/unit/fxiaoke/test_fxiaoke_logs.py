@@ -13,7 +13,7 @@ from connectors.fxiaoke.connector import FxiaokeConnector
 from connectors.fxiaoke.links import links_of, read_links
 from connectors.simulation.server import RunningSimulator
 
-LOG, COMPLAINT = "ActiveRecordObj", "complaint__c"
+LOG, COMPLAINT, CALL = "ActiveRecordObj", "complaint__c", "ServiceRecordObj"
 FIELDS = ("account_id", "related_object_data", "active_record_content", "hub_id__c", "create_time")
 TENANTS = [
     pytest.param({}, {}, id="both"),
@@ -178,17 +178,31 @@ def test_a_tenant_that_lets_nobody_edit_logs_is_told_with_a_remedy(
 def test_an_append_only_object_is_created_and_never_changed(vendor: RunningSimulator, make: Make) -> None:
     connector = make(append_only=[LOG])
     can = connector.capabilities(LOG)
-    assert (can.can_create, can.can_delete, can.can_restore) == (True, False, False)
-    assert connector.capabilities("AccountObj").can_delete
+    assert (can.can_create, can.can_update, can.can_delete, can.can_restore) == (True, False, False, False)
+    others = connector.capabilities("AccountObj")
+    assert others.can_update
+    assert others.can_delete
     log = new_log(connector, account_id=create(vendor)).native_id
     vendor.admin.reset_calls()
-    [refused] = connector.write([request(Op.UPDATE, log, None, LOG, active_record_content="改")])
-    assert isinstance(refused, Refused)
-    assert (refused.code, refused.retry_later) == ("fxiaoke.append-only", False)
-    for op in (Op.DELETE, Op.RESTORE):
+    for op, fields in ((Op.UPDATE, {"active_record_content": "改"}), (Op.DELETE, {}), (Op.RESTORE, {})):
         with pytest.raises(Unsupported):
-            connector.write([request(op, log, None, LOG)])
+            connector.write([request(op, log, None, LOG, **fields)])
     assert writes(vendor) == {}
+
+
+def test_a_read_only_object_is_read_and_never_written(vendor: RunningSimulator, make: Make) -> None:
+    vendor.admin.settings(uncreatable_objects=[CALL])
+    [refused] = make().write([request(Op.CREATE, object=CALL, owner=["1001"])])
+    assert isinstance(refused, Refused)
+    assert refused.code == "fxiaoke.permission"
+    connector = make(read_only=[CALL])
+    can = connector.capabilities(CALL)
+    assert (can.can_create, can.can_update, can.can_delete, can.can_restore) == (False,) * 4
+    noted = make_in(vendor, CALL, account_id=create(vendor), content__c="来电咨询")
+    for op, fields in ((Op.CREATE, {"owner": ["1001"]}), (Op.UPDATE, {"content__c": "改"}), (Op.DELETE, {})):
+        with pytest.raises(Unsupported):
+            connector.write([request(op, noted, None, CALL, **fields)])
+    assert shown(connector, noted, CALL).native_id == noted
 
 
 def test_a_log_gets_another_owner_by_a_call_of_its_own(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:

@@ -81,6 +81,7 @@ def read_everything(conn: sa.Connection) -> None:
     matches.tally(conn, "customer")
     quarantine.of_records(conn, "one", IDS)
     quarantine.inbound_digests(conn, "one", "Account", IDS)
+    quarantine.outside(conn, "one", [("Account", "a"), ("Account", "b"), (None, None)])
     quarantine.causes(conn, "customer")
     questions.frozen_fields(conn, IDS)
     questions.count(conn, "conflict", "customer")
