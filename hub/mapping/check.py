@@ -13,7 +13,8 @@ from hub.mapping.cutoff import cut_off
 from hub.mapping.describe import Description, FieldShape, ObjectShape
 from hub.mapping.lenses import LENSES, BadLens
 from hub.mapping.lenses.base import KNOWN_KINDS
-from hub.mapping.model import MappingFile, PairSpec, RouteSpec
+from hub.mapping.model import MappingFile, PairSpec, PartSpec, RouteSpec
+from hub.mapping.parts import check_lookup, check_parts, pairs_of
 from hub.mapping.tables import Tables
 
 
@@ -43,11 +44,17 @@ def check_mapping(
     found = [*_check_names(entity, top), *_check_routes(entity, top), *_check_since(entity, top)]
     for number, route in enumerate(spec.routes):
         place = top.at("routes", number)
-        found += _check_pairs(route, entity, tables, place)
+        found += _check_pairs(route, entity, tables, place, route.when)
         found += _check_cover(route, entity, place)
         if describe is not None:
             found += _check_object(route, entity, schema, tables, describe.get(route.object), place)
-    return found
+        for n, side in enumerate(route.parts):
+            beside = place.at("parts", n)
+            found += _check_pairs(side, entity, tables, beside, route.when)
+            if describe is not None:
+                found += _check_object(side, entity, schema, tables, describe.get(side.object), beside)
+                found += check_lookup(mapping, side, describe.get(side.object), beside.path)
+    return found + check_parts(mapping, entity)
 
 
 def check_authorities(mappings: Mapping[str, MappingFile], schema: Schema) -> list[Problem]:
@@ -57,17 +64,16 @@ def check_authorities(mappings: Mapping[str, MappingFile], schema: Schema) -> li
     for system, mapping in mappings.items():
         spec = mapping.spec
         entity = schema.entity(spec.entity)
-        pairs = [
-            (n, m, pair) for n, route in enumerate(spec.routes) for m, pair in enumerate(route.fields) if pair.reads
-        ]
-        for number, place, pair in pairs:
+        for path, pair in pairs_of(spec):
+            if not pair.reads:
+                continue
             for name in pair.canonicals:
                 each = entity.fields.get(name)
                 if each is None or not each.one_authority:
                     continue
                 first = readers.setdefault((spec.entity, name), system)
                 if first != system:
-                    here = _Place(mapping, ("routes", number, "fields", place))
+                    here = _Place(mapping, path)
                     en = f"`{name}` has one authority, but both {first} and {system} are read; use direction out in one"
                     zh = f"`{name}` 只有一个权威来源，但 {first} 与 {system} 均在读取，请将其一改为 out"
                     found.append(here.say("HUB-MAP-030", en, zh))
@@ -130,7 +136,9 @@ def _check_routes(entity: Entity, top: _Place) -> Iterator[Problem]:
             yield top.at("routes").say("HUB-MAP-013", en, zh)
 
 
-def _check_pairs(route: RouteSpec, entity: Entity, tables: Tables, place: _Place) -> Iterator[Problem]:
+def _check_pairs(
+    route: RouteSpec | PartSpec, entity: Entity, tables: Tables, place: _Place, when: Mapping[str, list[str]]
+) -> Iterator[Problem]:
     read: set[str] = set()
     written: set[str] = set()
     for number, pair in enumerate(route.fields):
@@ -142,7 +150,7 @@ def _check_pairs(route: RouteSpec, entity: Entity, tables: Tables, place: _Place
             continue
         fields = tuple(entity.fields[name] for name in pair.canonicals)
         yield from _check_direction(pair, fields, here)
-        yield from _check_lens(route, pair, fields, tables, here)
+        yield from _check_lens(when, pair, fields, tables, here)
         for names, used, en, zh in (
             (pair.canonicals if pair.reads else (), read, "is read from two places", "由两处读取"),
             (written_natives(pair), written, "is written from two pairs", "由两处写入"),
@@ -181,7 +189,7 @@ def _check_direction(pair: PairSpec, fields: tuple[Field, ...], here: _Place) ->
 
 
 def _check_lens(
-    route: RouteSpec, pair: PairSpec, fields: tuple[Field, ...], tables: Tables, here: _Place
+    when: Mapping[str, list[str]], pair: PairSpec, fields: tuple[Field, ...], tables: Tables, here: _Place
 ) -> Iterator[Problem]:
     try:
         make_pair(pair, fields, tables, here.mapping.spec.system_kind)
@@ -193,7 +201,7 @@ def _check_lens(
             yield here.say("HUB-MAP-016", en, zh)
         return
     if pair.lens == "enum" and pair.writes:
-        routed = route.when.get(fields[0].name, fields[0].values)
+        routed = when.get(fields[0].name, fields[0].values)
         missing = [value for value in routed if value not in pair.params.get("values", {})]
         if missing:
             names = ", ".join(missing)
@@ -214,7 +222,12 @@ def _check_cover(route: RouteSpec, entity: Entity, place: _Place) -> Iterator[Pr
 
 
 def _check_object(
-    route: RouteSpec, entity: Entity, schema: Schema, tables: Tables, shape: ObjectShape | None, place: _Place
+    route: RouteSpec | PartSpec,
+    entity: Entity,
+    schema: Schema,
+    tables: Tables,
+    shape: ObjectShape | None,
+    place: _Place,
 ) -> Iterator[Problem]:
     if shape is None:
         en, zh = f"the system has no object `{route.object}`", f"系统中没有对象 `{route.object}`"
@@ -228,7 +241,7 @@ def _check_object(
     elif not shape.fields[key].unique:
         en = f"`{route.object}.{key}` is not unique in the system; mark it unique so that a resend cannot make a twin"
         yield place.say("HUB-MAP-021", en, f"`{route.object}.{key}` 未设为唯一，请设为唯一以防重复建档", "warning")
-    written = {key}
+    written = {key, route.main, *route.only} if isinstance(route, PartSpec) else {key}
     for number, pair in enumerate(route.fields):
         here = place.at("fields", number)
         written.update(written_natives(pair))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import Any
 
+from hub.core.parts import MAIN
 from hub.core.plan import RecordPlan, narrowed
 from hub.core.state import Kind, Observation, Snapshot
 from hub.store import inbox, matches, references
@@ -98,7 +99,7 @@ def settle_moves(run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome],
         (outcome.plan.golden.hub_id, side.binding)
         for outcome in outcomes
         for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True)
-        if moved_place(side.binding, planned.binding)
+        if side.binding.part == MAIN and moved_place(side.binding, planned.binding)
     ]
     if moved:
         follow(run, work, moved)

@@ -13,7 +13,7 @@ from hub.core.guards import guard_listing
 from hub.store import sweeps
 from hub.sync.backfill import bound_listed
 from hub.sync.engine import Link, RunContext
-from hub.sync.push import learn_versions
+from hub.sync.looking import learn_versions
 from hub.sync.rebuild import resume
 from hub.sync.stage import Stream, proven, stage
 
@@ -76,7 +76,8 @@ def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
         listed += len(ids)
         with run.store.begin(run.held) as work:
             unknown, newer = sweeps.sweep(work, link.system, object_, dict(ids))
-        strangers += [*unknown, *newer]
+        # Unknown side records are left to their stream: there are many more of them than there are parts.
+        strangers += newer if link.mapping.part(object_) else [*unknown, *newer]
         extra, moved = extra + len(unknown), moved + len(newer)
         while len(strangers) >= CHUNK:
             _look(run, link, object_, strangers[:CHUNK])
