@@ -15,6 +15,8 @@ from hub.store.unit_of_work import UnitOfWork
 
 MAIN_RECORD = "$main"
 """Is the field under which a side record notes the main record that it points at."""
+ONE_OF_SEVERAL = "not_unique:part"
+"""Is why a person is asked which of several side records is the part of a record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hub.core.parts import MAIN, Claim, judge_claims
 from hub.core.state import Binding, BindingState, GoldenRecord, GoldenState, Kind, Observation
 from hub.mapping.compiling import Part
 from hub.store import claims, inbox, matches, quarantine, records, references
-from hub.store.claims import MAIN_RECORD, Claimant
+from hub.store.claims import MAIN_RECORD, ONE_OF_SEVERAL, Claimant
 from hub.store.database import Connection
 from hub.store.inbox import Wait
 from hub.store.quarantine import INBOUND, Fault
@@ -26,7 +26,7 @@ from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
 from hub.sync.trail import linked_event
 
-_REASONS = ("same:main", "not_unique:part")
+_REASONS = ("same:main", ONE_OF_SEVERAL)
 _LEFT = (BindingState.DETACHED, BindingState.SUPERSEDED)
 
 

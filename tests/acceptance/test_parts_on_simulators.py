@@ -37,6 +37,12 @@ def sync(lab: Lab) -> dict[str, Any]:
     return run
 
 
+def converge(lab: Lab) -> dict[str, Any]:
+    run = sync(lab)
+    assert run["outcome"] == "converged", (run["advice"], run["blocked"], run["counts"])
+    return run
+
+
 def rows(lab: Lab, object_: str, name: str = "") -> list[dict[str, Any]]:
     """Returns the live records of an object that belong to the customer of this name."""
     found = [row for row in lab.fxiaoke.admin.records(object_) if row["life_status"] != "invalid"]
@@ -69,7 +75,9 @@ def versions(lab: Lab, name: str) -> dict[str, Any]:
 
 
 def person(lab: Lab, family: str, given: str, **fields: Any) -> None:
-    lab.zoho.admin.post("create", {"object": "Contacts", "fields": {"Last_Name": family, "First_Name": given, **fields}})
+    lab.zoho.admin.post(
+        "create", {"object": "Contacts", "fields": {"Last_Name": family, "First_Name": given, **fields}}
+    )
 
 
 def holds(lab: Lab) -> list[dict[str, Any]]:
@@ -85,7 +93,7 @@ def test_the_mapping_of_parts_fits_the_tenant(lab: Lab) -> None:
 def test_a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_belongs(lab: Lab) -> None:
     person(lab, "王", "小明", Mobile="13812340001", Mailing_Street="中山路1号", Description="老客户")
     person(lab, "李", "四")
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     main, side, place = (one(lab, object_, "王小明") for object_ in OBJECTS)
     assert (side["name"], side["mobile1"], side["primary__c"]) == ("王小明", "+8613812340001", True)
     assert (place["address"], place["is_default_add"]) == ("中山路1号", True)
@@ -96,12 +104,12 @@ def test_a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_be
 
     before = versions(lab, "王小明")
     edit(lab, PERSON, side, mobile1="13900000001")
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     assert contact(lab, "王小明")["Mobile"].endswith("13900000001")
     lab.zoho.admin.post(
         "edit", {"object": "Contacts", "id": contact(lab, "王小明")["id"], "fields": {"Mailing_Street": "人民路2号"}}
     )
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     after = versions(lab, "王小明")
     assert one(lab, ADDRESS, "王小明")["address"] == "人民路2号"
     # The person's own edit raised the contact; the hub wrote to the address alone.
@@ -111,7 +119,7 @@ def test_a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_be
     lab.zoho.admin.post(
         "edit", {"object": "Contacts", "id": contact(lab, "李四")["id"], "fields": {"Mobile": "13700000007"}}
     )
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     assert one(lab, PERSON, "李四")["mobile1"] == "+8613700000007"
 
 
@@ -120,8 +128,7 @@ def test_contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over(lab: L
     make(lab, PERSON, name="配偶", account_id=main["_id"], mobile1="13600000009", primary__c=True)
     make(lab, PERSON, name="同事", account_id=main["_id"], mobile1="13600000008")
     make(lab, PERSON, name="无主", mobile1="13600000007", primary__c=True)
-    run = sync(lab)
-    assert run["outcome"] == "converged"
+    run = converge(lab)
     assert {name: run["counts"].get(name) for name in ("spare_parts", "filtered", "unlinked")} == {
         "spare_parts": 1,
         "filtered": 1,
@@ -133,7 +140,7 @@ def test_contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over(lab: L
     # A customer that is made in Fxiaoke with its contact is one customer, whoever is read first.
     new = make(lab, MAIN, name="赵六", account_type="1")
     make(lab, PERSON, name="赵六", account_id=new, mobile1="13500000006", primary__c=True)
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     assert contact(lab, "赵六")["Mobile"].endswith("13500000006")
     assert len(rows(lab, PERSON, "赵六")) == 1
 
@@ -148,7 +155,7 @@ def test_contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over(lab: L
     question = next(item for item in asked if item["native_id"] == second["_id"])
     candidate = question["candidates"][0]["hub_id"]
     assert lab.here("match", "decide", question["question_id"], "--link", candidate).code == 0
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     assert contact(lab, "孙七")["Mobile"].endswith("13400000002")
     assert len(rows(lab, PERSON, "孙七")) == 2
 
@@ -162,7 +169,7 @@ def test_a_contact_that_is_gone_alone_is_a_question_and_no_deletion(lab: Lab) ->
     assert hold["rule"] == "part_deleted"
     assert contact(lab, "赵六")["Mobile"].endswith("13500000006")
     assert lab.here("hold", "resolve", hold["id"], "--reject").code == 0
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     back = one(lab, PERSON, "赵六")
     assert (back["_id"], back["mobile1"]) == (side["_id"], "13500000006")
 
@@ -180,7 +187,7 @@ def test_a_contact_that_was_moved_to_another_customer_is_kept_out_of_both(lab: L
     numbers = {row["_id"]: row["mobile1"] for row in rows(lab, PERSON, "李四")}
     assert numbers[side["_id"]] == "13511111111"
     edit(lab, PERSON, side, account_id=one(lab, MAIN, "赵六")["_id"], mobile1="13500000006")
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     assert one(lab, PERSON, "赵六")["mobile1"] == "+8613522222222"
 
 
@@ -189,7 +196,7 @@ def test_what_is_deleted_goes_together_and_comes_back_together(lab: Lab) -> None
     names = {object_: one(lab, object_, "王小明")["_id"] for object_ in OBJECTS if object_ != PERSON}
     hub_id = one(lab, MAIN, "王小明")["hub_id__c"]
     ours = [row["_id"] for row in rows(lab, PERSON) if row.get("hub_id__c") == hub_id]
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     alive = {row["_id"] for object_ in OBJECTS for row in rows(lab, object_)}
     assert not alive & {*names.values(), *ours}
     # The other contact of the customer was never the hub's, so it stays.
@@ -197,7 +204,7 @@ def test_what_is_deleted_goes_together_and_comes_back_together(lab: Lab) -> None
 
     lab.fxiaoke.admin.post("restore", {"object": MAIN, "id": names[MAIN]})
     for _ in range(2):
-        assert sync(lab)["outcome"] == "converged"
+        converge(lab)
     alive = {row["_id"] for object_ in OBJECTS for row in rows(lab, object_)}
     assert {*names.values(), *ours} <= alive
     assert contact(lab, "王小明")["Mobile"].endswith("13900000001")
@@ -210,7 +217,7 @@ def test_killed_between_main_and_part_no_twin_comes_of_it(lab: Lab, point: str, 
     killed = lab.run("sync", "customer", environ={"CRMHUB_FAILPOINT": point})
     assert killed.code == -9, killed
     assert len(rows(lab, MAIN)) == before + 1
-    assert sync(lab)["outcome"] == "converged"
+    converge(lab)
     main, side = one(lab, MAIN, f"{family}八"), one(lab, PERSON, f"{family}八")
     assert (side["account_id"], side["hub_id__c"]) == (main["_id"], main["hub_id__c"])
     assert len(rows(lab, MAIN)) == before + 1
