@@ -83,6 +83,39 @@ def of_owners(conn: Connection, entity: str, hub_ids: Sequence[str]) -> list[Cla
     return [Claimant(*row) for row in conn.execute(here, {"of": entity})]
 
 
+_LEFT = (
+    sa.select(observation.c.obs_id, observation.c.system, observation.c.object, observation.c.native_id)
+    .join(awaited, sa.and_(awaited.c.obs_id == observation.c.obs_id, awaited.c.field == MAIN_RECORD))
+    .where(
+        observation.c.entity == sa.bindparam("of"),
+        observation.c.state.in_(("new", "waiting")),
+        observation.c.hub_id.is_(None),
+        ~sa.exists().where(
+            binding.c.system == awaited.c.system,
+            binding.c.object == awaited.c.object,
+            binding.c.native_id == awaited.c.native_id,
+            binding.c.part == "main",
+            binding.c.state == BindingState.ACTIVE.value,
+            golden.c.hub_id == binding.c.hub_id,
+            golden.c.state == GoldenState.LIVE.value,
+        ),
+    )
+)
+
+
+def left_alone(conn: Connection, entity: str) -> list[tuple[str, str, str, str]]:
+    """Returns side records about which somebody was asked and whose main record is gone meanwhile.
+
+    Each is named by its obs id, system, object and native id.
+    """
+    return [(row[0], row[1], row[2], row[3]) for row in conn.execute(_LEFT, {"of": entity})]
+
+
+def park_again(work: UnitOfWork, obs_ids: Sequence[str]) -> None:
+    """Lets side records wait for their main record once more."""
+    work.conn.execute(observation.update().where(observation.c.obs_id.in_(obs_ids)).values(state="parked"))
+
+
 def grant(work: UnitOfWork, granted: Sequence[tuple[str, str]]) -> None:
     """Puts side records into the queue as those of their golden records: (obs id, hub id)."""
     if granted:

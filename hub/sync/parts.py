@@ -116,11 +116,24 @@ def claim(run: RunContext) -> int:
             hub_ids = claims.owners(conn, run.entity, after, run.page)
             groups = _groups(run, conn, hub_ids) if hub_ids else []
         if not hub_ids:
-            return taken
+            break
         after = hub_ids[-1]
         if groups:
             with run.store.begin(run.held) as work:
                 taken += sum(_settle(run, work, group) for group in groups)
+    _park_left_alone(run)
+    return taken
+
+
+def _park_left_alone(run: RunContext) -> None:
+    """Takes back what was asked about side records whose main record does not stand any more: they wait for it."""
+    with run.store.read() as conn:
+        left = claims.left_alone(conn, run.entity)
+    if left:
+        with run.store.begin(run.held) as work:
+            claims.park_again(work, [obs_id for obs_id, *_ in left])
+            for _, *place in left:
+                matches.close(work, *place)
 
 
 @dataclass(slots=True)
