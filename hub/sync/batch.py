@@ -9,8 +9,8 @@ from typing import Any
 
 from hub.core.parts import MAIN
 from hub.core.plan import RecordPlan, narrowed
-from hub.core.state import Kind, Observation, Snapshot
-from hub.store import inbox, matches, references
+from hub.core.state import BindingState, Kind, Observation, Snapshot
+from hub.store import inbox, matches, quarantine, references
 from hub.store.inbox import Wait
 from hub.store.questions import Question
 from hub.store.records import Stored
@@ -91,6 +91,15 @@ def settle_heirs(work: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
                 inbox.assign(work, row.obs_id, outcome.plan.golden.hub_id)
                 matches.drop_keys(work, [row.obs_id])
                 matches.close(work, seen.system, seen.object, heir)
+
+
+def settle_parts(work: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
+    """Forgets what was held out of parts that are let go: nobody has to see to them any more."""
+    for outcome in outcomes:
+        for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True):
+            before, after = side.binding, planned.binding
+            if before.part != MAIN and after.state is BindingState.DETACHED and before.state is not after.state:
+                quarantine.clear(work, after.system, str(after.object), [str(after.native_id)], quarantine.INBOUND)
 
 
 def settle_moves(run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome], loaded: Loaded) -> None:

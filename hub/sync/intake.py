@@ -29,7 +29,7 @@ from hub.store.questions import Question
 from hub.store.records import Stored, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.backfill import half_read
-from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves
+from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves, settle_parts
 from hub.sync.engine import CUT_SHORT, RunContext
 from hub.sync.heirs import silence_merged, survivors_of, taken_over, untwin
 from hub.sync.identify import Identity, identify, note_decisions
@@ -114,6 +114,7 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         settle_inbox(run, work, outcomes, loaded)
         settle_heirs(work, outcomes)
         settle_moves(run, work, outcomes, loaded)
+        settle_parts(work, outcomes)
         settle_keys(run, work, outcomes)
         matches.drop_keys(work, loaded.late)
         run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
