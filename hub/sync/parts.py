@@ -12,7 +12,8 @@ from dataclasses import field as attribute
 from typing import Any
 
 from connectors.base import NativeRecord
-from hub.core.parts import MAIN, Claim, judge_claims
+from hub.audit.event import Event
+from hub.core.parts import MAIN, judge_claims
 from hub.core.state import Binding, BindingState, GoldenRecord, GoldenState, Kind, Observation
 from hub.mapping.compiling import Part
 from hub.store import claims, inbox, matches, quarantine, records, references
@@ -22,11 +23,12 @@ from hub.store.inbox import Wait
 from hub.store.quarantine import INBOUND, Fault
 from hub.store.records import Stored, binding_id
 from hub.store.references import Awaited
-from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
 from hub.sync.trail import linked_event
 
 _REASONS = ("same:main", ONE_OF_SEVERAL)
+AT_ONCE = 1000
+"""Records whose side records are judged in one commit."""
 _LEFT = (BindingState.DETACHED, BindingState.SUPERSEDED)
 
 
@@ -113,14 +115,13 @@ def claim(run: RunContext) -> int:
     taken, after = 0, ""
     while True:
         with run.store.read() as conn:
-            hub_ids = claims.owners(conn, run.entity, after, run.page)
+            hub_ids = claims.owners(conn, run.entity, after, AT_ONCE)
             groups = _groups(run, conn, hub_ids) if hub_ids else []
         if not hub_ids:
             break
         after = hub_ids[-1]
         if groups:
-            with run.store.begin(run.held) as work:
-                taken += sum(_settle(run, work, group) for group in groups)
+            taken += _settle(run, groups)
     _park_left_alone(run)
     return taken
 
@@ -176,33 +177,61 @@ def _answers(conn: Connection, group: _Group) -> dict[str, bool]:
     return answers or ({stamped[0]: True} if len(stamped) == 1 else {})
 
 
-def _settle(run: RunContext, work: UnitOfWork, group: _Group) -> int:
-    bound, strangers = [row for row in group.rows if row.hub_id], [row for row in group.rows if not row.hub_id]
-    _settle_bound(run, work, group, bound)
-    verdict: Claim = judge_claims(group.bound, [row.native_id for row in strangers], group.answers)
-    by_id = {row.native_id: row for row in strangers}
-    inbox.consume(work, [by_id[each].obs_id for each in verdict.spare])
-    run.tally.add("spare_parts", len(verdict.spare))
-    for native_id in (*verdict.spare, *((verdict.taken,) if verdict.taken else ())):
-        matches.close(work, group.system, group.part.object, native_id)
-    new = [each for each in verdict.asked if by_id[each].state != Wait.WAITING]
-    asked = {(group.system, group.part.object, each): {group.owner: _REASONS} for each in new}
-    run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
-    inbox.put_off(work, [by_id[each].obs_id for each in new])
-    if verdict.taken is None:
-        return 0
-    claims.grant(work, [(by_id[verdict.taken].obs_id, group.owner)])
-    work.audit(linked_event(run, group.owner, group.system, "sure", f"part:{group.part.name}"))
-    return 1
+@dataclass(slots=True)
+class _Page:
+    """Gathers what a page of groups comes to, so that it is written at once."""
+
+    granted: list[tuple[str, str]] = attribute(default_factory=list)
+    consumed: list[str] = attribute(default_factory=list)
+    put_off: list[str] = attribute(default_factory=list)
+    closed: list[tuple[str, str, str]] = attribute(default_factory=list)
+    asked: dict[tuple[str, str, str], dict[str, tuple[str, ...]]] = attribute(default_factory=dict)
+    faults: list[Fault] = attribute(default_factory=list)
+    events: list[Event] = attribute(default_factory=list)
 
 
-def _settle_bound(run: RunContext, work: UnitOfWork, group: _Group, rows: Sequence[Claimant]) -> None:
-    """Takes in what a part showed once it points at its own main record; one of another's is held out."""
-    claims.grant(work, [(row.obs_id, group.owner) for row in rows if row.hub_id == group.owner])
-    lost = [row for row in rows if row.hub_id != group.owner]
-    inbox.consume(work, [row.obs_id for row in lost])
-    faults = [_elsewhere(group.part, row.system, row.object, row.native_id, row.digest or b"") for row in lost]
-    run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, faults))
+def _settle(run: RunContext, groups: Sequence[_Group]) -> int:
+    page = _Page()
+    for group in groups:
+        _judge(run, group, page)
+    with run.store.begin(run.held) as work:
+        claims.grant(work, page.granted)
+        inbox.consume(work, page.consumed)
+        for place in page.closed:
+            matches.close(work, *place)
+        run.tally.add("questions", matches.ask(work, run.entity, run.run_id, page.asked))
+        inbox.put_off(work, page.put_off)
+        run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, page.faults))
+        for event in page.events:
+            work.audit(event)
+    return len(page.granted)
+
+
+def _judge(run: RunContext, group: _Group, page: _Page) -> None:
+    strangers = [row for row in group.rows if not row.hub_id]
+    for row in group.rows:
+        if row.hub_id == group.owner:
+            # A part that points at its own main record after all.
+            page.granted.append((row.obs_id, group.owner))
+        elif row.hub_id:
+            page.consumed.append(row.obs_id)
+            page.faults.append(_elsewhere(group.part, row.system, row.object, row.native_id, row.digest or b""))
+    verdict = judge_claims(group.bound, [row.native_id for row in strangers], group.answers)
+    for row in strangers:
+        place = (row.system, row.object, row.native_id)
+        if row.native_id in verdict.asked:
+            if row.state != Wait.WAITING:
+                page.asked[place] = {group.owner: _REASONS}
+                page.put_off.append(row.obs_id)
+            continue
+        if row.state != Wait.PARKED:
+            page.closed.append(place)
+        if row.native_id == verdict.taken:
+            page.granted.append((row.obs_id, group.owner))
+            page.events.append(linked_event(run, group.owner, group.system, "sure", f"part:{group.part.name}"))
+        else:
+            page.consumed.append(row.obs_id)
+            run.tally.add("spare_parts")
 
 
 def fresh_parts(
