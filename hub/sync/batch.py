@@ -99,7 +99,9 @@ def settle_parts(work: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
         for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True):
             before, after = side.binding, planned.binding
             if before.part != MAIN and after.state is BindingState.DETACHED and before.state is not after.state:
-                quarantine.clear(work, after.system, str(after.object), [str(after.native_id)], quarantine.INBOUND)
+                place = (after.system, str(after.object), [str(after.native_id)])
+                quarantine.clear(work, *place, quarantine.INBOUND)
+                inbox.consume(work, [row.obs_id for row in inbox.by_native(work.conn, *place).values()])
 
 
 def settle_moves(run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome], loaded: Loaded) -> None:

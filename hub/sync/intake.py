@@ -93,6 +93,12 @@ def _aside(run: RunContext, row: Queued) -> bool:
     return row.hub_id is None and row.system in run.links and run.links[row.system].mapping.part(row.object) is not None
 
 
+def _strayed_part(run: RunContext, row: Queued) -> bool:
+    """Tells whether a row is of a part that points elsewhere than at its main record."""
+    link = run.links.get(row.system)
+    return row.state is Wait.PARKED and link is not None and link.mapping.part(row.object) is not None
+
+
 def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
     with run.store.read() as conn:
         loaded = _load(run, conn, system, rows, closed)
@@ -145,7 +151,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
     known = [hub_id for hub_id in hub_ids if hub_id in loaded.stored]
     queued = inbox.by_hub(conn, known) if known else {}
     for hub_id in hub_ids:
-        rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed]
+        rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed and not _strayed_part(run, row)]
         seen = [_reopen(run, row) for row in rows_of]
         queued_here = {item.obs_id for item in seen}
         seen += [item for owner, item in late.values() if owner == hub_id and item.obs_id not in queued_here]

@@ -150,18 +150,14 @@ def _merge(run: RunContext, work: UnitOfWork, pair: _Pair) -> None:
 
 
 def _taken(run: RunContext, pair: _Pair) -> Taken:
-    """Returns the places of the loser that the survivor takes; with a main record come the parts that it lacks."""
+    """Returns the places of the loser that the survivor takes: main records and parts that it has not itself."""
     taken = {(system, MAIN) for system in run.links if _takes(pair, system)}
     for theirs in pair.loser.bindings:
-        own = _at(pair.survivor, theirs.system, theirs.part)
-        free = own is None or own.native_id is None or own.state is BindingState.DETACHED
-        if (
-            theirs.part != MAIN
-            and (theirs.system, MAIN) in taken
-            and theirs.native_id
-            and _lives(pair, theirs)
-            and free
-        ):
+        if theirs.part == MAIN or theirs.native_id is None or not _lives(pair, theirs):
+            continue
+        main, own = _at(pair.survivor, theirs.system), _at(pair.survivor, theirs.system, theirs.part)
+        stands = (theirs.system, MAIN) in taken or (main is not None and _lives(pair, main))
+        if stands and (own is None or own.native_id is None or own.state is BindingState.DETACHED):
             taken.add((theirs.system, theirs.part))
     return taken
 
@@ -279,6 +275,10 @@ def _settle_evidence(run: RunContext, work: UnitOfWork, pair: _Pair, plan: Recor
     mutual = [q for q in pair.asked.get(plan.golden.hub_id, ()) if q.rule == MERGE and _names(q) == {loser.hub_id}]
     questions.reconcile(work, run.run_id, plan.golden, mutual, (), ())
     quarantine.clear_record(work, loser.hub_id)
+    for bound in (*pair.loser.bindings, *pair.survivor.bindings):
+        if bound.part != MAIN and bound.native_id is not None:
+            # Where it points at is judged anew when it is next read.
+            quarantine.clear(work, bound.system, str(bound.object), [bound.native_id], quarantine.INBOUND)
     matches.drop_keys(work, [loser.hub_id])
     if run.rules.keyed(pair.survivor.golden, plan.golden):
         matches.put_keys(

@@ -16,7 +16,7 @@ from hub.audit.event import Event
 from hub.core.parts import MAIN, judge_claims
 from hub.core.state import Binding, BindingState, GoldenRecord, GoldenState, Kind, Observation
 from hub.mapping.compiling import Part
-from hub.store import claims, inbox, matches, quarantine, records, references
+from hub.store import claims, inbox, matches, quarantine, records
 from hub.store.claims import MAIN_RECORD, ONE_OF_SEVERAL, Claimant
 from hub.store.database import Connection
 from hub.store.inbox import Wait
@@ -52,10 +52,10 @@ def awaits_main(run: RunContext, part: Part, item: Observation, main: str) -> Aw
 
 @dataclass(slots=True)
 class Strayed:
-    """Are bound side records of a page that do not point at their main record: at nobody's, or at somebody else's."""
+    """Are bound side records of a page that do not point at their main record: at another place, or at none."""
 
     waiting: dict[str, str] = attribute(default_factory=dict)
-    """native id -> the place, known to nobody, that it points at"""
+    """native id -> native id of the main record that it points at; `claim` decides what that means"""
     faults: list[Fault] = attribute(default_factory=list)
 
 
@@ -67,7 +67,7 @@ def find_strayed(
     bindings: Mapping[str, Binding],
     mains: Mapping[str, str | None],
 ) -> Strayed:
-    """Tells which bound side records of a page point elsewhere: two queries, whatever its size."""
+    """Tells which bound side records of a page point elsewhere: one query, whatever its size."""
     found = Strayed()
     shown = [item for item in seen if item.kind is Kind.UPSERT and item.native_id in bindings]
     if not shown:
@@ -75,14 +75,11 @@ def find_strayed(
     with run.store.read() as conn:
         every = records.load_bindings(conn, sorted({bindings[item.native_id].hub_id for item in shown}))
         own = {each.hub_id: each.native_id for each in every if each.system == link.system and each.part == MAIN}
-        moved = [i for i in shown if own.get(bindings[i.native_id].hub_id) != mains.get(i.native_id)]
-        places = [(part.main_object, main) for item in moved if (main := mains.get(item.native_id))]
-        owners = references.owners(conn, link.system, places) if places else {}
-    for item in moved:
+    for item in shown:
         main = mains.get(item.native_id)
-        if main is not None and (part.main_object, main) not in owners:
+        if main is not None and main != own.get(bindings[item.native_id].hub_id):
             found.waiting[item.native_id] = main
-        else:
+        elif main is None:
             found.faults.append(_elsewhere(part, item.system, item.object, item.native_id, item.digest or b""))
     return found
 
@@ -145,6 +142,8 @@ class _Group:
     system: str
     part: Part
     bound: bool
+    leaving: Collection[str]
+    """Records of which the main one is gone or merged, as far as the inbox knows: their parts are about to follow."""
     rows: list[Claimant] = attribute(default_factory=list)
     answers: dict[str, bool] = attribute(default_factory=dict)
 
@@ -156,16 +155,24 @@ def _groups(run: RunContext, conn: Connection, hub_ids: Sequence[str]) -> list[_
         if item.native_id is not None and item.state not in _LEFT
     }
     found: dict[tuple[str, str, str], _Group] = {}
-    for row in claims.of_owners(conn, run.entity, hub_ids):
+    rows = claims.of_owners(conn, run.entity, hub_ids)
+    leaving = _leaving(run, conn, sorted({row.hub_id for row in rows if row.hub_id and row.hub_id != row.owner}))
+    for row in rows:
         link = run.links.get(row.system)
         part = None if link is None else link.mapping.part(row.object)
         if part is not None:
             taken = (row.owner, row.system, part.name) in bound
-            group = _Group(row.owner, row.system, part, taken)
+            group = _Group(row.owner, row.system, part, taken, leaving)
             found.setdefault((row.owner, row.system, row.object), group).rows.append(row)
     for group in found.values():
         group.answers = _answers(conn, group)
     return list(found.values())
+
+
+def _leaving(run: RunContext, conn: Connection, hub_ids: Sequence[str]) -> set[str]:
+    """Returns which of these records are told to be gone or merged somewhere, and wait for what that means."""
+    queued = inbox.by_hub(conn, hub_ids) if hub_ids else {}
+    return {hub_id for hub_id, rows in queued.items() if any(row.kind in (Kind.GONE, Kind.MERGED) for row in rows)}
 
 
 def _answers(conn: Connection, group: _Group) -> dict[str, bool]:
@@ -213,7 +220,7 @@ def _judge(run: RunContext, group: _Group, page: _Page) -> None:
         if row.hub_id == group.owner:
             # A part that points at its own main record after all.
             page.granted.append((row.obs_id, group.owner))
-        elif row.hub_id:
+        elif row.hub_id and row.hub_id not in group.leaving:
             page.consumed.append(row.obs_id)
             page.faults.append(_elsewhere(group.part, row.system, row.object, row.native_id, row.digest or b""))
     verdict = judge_claims(group.bound, [row.native_id for row in strangers], group.answers)
@@ -289,12 +296,12 @@ def waits(
     link: Link, binding: Binding, stored: Stored, frozen: Collection[str], held_out: Collection[str | None]
 ) -> str | None:
     """Says for what a write must wait: a main record for its parts to go, a part for its main record to stand."""
+    if (binding.part == MAIN) is not (binding.state is BindingState.DOOMED):
+        return None
     here = [each for each in stored.bindings if each.system == binding.system]
     if binding.part == MAIN:
         going = any(each.part != MAIN and each.state is BindingState.DOOMED for each in here)
-        return "waiting_parts" if going and binding.state is BindingState.DOOMED else None
-    if binding.state is BindingState.DOOMED:
-        return None
+        return "waiting_parts" if going else None
     main = next((each for each in here if each.part == MAIN), None)
     if link.mapping.part(binding.object) is None or (main is not None and main.state in _LEFT):
         return IDLE

@@ -151,7 +151,7 @@ def _sift(
         bound, queued = known.glimpses.get(native_id), known.queued.get(native_id)
         if ordered and _older(record.version, _latest(bound, queued)):
             batch.stale += 1
-        elif known.held.get(native_id) == digest or _said(record, digest, bound, queued):
+        elif known.held[native_id] == digest if native_id in known.held else _said(record, digest, bound, queued):
             batch.unchanged += 1
             if bound is not None and queued is None and bound[3] == digest and record.version not in (None, bound[2]):
                 # Something that is not mapped moved: the next write must not be refused for it.
