@@ -70,7 +70,7 @@ def decide_fates(snapshot: Snapshot, merged: Merged, policy: EntityPolicy) -> di
     doomed = any(s.binding.state is BindingState.DOOMED for s in sides)
     if not stricken and not doomed:
         return {}
-    edits = frozenset((name, origin) for name, origin in _edits(snapshot, merged) if name not in policy.computed)
+    edits = frozenset((name, origin) for name, origin in edits_of(snapshot, merged) if name not in policy.computed)
     if doomed and edits:
         return _spare(snapshot)
     if doomed and snapshot.children:
@@ -113,7 +113,7 @@ def _propose(snapshot: Snapshot, merged_away: Sequence[tuple[Side, str]]) -> dic
     return apart | _propose(snapshot, [(side, bound) for side, bound in merged_away if bound != heir])
 
 
-def _edits(snapshot: Snapshot, merged: Merged) -> Edits:
+def edits_of(snapshot: Snapshot, merged: Merged) -> Edits:
     """Returns (field, origin) of every edit of this batch: carried out, overruled or waiting for a person."""
     found = {(c.field, c.origin) for c in merged.changes if c.before != c.after}
     found |= {(c.field, origin) for c in merged.changes if c.before != c.after for origin, _ in c.losers}

@@ -132,25 +132,22 @@ def merge(
     )
 
 
-def _speaking(snapshot: Snapshot) -> list[tuple[Side, str, Observation]]:
-    """Returns the sides that show their record, each with its origin, in an order that no caller can change."""
-    found: list[tuple[Side, str, Observation]] = []
-    origins: set[str] = set()
+def _speaking(snapshot: Snapshot) -> list[tuple[Side, Observation]]:
+    """Returns the sides that show their record, in an order that no caller can change."""
+    found: list[tuple[Side, Observation]] = []
     for side in sorted(snapshot.sides, key=lambda s: (s.binding.part != "main", s.binding.binding_id)):
         seen = side.observation
         if seen is not None and seen.kind is Kind.UPSERT and side.binding.state is not BindingState.SUPERSEDED:
-            origin = side.system if side.system not in origins else side.binding.binding_id
-            origins.add(origin)
-            found.append((side, origin, seen))
+            found.append((side, seen))
     return found
 
 
-def _stirred(snapshot: Snapshot, speaking: Sequence[tuple[Side, str, Observation]]) -> tuple[list[str], int]:
+def _stirred(snapshot: Snapshot, speaking: Sequence[tuple[Side, Observation]]) -> tuple[list[str], int]:
     """Returns the fields about which somebody says something new, and how many shown values said nothing new."""
     values = snapshot.golden.fields
     stirred = {*snapshot.edits, *snapshot.resolutions} - {"*"}
     echoes = 0
-    for side, _, seen in speaking:
+    for side, seen in speaking:
         base, readable = side.base, side.readable
         bound = side.binding.native_id is not None
         for name, shown in seen.fields.items():
@@ -169,12 +166,16 @@ def _stirred(snapshot: Snapshot, speaking: Sequence[tuple[Side, str, Observation
     return sorted(stirred), echoes
 
 
-def _seats(speaking: Sequence[tuple[Side, str, Observation]], name: str, golden: GoldenRecord) -> list[_Seat]:
-    return [
-        _Seat(side, origin, base_field(side, name, golden), seen.fields[name])
-        for side, origin, seen in speaking
-        if name in seen.fields and name in side.readable
-    ]
+def _seats(speaking: Sequence[tuple[Side, Observation]], name: str, golden: GoldenRecord) -> list[_Seat]:
+    """Returns who shows a field, each under the name of its system; a second part of one has a name of its own."""
+    seats: list[_Seat] = []
+    origins: set[str] = set()
+    for side, seen in speaking:
+        if name in seen.fields and name in side.readable:
+            origin = side.system if side.system not in origins else side.binding.binding_id
+            origins.add(origin)
+            seats.append(_Seat(side, origin, base_field(side, name, golden), seen.fields[name]))
+    return seats
 
 
 def _decide(snapshot: Snapshot, rule: FieldRule, seats: Sequence[_Seat], prefer: Sequence[str]) -> _Decision:

@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 from hub.core.base import NO_DEBT, Debt, base_field, collapse, debts, rebase, settle_base
 from hub.core.derive import computed, derive
-from hub.core.fates import Act, EntityPolicy, Fate, OnDelete, decide_fates
+from hub.core.fates import Act, EntityPolicy, Fate, OnDelete
 from hub.core.merge import Merged, merge
+from hub.core.parts import MAIN, decide_all, holds_anything, hush, is_part
 from hub.core.policy import FieldRule
 from hub.core.state import (
     Base,
@@ -91,9 +92,10 @@ def plan_record(snapshot: Snapshot, policy: EntityPolicy, now: str) -> RecordPla
     """Decides everything about one record. `now` is a canonical datetime for computed fields."""
     if snapshot.golden.state is GoldenState.MERGED:
         return _after_merge(snapshot)
+    snapshot = hush(snapshot)
     merged = merge(snapshot, policy.rules, policy.prefer, policy.oscillation, policy.routing)
     # What the hub puts right is no edit that could save a deleted record.
-    fates = decide_fates(snapshot, merged, policy)
+    fates = decide_all(snapshot, merged, policy)
     merged = _put_right(snapshot, merged, policy)
     frozen = frozenset([c.field for c in merged.conflicts] + [h.field for h in merged.holds])
     golden = merged.golden
@@ -185,7 +187,9 @@ def _aged(golden: GoldenRecord, snapshot: Snapshot, sides: tuple[SidePlan, ...])
     if any(action.act is Act.ARCHIVE for side in sides for action in side.actions):
         return replace(golden, state=GoldenState.ARCHIVED, revision=golden.revision + 1)
     back = any(
-        side.binding.state is BindingState.DETACHED and planned.binding.state is BindingState.ACTIVE
+        side.binding.state is BindingState.DETACHED
+        and planned.binding.state is BindingState.ACTIVE
+        and not is_part(side)
         for side, planned in zip(snapshot.sides, sides, strict=True)
     )
     if back and golden.state is GoldenState.ARCHIVED:
@@ -208,6 +212,8 @@ def _side_plan(side: Side, merged: Merged, moved: _Moved, fate: Fate, policy: En
     waiting = bool(moved.frozen & side.mapped) or isinstance(fate, Hold)
     if binding.state is BindingState.PENDING and binding.native_id is None:
         base = {} if fate is Act.RESTORE else side.base
+        if is_part(side) and not holds_anything(side, moved.after):
+            return SidePlan(_soil(binding, False), base, NO_DEBT, (), not waiting)
         return SidePlan(_soil(binding, True), base, NO_DEBT, _create_action(side, fate), not waiting)
     if fate is Act.REBIND:
         # The survivor agreed to nothing yet: what it shows is compared as at a first sync, and what it lacks is filled.
@@ -279,7 +285,8 @@ def _owes(binding: Binding, debt: Debt) -> bool:
 
 def _create_action(side: Side, fate: Fate) -> tuple[Action, ...]:
     if fate is Act.RESTORE:
-        return (Action(Act.RESTORE, side.system, "edit_beats_delete"),)
+        reason = "edit_beats_delete" if side.binding.part == MAIN else "part_comes_back"
+        return (Action(Act.RESTORE, side.system, reason),)
     return (Action(Act.CREATE, side.system, "missing_there"),)
 
 

@@ -14,7 +14,8 @@ from hub.mapping.describe import Description, FieldShape, ObjectShape
 from hub.mapping.fitting import check_cascade, check_fitting
 from hub.mapping.lenses import LENSES, BadLens
 from hub.mapping.lenses.base import KNOWN_KINDS
-from hub.mapping.model import MappingFile, PairSpec, RouteSpec
+from hub.mapping.model import MappingFile, PairSpec, PartSpec, RouteSpec
+from hub.mapping.parts import check_lookup, check_parts, pairs_of
 from hub.mapping.tables import Tables
 
 
@@ -44,12 +45,18 @@ def check_mapping(
     found = [*_check_names(entity, top), *_check_routes(entity, top), *_check_since(entity, top)]
     for number, route in enumerate(spec.routes):
         place = top.at("routes", number)
-        found += _check_pairs(route, entity, tables, place)
+        found += _check_pairs(route, entity, tables, place, route.when)
         found += _check_cover(route, entity, place)
         found += _check_only(route, place)
         if describe is not None:
             found += _check_object(route, entity, schema, tables, describe.get(route.object), place)
-    return found
+        for n, side in enumerate(route.parts):
+            beside = place.at("parts", n)
+            found += _check_pairs(side, entity, tables, beside, route.when)
+            if describe is not None:
+                found += _check_object(side, entity, schema, tables, describe.get(side.object), beside)
+                found += check_lookup(mapping, side, describe.get(side.object), beside.path)
+    return found + check_parts(mapping, entity)
 
 
 def check_authorities(mappings: Mapping[str, MappingFile], schema: Schema) -> list[Problem]:
@@ -59,17 +66,16 @@ def check_authorities(mappings: Mapping[str, MappingFile], schema: Schema) -> li
     for system, mapping in mappings.items():
         spec = mapping.spec
         entity = schema.entity(spec.entity)
-        pairs = [
-            (n, m, pair) for n, route in enumerate(spec.routes) for m, pair in enumerate(route.fields) if pair.reads
-        ]
-        for number, place, pair in pairs:
+        for path, pair in pairs_of(spec):
+            if not pair.reads:
+                continue
             for name in pair.canonicals:
                 each = entity.fields.get(name)
                 if each is None or not each.one_authority:
                     continue
                 first = readers.setdefault((spec.entity, name), system)
                 if first != system:
-                    here = _Place(mapping, ("routes", number, "fields", place))
+                    here = _Place(mapping, path)
                     en = f"`{name}` has one authority, but both {first} and {system} are read; use direction out in one"
                     zh = f"`{name}` 只有一个权威来源，但 {first} 与 {system} 均在读取，请将其一改为 out"
                     found.append(here.say("HUB-MAP-030", en, zh))
@@ -132,7 +138,9 @@ def _check_routes(entity: Entity, top: _Place) -> Iterator[Problem]:
             yield top.at("routes").say("HUB-MAP-013", en, zh)
 
 
-def _check_pairs(route: RouteSpec, entity: Entity, tables: Tables, place: _Place) -> Iterator[Problem]:
+def _check_pairs(
+    route: RouteSpec | PartSpec, entity: Entity, tables: Tables, place: _Place, when: Mapping[str, list[str]]
+) -> Iterator[Problem]:
     read: set[str] = set()
     written: set[str] = set()
     for number, pair in enumerate(route.fields):
@@ -144,7 +152,7 @@ def _check_pairs(route: RouteSpec, entity: Entity, tables: Tables, place: _Place
             continue
         fields = tuple(entity.fields[name] for name in pair.canonicals)
         yield from _check_direction(pair, fields, here)
-        yield from _check_lens(route, pair, fields, tables, here)
+        yield from _check_lens(when, pair, fields, tables, here)
         for names, used, en, zh in (
             (pair.canonicals if pair.reads else (), read, "is read from two places", "由两处读取"),
             (written_natives(pair), written, "is written from two pairs", "由两处写入"),
@@ -183,7 +191,7 @@ def _check_direction(pair: PairSpec, fields: tuple[Field, ...], here: _Place) ->
 
 
 def _check_lens(
-    route: RouteSpec, pair: PairSpec, fields: tuple[Field, ...], tables: Tables, here: _Place
+    when: Mapping[str, list[str]], pair: PairSpec, fields: tuple[Field, ...], tables: Tables, here: _Place
 ) -> Iterator[Problem]:
     try:
         make_pair(pair, fields, tables, here.mapping.spec.system_kind)
@@ -195,7 +203,7 @@ def _check_lens(
             yield here.say("HUB-MAP-016", en, zh)
         return
     if pair.lens == "enum" and pair.writes:
-        routed = route.when.get(fields[0].name, fields[0].values)
+        routed = when.get(fields[0].name, fields[0].values)
         missing = [value for value in routed if value not in pair.params.get("values", {})]
         if missing:
             names = ", ".join(missing)
@@ -222,7 +230,7 @@ def _check_only(route: RouteSpec, place: _Place) -> Iterator[Problem]:
         if not any(pair.lens == "constant" and pair.params.get("value") in values for pair in pairs):
             en = f"records created in `{route.object}` would not fit `only` of `{name}`; write a constant of it"
             zh = f"在 `{route.object}` 新建的记录不符合 only 对 `{name}` 的要求；请用 constant 写入其中一个取值"
-            yield place.at("only", name).say("HUB-MAP-033", en, zh)
+            yield place.at("only", name).say("HUB-MAP-040", en, zh)
 
 
 def _check_only_options(route: RouteSpec, shape: ObjectShape, place: _Place) -> Iterator[Problem]:
@@ -239,7 +247,12 @@ def _check_only_options(route: RouteSpec, shape: ObjectShape, place: _Place) -> 
 
 
 def _check_object(
-    route: RouteSpec, entity: Entity, schema: Schema, tables: Tables, shape: ObjectShape | None, place: _Place
+    route: RouteSpec | PartSpec,
+    entity: Entity,
+    schema: Schema,
+    tables: Tables,
+    shape: ObjectShape | None,
+    place: _Place,
 ) -> Iterator[Problem]:
     if shape is None:
         en, zh = f"the system has no object `{route.object}`", f"系统中没有对象 `{route.object}`"
@@ -253,8 +266,9 @@ def _check_object(
     elif not shape.fields[key].unique:
         en = f"`{route.object}.{key}` is not unique in the system; mark it unique so that a resend cannot make a twin"
         yield place.say("HUB-MAP-021", en, f"`{route.object}.{key}` 未设为唯一，请设为唯一以防重复建档", "warning")
-    yield from _check_only_options(route, shape, place)
-    written = {key}
+    if isinstance(route, RouteSpec):
+        yield from _check_only_options(route, shape, place)
+    written = {key, route.main, *route.only} if isinstance(route, PartSpec) else {key}
     for number, pair in enumerate(route.fields):
         here = place.at("fields", number)
         written.update(written_natives(pair))

@@ -15,7 +15,8 @@ from hub.canonical.values import Value, compile_canon
 from hub.mapping.describe import FieldShape, ObjectShape
 from hub.mapping.lenses import LENSES, BadLens, Constant, Joint, Made, Setting, Simple
 from hub.mapping.lenses.base import ABSENT
-from hub.mapping.model import MappingFile, PairSpec, RouteSpec
+from hub.mapping.model import MappingFile, PairSpec, PartSpec, RouteSpec
+from hub.mapping.parts import places_of
 from hub.mapping.tables import Tables
 
 
@@ -48,6 +49,17 @@ JointGet = Callable[[tuple[Any, ...]], tuple[Value, ...]]
 JointReader = tuple[tuple[str, ...], Picker, JointGet, bool, tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Says what a side object is: a part of the records of `main_object`, at which its `lookup` points."""
+
+    name: str
+    object: str
+    main_object: str
+    lookup: str
+    only: Mapping[str, tuple[str | bool, ...]]
+
+
 @dataclass(slots=True)
 class ObjectPlan:
     """Is everything needed to translate records of one object."""
@@ -65,6 +77,7 @@ class ObjectPlan:
     writers: dict[str, Writer] = field(default_factory=dict)
     once: set[str] = field(default_factory=set)
     timed: dict[str, tuple[str, Simple | Joint]] = field(default_factory=dict)
+    part: Part | None = None
 
     @property
     def singles(self) -> list[SimpleReader]:
@@ -98,16 +111,17 @@ def make_pair(pair: PairSpec, fields: tuple[Field, ...], tables: Tables, system_
 
 
 def plan_object(
-    mapping: MappingFile, route: RouteSpec, schema: Schema, tables: Tables, shape: ObjectShape | None
+    mapping: MappingFile, route: RouteSpec | PartSpec, schema: Schema, tables: Tables, shape: ObjectShape | None
 ) -> ObjectPlan:
-    """Gathers the pairs of one route; a pair whose native field the system does not describe is left out."""
+    """Gathers the pairs of one object; a pair whose native field the system does not describe is left out."""
     spec = mapping.spec
     entity = schema.entity(spec.entity)
+    when, only = (route.when, route.only) if isinstance(route, RouteSpec) else ({}, {})
     plan = ObjectPlan(
         route.object,
-        {name: frozenset(values) for name, values in route.when.items()},
+        {name: frozenset(values) for name, values in when.items()},
         route.hub_id_field or spec.hub_id_field,
-        {name: frozenset(values) for name, values in route.only.items()},
+        {name: frozenset(values) for name, values in only.items()},
     )
     for pair in route.fields:
         described = [native for native in pair.natives if not native.startswith("$")]  # $: of the payload alone
@@ -116,6 +130,17 @@ def plan_object(
         fields = tuple(entity.fields[name] for name in pair.canonicals)
         made, _ = make_pair(pair, fields, tables, spec.system_kind)
         _add(plan, pair, fields, made, shape)
+    return plan
+
+
+def plan_part(
+    mapping: MappingFile, main: RouteSpec, side: PartSpec, schema: Schema, tables: Tables, shape: ObjectShape | None
+) -> ObjectPlan:
+    """Gathers the pairs of one part of a route."""
+    plan = plan_object(mapping, side, schema, tables, shape)
+    only = {name: tuple(values) for name, values in side.only.items()}
+    plan.part = Part(side.part, side.object, main.object, side.main, only)
+    plan.on_create.update({name: values[0] for name, values in only.items()})
     return plan
 
 
@@ -167,8 +192,8 @@ def _picker(natives: tuple[str, ...], needed: int | None) -> Picker:
 def content_version(mapping: MappingFile, schema: Schema, tables: Tables) -> str:
     """Returns a digest of everything that decides how values are translated."""
     used = set()
-    for route in mapping.spec.routes:
-        for pair in route.fields:
+    for _, place in places_of(mapping.spec):
+        for pair in place.fields:
             declared = LENSES[pair.lens].params.model_fields.get("table")
             table = pair.params.get("table", declared.default) if declared is not None else None
             if isinstance(table, str) and table in tables:

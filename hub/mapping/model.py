@@ -66,8 +66,23 @@ def _many(names: str | list[str] | None) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+class PartSpec(Strict):
+    """Keeps some fields of a route's records in another object; `main` is the lookup there that points at the record.
+
+    `only` tells which records of the object are meant: native field -> values, the first of which is written to a new
+    one.
+    """
+
+    part: Annotated[Name, StringConstraints(max_length=64)]
+    object: Native
+    main: Native
+    hub_id_field: Native | None = None
+    only: dict[Native, Annotated[list[str | bool], Field(min_length=1)]] = Field(default_factory=dict)
+    fields: Annotated[list[PairSpec], Field(min_length=1)]
+
+
 class RouteSpec(Strict):
-    """Sends the records whose canonical fields hold one of the values in `when` to one object.
+    """Sends the records whose canonical fields hold one of the values in `when` to one object, and its parts.
 
     Of the object only records whose native fields hold one of the values in `only` take part, where it is given.
     """
@@ -77,6 +92,7 @@ class RouteSpec(Strict):
     only: dict[Native, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
     hub_id_field: Native | None = None
     fields: Annotated[list[PairSpec], Field(min_length=1)]
+    parts: list[PartSpec] = Field(default_factory=list)
 
 
 class SinceSpec(Strict):

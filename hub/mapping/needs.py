@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from connectors.preparing import FieldNeed, Form
@@ -11,7 +11,8 @@ from hub.kernel.errors import Text
 from hub.mapping.check import native_values, written_natives
 from hub.mapping.fitting import link_target
 from hub.mapping.lenses import LENSES
-from hub.mapping.model import MappingFile, PairSpec
+from hub.mapping.model import MappingFile, PairSpec, PartSpec
+from hub.mapping.parts import places_of
 from hub.mapping.tables import Table, Tables
 
 HUB_ID_LENGTH = 36
@@ -57,16 +58,29 @@ def needs_of(mappings: Iterable[MappingFile], schema: Schema, tables: Tables) ->
     found: dict[str, dict[str, FieldNeed]] = {}
     for mapping in mappings:
         spec = mapping.spec
-        for route in spec.routes:
-            needs = found.setdefault(route.object, {})
-            key = route.hub_id_field or spec.hub_id_field
+        for _, place in places_of(spec):
+            needs = found.setdefault(place.object, {})
+            key = place.hub_id_field or spec.hub_id_field
             needs.setdefault(key, hub_id_need(key))
-            for pair in route.fields:
+            for pair in place.fields:
                 for name in pair.natives:
                     if not name.startswith(_MARK):
                         made = _need(pair, name, schema, spec.entity, tables, spec.system_kind)
                         needs[name] = _joined(needs[name], made) if name in needs else made
+        for route in spec.routes:
+            for part in route.parts:
+                found[part.object] |= {need.api_name: need for need in _part_needs(part, route.object)}
     return {name: tuple(needs.values()) for name, needs in found.items()}
+
+
+def _part_needs(part: PartSpec, main: str) -> Iterator[FieldNeed]:
+    """Yields what tells a side record as a part: the link to its main record, and the fields of `only`."""
+    spoken = part.main.replace("_", " ")
+    yield FieldNeed(part.main, Form.LINK, spoken, spoken, target=main, kinds=LENSES["reference"].families)
+    for name, values in part.only.items():
+        spoken, flag = name.replace("_", " "), isinstance(values[0], bool)
+        options = () if flag else tuple(str(value) for value in values)
+        yield FieldNeed(name, Form.FLAG if flag else Form.CHOICE, spoken, spoken, options=options)
 
 
 def hub_id_need(name: str) -> FieldNeed:

@@ -13,7 +13,7 @@ from hub.canonical.schema import MatchRule, Schema
 from hub.canonical.values import Value
 from hub.kernel.errors import ConfigInvalid, Problem
 from hub.mapping.check import check_mapping
-from hub.mapping.compiling import ObjectPlan, Writer, content_version, plan_object
+from hub.mapping.compiling import ObjectPlan, Part, Writer, content_version, plan_object, plan_part
 from hub.mapping.cutoff import CutOff, cut_off
 from hub.mapping.describe import Description
 from hub.mapping.lenses.base import ABSENT, Joint, NotObserved
@@ -73,6 +73,7 @@ class CompiledMapping:
         )
         self._filter = {name: frozenset(values) for name, values in mapping.spec.filter.items()}
         self._plans = {plan.object: plan for plan in plans}
+        self._parts = {plan.object: plan.part for plan in self._plans.values() if plan.part is not None}
         since = mapping.spec.since
         self.cut_off: CutOff | None = (
             None if since is None else cut_off(schema.entity(self.entity).fields[since.field], since.moment)
@@ -80,7 +81,25 @@ class CompiledMapping:
 
     @property
     def objects(self) -> tuple[str, ...]:
+        """Returns the main objects first, then the side objects."""
         return tuple(self._plans)
+
+    @property
+    def has_parts(self) -> bool:
+        return bool(self._parts)
+
+    def part(self, object: str | None) -> Part | None:
+        """Returns what part a side object is; None for a main object, or one that the mapping does not know."""
+        return self._parts.get(object or "")
+
+    def parts_of(self, object: str) -> tuple[Part, ...]:
+        """Returns the parts of the records of a main object."""
+        return tuple(part for part in self._parts.values() if part.main_object == object)
+
+    def belongs(self, object: str, native: Mapping[str, Any]) -> bool:
+        """Says whether a record of a side object is one that is meant."""
+        part = self._parts.get(object)
+        return part is None or all(native.get(name) in values for name, values in part.only.items())
 
     def hub_id_field(self, object: str) -> str:
         return self._plans[object].hub_id_field
@@ -89,7 +108,8 @@ class CompiledMapping:
         """Returns the native fields to ask for: the hub id field first, then every field that is read or judged by."""
         plan = self._plans[object]
         read = [*(item[1] for item in plan.singles), *(n for item in plan.joint for n in item[4])]
-        return tuple(dict.fromkeys([plan.hub_id_field, *plan.only, *read]))
+        beside = [] if plan.part is None else [plan.part.lookup, *plan.part.only]
+        return tuple(dict.fromkeys([plan.hub_id_field, *plan.only, *read, *beside]))
 
     def in_fields(self, object: str) -> tuple[str, ...]:
         """Returns the canonical fields that are read from an object each time."""
@@ -130,7 +150,7 @@ class CompiledMapping:
     def route(self, fields: Fields) -> str | None:
         """Returns the object that a record belongs to, or None when no route takes it."""
         for plan in self._plans.values():
-            if all(fields.get(name) in values for name, values in plan.when.items()):
+            if plan.part is None and all(fields.get(name) in values for name, values in plan.when.items()):
                 return plan.object
         return None
 
@@ -335,5 +355,8 @@ def compile_mapping(
     if problems:
         raise ConfigInvalid(problems)
     shapes = describe or {}
-    plans = [plan_object(mapping, route, schema, tables, shapes.get(route.object)) for route in mapping.spec.routes]
+    routes = mapping.spec.routes
+    plans = [plan_object(mapping, route, schema, tables, shapes.get(route.object)) for route in routes]
+    for route in routes:
+        plans += [plan_part(mapping, route, side, schema, tables, shapes.get(side.object)) for side in route.parts]
     return CompiledMapping(mapping, schema, tables, plans)

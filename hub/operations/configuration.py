@@ -19,6 +19,7 @@ from hub.mapping.check import check_authorities, check_mapping
 from hub.mapping.deadlines import read_deadlines
 from hub.mapping.loader import mapping_path, read_mapping, with_hub_id_fields
 from hub.mapping.model import MappingFile
+from hub.mapping.parts import places_of
 from hub.mapping.tables import Tables, load_tables
 from hub.outbound import Outbound
 
@@ -116,11 +117,11 @@ def _check_one(
         return check_mapping(mapping, schema, tables)
     shapes: dict[str, ObjectDescription] = {}
     found: list[Problem] = []
-    for number, route in enumerate(mapping.spec.routes):
+    for path, place in places_of(mapping.spec):
         try:
-            shapes[route.object] = describe(system, route.object)
+            shapes[place.object] = describe(system, place.object)
         except ConnectorError as error:
-            line = mapping.line("routes", number)
+            line = mapping.line(*path)
             found.append(problem(mapping.file, line, error.code, f"{system}: {error.en}", f"{system}：{error.zh}"))
     return found or check_mapping(mapping, schema, tables, shapes)
 

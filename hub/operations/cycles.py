@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from connectors.errors import ConnectorError
 from connectors.pricing import Price
 from hub.audit.event import Event
+from hub.core.parts import MAIN
 from hub.core.plan import Act
 from hub.kernel.errors import Text
 from hub.operations.choice import no_record, person
@@ -250,9 +251,12 @@ def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
             if run.blocked(found.system):
                 continue
             link = run.links[found.system]
+            if found.part != MAIN and found.object not in link.objects:
+                continue  # the mapping in use has no parts any more
             shown = link.connector.fetch(found.object, [found.native_id], link.native_fields(found.object))
             learn_versions(run, link, found.object, shown)
-            seen[found.system] = hasattr(shown[found.native_id], "fields")
+            if found.part == MAIN:
+                seen[found.system] = hasattr(shown[found.native_id], "fields")
         with hub.store.begin() as work:
             work.audit(Event("record.resync", stored.golden.entity, hub_id, reason=person(hub), corr=run.run_id))
     return seen

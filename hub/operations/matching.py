@@ -15,6 +15,7 @@ from hub.kernel.errors import Declined
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
 from hub.store import inbox, matches, merges, records
+from hub.store.claims import ONE_OF_SEVERAL
 from hub.store.matches import MatchQuestion
 from hub.store.merges import Twin
 
@@ -181,7 +182,7 @@ def decide_match(hub: Installation, question_id: str, *, link: str | None = None
             record = records.load_golden(work.conn, hub.store.ring, [link]).get(link)
             if record is None or record.entity != item.entity or record.state is not GoldenState.LIVE:
                 raise no_record(link)
-            if matches.placed(work.conn, [link], item.system):
+            if not _of_part(item, link) and matches.placed(work.conn, [link], item.system):
                 raise Declined(
                     f"golden record {link} has a record in {item.system} already; merge the two there first",
                     f"黄金记录 {link} 在 {item.system} 中已有记录；请先在该系统合并两条记录",
@@ -193,6 +194,11 @@ def decide_match(hub: Installation, question_id: str, *, link: str | None = None
         obj = link or question_id
         work.audit(Event("match.decide", item.entity, obj, connection=item.system, code=_code(new), reason=reason))
     return item
+
+
+def _of_part(item: MatchQuestion, link: str) -> bool:
+    """Tells whether a part of that record is asked about: beside it the record has its place in the system."""
+    return ONE_OF_SEVERAL in item.candidates.get(link, ())
 
 
 def _code(new: bool) -> str:

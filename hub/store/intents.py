@@ -117,24 +117,32 @@ def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tu
     return [(row.hub_id, row.system, row.outcome or "") for row in proven]
 
 
-def came_late(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> set[str]:
+def came_late(work: UnitOfWork, found: Sequence[tuple[str, str]], part: str = "main") -> set[str]:
     """Settles anew the creates that were looked for in vain and whose record is there now; returns their hub ids."""
-    late = [row for row in _creates(work, found, settled=True).values() if row.outcome == ABSENT]
+    late = [row for row in _creates(work, found, settled=True, part=part).values() if row.outcome == ABSENT]
     _note_found(work, late)
     return {row.hub_id for row in late}
 
 
 def _creates(
-    work: UnitOfWork, found: Sequence[tuple[str, str]], *, settled: bool = False
+    work: UnitOfWork, found: Sequence[tuple[str, str]], *, settled: bool = False, part: str = "main"
 ) -> dict[tuple[str, str], Any]:
-    """Returns the newest create of each (hub id, system)."""
+    """Returns the newest create of a part of each (hub id, system)."""
     wanted, names = set(found), sorted({hub_id for hub_id, _ in found})
-    columns = (intent.c.intent_id, intent.c.hub_id, intent.c.system, intent.c.state, intent.c.outcome)
+    columns = (
+        intent.c.intent_id,
+        intent.c.hub_id,
+        intent.c.system,
+        intent.c.state,
+        intent.c.outcome,
+        intent.c.binding_id,
+    )
     newest = {}
     for start in range(0, len(names), CHUNK):
         here = sa.and_(intent.c.hub_id.in_(names[start : start + CHUNK]), intent.c.op == "create")
         for row in work.conn.execute(sa.select(*columns).where(here).order_by(intent.c.intent_id)):
-            if (row.hub_id, row.system) in wanted and not (settled and row.state in OPEN):
+            meant = row.binding_id.endswith(f"/{part}") and (row.hub_id, row.system) in wanted
+            if meant and not (settled and row.state in OPEN):
                 newest[row.hub_id, row.system] = row
     return newest
 

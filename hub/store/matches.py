@@ -108,7 +108,7 @@ def holders(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[
     bound = (
         sa.select(blind_index.c.digest, binding.c.system, binding.c.object, binding.c.native_id)
         .join(binding, binding.c.hub_id == blind_index.c.owner)
-        .where(key, blind_index.c.system == GOLDEN, binding.c.state == "active")
+        .where(key, blind_index.c.system == GOLDEN, binding.c.state == "active", binding.c.part == "main")
     )
     queued = (
         sa.select(blind_index.c.digest, observation.c.system, observation.c.object, observation.c.native_id)
@@ -126,7 +126,10 @@ def placed(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]
     """Returns which golden records already have, or are being given, a record in a system."""
     rows = conn.execute(
         sa.select(binding.c.hub_id).where(
-            binding.c.hub_id.in_(hub_ids), binding.c.system == system, binding.c.native_id.isnot(None)
+            binding.c.hub_id.in_(hub_ids),
+            binding.c.system == system,
+            binding.c.native_id.isnot(None),
+            binding.c.part == "main",
         )
     )
     return set(rows.scalars())

@@ -33,7 +33,14 @@ _POINTING = Prepared(
 )
 _LEFT = binding.c.state == BindingState.SUPERSEDED.value
 _TWINS = (
-    sa.select(binding.c.system, binding.c.object, binding.c.native_id, golden_merge.c.loser_id, golden_merge.c.heir_id)
+    sa.select(
+        binding.c.system,
+        binding.c.object,
+        binding.c.native_id,
+        golden_merge.c.loser_id,
+        golden_merge.c.heir_id,
+        binding.c.part,
+    )
     .join(golden_merge, golden_merge.c.loser_id == binding.c.hub_id)
     .where(_LEFT, binding.c.entity == sa.bindparam("of"))
     .order_by(binding.c.binding_id)
@@ -93,11 +100,11 @@ def twins(conn: Connection, entity: str) -> list[Twin]:
     """Returns the native records that people are to merge in their system."""
     rows = conn.execute(_TWINS, {"of": entity}).all()
     heir_ids = sorted({row.heir_id for row in rows})
-    own = sa.select(binding.c.hub_id, binding.c.system, binding.c.native_id).where(
+    own = sa.select(binding.c.hub_id, binding.c.system, binding.c.part, binding.c.native_id).where(
         binding.c.hub_id.in_(heir_ids), binding.c.state == BindingState.ACTIVE.value
     )
-    beside = {(row.hub_id, row.system): row.native_id for row in conn.execute(own)} if rows else {}
-    return [Twin(*row, beside.get((row.heir_id, row.system))) for row in rows]
+    beside = {(row.hub_id, row.system, row.part): row.native_id for row in conn.execute(own)} if rows else {}
+    return [Twin(*row[:5], beside.get((row.heir_id, row.system, row.part))) for row in rows]
 
 
 def twin_places(conn: Connection, system: str, places: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

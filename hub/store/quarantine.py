@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,13 +118,21 @@ def clear(work: UnitOfWork, system: str, object_: str, native_ids: Sequence[str]
     return _close(work, sa.and_(here, table.direction == direction, table.state == "open"), "done")
 
 
-def clear_fields(work: UnitOfWork, system: str, accepted: Mapping[str, Sequence[str]]) -> int:
-    """Closes the outbound rows of what a system accepted after all: hub id -> fields ('' for the whole record)."""
+def clear_fields(
+    work: UnitOfWork,
+    system: str,
+    accepted: Mapping[str, Sequence[str]],
+    concerns: Callable[[str], bool] = lambda object_: True,
+) -> int:
+    """Closes the outbound rows of what a system accepted after all: hub id -> fields ('' for the whole record).
+
+    `concerns` tells by its object whether a row is about what was written: the parts of a record are held out apart.
+    """
     if not accepted:
         return 0
     table = quarantine.c
     rows = _REFUSED.run(work.conn, {"at": system, "ids": list(accepted)})
-    done = [row.quarantine_id for row in rows if row.field in accepted[row.hub_id]]
+    done = [row.quarantine_id for row in rows if row.field in accepted[row.hub_id] and concerns(row.object)]
     return _close(work, table.quarantine_id.in_(done), "done") if done else 0
 
 
@@ -140,7 +148,13 @@ def retry(work: UnitOfWork, quarantine_id: str) -> int:
 
 
 _REFUSED = Prepared(
-    sa.select(quarantine.c.hub_id, quarantine.c.field, quarantine.c.input_digest, quarantine.c.quarantine_id).where(
+    sa.select(
+        quarantine.c.hub_id,
+        quarantine.c.field,
+        quarantine.c.input_digest,
+        quarantine.c.quarantine_id,
+        quarantine.c.object,
+    ).where(
         quarantine.c.system == sa.bindparam("at"),
         quarantine.c.hub_id.in_(sa.bindparam("ids", expanding=True)),
         quarantine.c.direction == OUTBOUND,
@@ -149,12 +163,17 @@ _REFUSED = Prepared(
 )
 
 
-def of_records(conn: sa.Connection, system: str, hub_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
-    """Returns what the system refused: hub id -> field ('' for the whole record) -> digest of the refused input."""
+def of_records(
+    conn: sa.Connection, system: str, hub_ids: Sequence[str], part_of: Callable[[str], str] = lambda object_: ""
+) -> dict[tuple[str, str], dict[str, bytes]]:
+    """Returns what the system refused: (hub id, part) -> field ('' for all of it) -> digest of the refused input.
+
+    `part_of` names the part that an object is.
+    """
     rows = _REFUSED.run(conn, {"at": system, "ids": list(hub_ids)})
-    found: dict[str, dict[str, bytes]] = {}
-    for hub_id, name, digest, _ in rows:
-        found.setdefault(hub_id, {})[name] = bytes(digest)
+    found: dict[tuple[str, str], dict[str, bytes]] = {}
+    for hub_id, name, digest, _, object_ in rows:
+        found.setdefault((hub_id, part_of(object_)), {})[name] = bytes(digest)
     return found
 
 

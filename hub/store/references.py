@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.core.state import BindingState, GoldenState
+from hub.store.claims import MAIN_RECORD
 from hub.store.database import Connection, bulk_insert
 from hub.store.reference_tables import awaited, former_place, golden_merge, golden_ref
 from hub.store.tables import binding, golden, observation
@@ -82,7 +83,7 @@ _RIPE = (
         observation.c.entity == sa.bindparam("of"),
         observation.c.state.in_(("parked", "waiting")),
         observation.c.obs_id > sa.bindparam("after"),
-        sa.exists().where(awaited.c.obs_id == observation.c.obs_id),
+        sa.exists().where(awaited.c.obs_id == observation.c.obs_id, awaited.c.field != MAIN_RECORD),
         ~sa.exists().where(awaited.c.obs_id == observation.c.obs_id, _UNBOUND),
     )
     .order_by(observation.c.obs_id)

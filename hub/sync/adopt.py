@@ -10,6 +10,7 @@ from hub.store import history, records
 from hub.store.records import Write, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import Link, RunContext
+from hub.sync.parts import missing_parts
 from hub.sync.rollup import note
 from hub.sync.trail import created_event
 
@@ -46,7 +47,8 @@ def adopt(run: RunContext, work: UnitOfWork, link: Link, new: Sequence[Observati
         side = plan.sides[0]
         facets = run.rules.facets(plan.golden.fields)
         bases = {bound.binding_id: side.base}
-        writes.append(Write(None, plan.golden, (side.binding,), bases, facets, run.rules.pointers))
+        bindings = (side.binding, *missing_parts(run, plan.golden, (side.binding,)))
+        writes.append(Write(None, plan.golden, bindings, bases, facets, run.rules.pointers))
         work.audit(created_event(run, plan.golden))
         if plan.changes:
             righted.append((plan.golden, plan.changes))

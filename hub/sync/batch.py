@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import Any
 
+from hub.core.parts import MAIN
 from hub.core.plan import RecordPlan, narrowed
-from hub.core.state import Kind, Observation, Snapshot
-from hub.store import inbox, matches, references
+from hub.core.state import BindingState, Kind, Observation, Snapshot
+from hub.store import inbox, matches, quarantine, references
 from hub.store.inbox import Wait
 from hub.store.questions import Question
 from hub.store.records import Stored
@@ -92,13 +93,24 @@ def settle_heirs(work: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
                 matches.close(work, seen.system, seen.object, heir)
 
 
+def settle_parts(work: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
+    """Forgets what was held out of parts that are let go: nobody has to see to them any more."""
+    for outcome in outcomes:
+        for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True):
+            before, after = side.binding, planned.binding
+            if before.part != MAIN and after.state is BindingState.DETACHED and before.state is not after.state:
+                place = (after.system, str(after.object), [str(after.native_id)])
+                quarantine.clear(work, *place, quarantine.INBOUND)
+                inbox.consume(work, [row.obs_id for row in inbox.by_native(work.conn, *place).values()])
+
+
 def settle_moves(run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome], loaded: Loaded) -> None:
     """Lets the children of records that left their place in a system follow."""
     moved = [
         (outcome.plan.golden.hub_id, side.binding)
         for outcome in outcomes
         for side, planned in zip(outcome.snapshot.sides, outcome.plan.sides, strict=True)
-        if moved_place(side.binding, planned.binding)
+        if side.binding.part == MAIN and moved_place(side.binding, planned.binding)
     ]
     if moved:
         follow(run, work, moved)

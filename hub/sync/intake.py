@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from hub.canonical.values import Value
+from hub.core.parts import MAIN
 from hub.core.plan import Act, EntityPolicy, OnDelete, plan_record
 from hub.core.state import (
     HUB,
@@ -30,12 +31,13 @@ from hub.store.questions import Question
 from hub.store.records import Stored, binding_id
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.backfill import half_read
-from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves
+from hub.sync.batch import Loaded, Outcome, settle_heirs, settle_inbox, settle_keys, settle_moves, settle_parts
 from hub.sync.engine import CUT_SHORT, RunContext
 from hub.sync.heirs import silence_merged, survivors_of, taken_over, untwin
 from hub.sync.identify import Identity, identify, note_decisions
 from hub.sync.merging import carry_out, repoint
 from hub.sync.moves import stray, strayed_by
+from hub.sync.parts import claim, fresh_parts
 from hub.sync.rebuild import base_of_stamped, recognise, stamped
 from hub.sync.references import follow_heirs, split, wake
 from hub.sync.rollup import edits_of, note
@@ -63,7 +65,7 @@ def take_in(run: RunContext, shut: Iterable[str] = ()) -> int:
     if run.cut_short():
         return planned
     # Records of this entity that point at each other are known by now, and so is everything said of merged ones.
-    again = [new and wake(run), carry_out(run), repoint(run)]
+    again = [new and wake(run), carry_out(run), repoint(run), claim(run)]
     return planned + _consume(run, closed) if any(again) else planned
 
 
@@ -77,7 +79,7 @@ def _consume(run: RunContext, closed: frozenset[str], only: Callable[[Queued], b
             if not rows:
                 break
             after = rows[-1].obs_id
-            rows = [row for row in rows if only(row)]
+            rows = [row for row in rows if only(row) and not _aside(run, row)]
             if not rows:
                 continue
             planned += _take_batch(run, system, rows, closed)
@@ -86,6 +88,17 @@ def _consume(run: RunContext, closed: frozenset[str], only: Callable[[Queued], b
                 run.tally.add(CUT_SHORT)
                 return planned
     return planned
+
+
+def _aside(run: RunContext, row: Queued) -> bool:
+    """Tells whether a row is a side record that is nobody's part yet: `claim` decides about it."""
+    return row.hub_id is None and row.system in run.links and run.links[row.system].mapping.part(row.object) is not None
+
+
+def _strayed_part(run: RunContext, row: Queued) -> bool:
+    """Tells whether a row is of a part that points elsewhere than at its main record."""
+    link = run.links.get(row.system)
+    return row.state is Wait.PARKED and link is not None and link.mapping.part(row.object) is not None
 
 
 def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: frozenset[str]) -> int:
@@ -109,6 +122,7 @@ def _take_batch(run: RunContext, system: str, rows: Sequence[Queued], closed: fr
         settle_inbox(run, work, outcomes, loaded)
         settle_heirs(work, outcomes)
         settle_moves(run, work, outcomes, loaded)
+        settle_parts(work, outcomes)
         settle_keys(run, work, outcomes)
         matches.drop_keys(work, loaded.late)
         run.tally.add("questions", matches.ask(work, run.entity, run.run_id, asked))
@@ -139,7 +153,7 @@ def _load(run: RunContext, conn: Connection, system: str, rows: Sequence[Queued]
     known = [hub_id for hub_id in hub_ids if hub_id in loaded.stored]
     queued = inbox.by_hub(conn, known) if known else {}
     for hub_id in hub_ids:
-        rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed]
+        rows_of = [row for row in queued.get(hub_id, ()) if row.system not in closed and not _strayed_part(run, row)]
         seen = [_reopen(run, row) for row in rows_of]
         queued_here = {item.obs_id for item in seen}
         seen += [item for owner, item in late.values() if owner == hub_id and item.obs_id not in queued_here]
@@ -260,10 +274,11 @@ def _sides(
 ) -> Iterable[Side]:
     place = {(item.system, item.object, item.native_id): item for item in loaded.seen[hub_id]}
     fresh = identity.observation if identity is not None else None
+    taken = fresh_parts(run, stored.golden, stored.bindings, loaded.seen[hub_id]) if stored else {}
     for found in stored.bindings if stored else ():
-        if found.system not in run.links:
+        if found.system not in run.links or found.binding_id in taken:
             continue
-        if fresh is not None and found.system == fresh.system:
+        if fresh is not None and found.system == fresh.system and found.part == MAIN:
             continue
         seen = place.get((found.system, found.object or "", found.native_id or ""))
         base = stored.bases.get(found.binding_id) if stored else None
@@ -271,6 +286,8 @@ def _sides(
             base = run.links[found.system].base_of(found, stored.golden, base)
             base = _strayed(run, loaded, found, stored.golden, base, seen)
         yield _side(run, found, base, seen)
+    for bound, seen in taken.values():
+        yield _side(run, bound, {}, seen)
     if fresh is not None:
         bound = Binding(
             binding_id(hub_id, fresh.system),

@@ -18,6 +18,7 @@ from hub.canonical.values import Value
 from hub.core.base import settle_base
 from hub.core.fates import JOIN, MERGE, Act
 from hub.core.merge_golden import merge_golden
+from hub.core.parts import MAIN
 from hub.core.plan import Action, RecordPlan
 from hub.core.state import (
     HUB,
@@ -42,10 +43,13 @@ from hub.store.records import Stored, Write
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import RunContext
 from hub.sync.moves import follow, remind_of
+from hub.sync.parts import part_name
 from hub.sync.rollup import note
 from hub.sync.trail import bound_event, changed_event, merged_event
 
 _PLACED = (BindingState.ACTIVE, BindingState.DOOMED)
+Taken = set[tuple[str, str]]
+"""Are the places, (system, part), that the survivor takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def _unsettled(work: UnitOfWork, pair: _Pair) -> bool:
 
 def _merge(run: RunContext, work: UnitOfWork, pair: _Pair) -> None:
     loser, survivor = pair.loser.golden, pair.survivor.golden
-    taken = {system for system in run.links if _takes(pair, system)}
+    taken = _taken(run, pair)
     sides = tuple(_sides(run, pair, taken))
     plan = merge_golden(
         Snapshot(survivor, sides),
@@ -145,6 +149,19 @@ def _merge(run: RunContext, work: UnitOfWork, pair: _Pair) -> None:
     _audit(run, work, pair, plan, taken)
 
 
+def _taken(run: RunContext, pair: _Pair) -> Taken:
+    """Returns the places of the loser that the survivor takes: main records and parts that it has not itself."""
+    taken = {(system, MAIN) for system in run.links if _takes(pair, system)}
+    for theirs in pair.loser.bindings:
+        if theirs.part == MAIN or theirs.native_id is None or not _lives(pair, theirs):
+            continue
+        main, own = _at(pair.survivor, theirs.system), _at(pair.survivor, theirs.system, theirs.part)
+        stands = (theirs.system, MAIN) in taken or (main is not None and _lives(pair, main))
+        if stands and (own is None or own.native_id is None or own.state is BindingState.DETACHED):
+            taken.add((theirs.system, theirs.part))
+    return taken
+
+
 def _takes(pair: _Pair, system: str) -> bool:
     """Tells whether the survivor takes the loser's place in a system: it has none, or its own became the loser's."""
     theirs, own = _at(pair.loser, system), _at(pair.survivor, system)
@@ -162,27 +179,28 @@ def _lives(pair: _Pair, bound: Binding) -> bool:
     return bound.state in _PLACED and (row is None or row.kind is Kind.UPSERT)
 
 
-def _at(stored: Stored, system: str) -> Binding | None:
-    return next((bound for bound in stored.bindings if bound.system == system and bound.part == "main"), None)
+def _at(stored: Stored, system: str, part: str = MAIN) -> Binding | None:
+    return next((bound for bound in stored.bindings if bound.system == system and bound.part == part), None)
 
 
-def _sides(run: RunContext, pair: _Pair, taken: set[str]) -> list[Side]:
+def _sides(run: RunContext, pair: _Pair, taken: Taken) -> list[Side]:
     """Returns the survivor's sides; a place taken over comes with what the loser had agreed to there."""
     sides = []
     hub_id = pair.survivor.golden.hub_id
-    for system, link in run.links.items():
-        own, theirs = _at(pair.survivor, system), _at(pair.loser, system)
-        source = pair.loser if system in taken else pair.survivor
-        bound = theirs if system in taken else own
+    every = (*pair.survivor.bindings, *pair.loser.bindings)
+    for system, part in dict.fromkeys((each.system, each.part) for each in every if each.system in run.links):
+        link, inherited = run.links[system], (system, part) in taken
+        source = pair.loser if inherited else pair.survivor
+        bound = _at(source, system, part)
         if bound is None:
             continue
         base = link.base_of(bound, source.golden, source.bases.get(bound.binding_id))
         scope = link.scope(bound.object)
-        if system in taken:
+        if inherited:
             base = settle_base(base, source.golden, scope.readable | scope.writable, {})
             bound = replace(
                 bound,
-                binding_id=records.binding_id(hub_id, system),
+                binding_id=records.binding_id(hub_id, system, part),
                 hub_id=hub_id,
                 state=BindingState.ACTIVE,
                 stamped=False,
@@ -193,18 +211,18 @@ def _sides(run: RunContext, pair: _Pair, taken: set[str]) -> list[Side]:
     return sides
 
 
-def _left(run: RunContext, pair: _Pair, ended: GoldenRecord, taken: set[str]) -> Write:
+def _left(run: RunContext, pair: _Pair, ended: GoldenRecord, taken: Taken) -> Write:
     """Returns the loser after the merge: a place given up, superseded where it lives on, detached where it is gone."""
     bindings = tuple(_left_binding(pair, bound, taken) for bound in pair.loser.bindings)
     bases: dict[str, Base | None] = {
-        bound.binding_id: None if bound.system in taken else pair.loser.bases.get(bound.binding_id)
+        bound.binding_id: None if (bound.system, bound.part) in taken else pair.loser.bases.get(bound.binding_id)
         for bound in bindings
     }
     return Write(pair.loser, ended, bindings, bases, run.rules.facets(ended.fields), run.rules.pointers)
 
 
-def _left_binding(pair: _Pair, bound: Binding, taken: set[str]) -> Binding:
-    if bound.system in taken:
+def _left_binding(pair: _Pair, bound: Binding, taken: Taken) -> Binding:
+    if (bound.system, bound.part) in taken:
         return replace(bound, native_id=None, state=BindingState.DETACHED, dirty=False)
     state = BindingState.SUPERSEDED if _lives(pair, bound) else BindingState.DETACHED
     return replace(bound, state=state, dirty=False)
@@ -221,15 +239,16 @@ def _kept(run: RunContext, pair: _Pair, sides: Sequence[Side], plan: RecordPlan)
     return Write(pair.survivor, plan.golden, bindings + others, bases, facets, run.rules.pointers)
 
 
-def _leave_places(run: RunContext, work: UnitOfWork, pair: _Pair, taken: set[str]) -> None:
+def _leave_places(run: RunContext, work: UnitOfWork, pair: _Pair, taken: Taken) -> None:
     """Lets children follow where the survivor left a place of its own for the loser's."""
     hub_id = pair.survivor.golden.hub_id
-    left = [bound for system in taken if (bound := _at(pair.survivor, system)) and bound.native_id is not None]
+    mains = (_at(pair.survivor, system) for system, part in taken if part == MAIN)
+    left = [bound for bound in mains if bound and bound.native_id is not None]
     if left:
         follow(run, work, [(hub_id, bound) for bound in left])
 
 
-def _settle_inbox(run: RunContext, work: UnitOfWork, pair: _Pair, plan: RecordPlan, taken: set[str]) -> None:
+def _settle_inbox(run: RunContext, work: UnitOfWork, pair: _Pair, plan: RecordPlan, taken: Taken) -> None:
     """Hands what waited at places taken over to the survivor, drops the rest of the loser, and thinks again."""
     loser, survivor = pair.loser.golden.hub_id, plan.golden
     subject_id = survivor.subject_id
@@ -239,9 +258,9 @@ def _settle_inbox(run: RunContext, work: UnitOfWork, pair: _Pair, plan: RecordPl
     handed: list[dict[str, Any]] = [
         inbox.seal_row(run.ring, replace(item, version=None), survivor.hub_id, subject_id, run.run_id, work.now)
         for item in opened
-        if item.kind is Kind.UPSERT and item.system in taken
+        if item.kind is Kind.UPSERT and (item.system, part_name(run.links[item.system], item.object)) in taken
     ]
-    passed = [bound for system in taken if (bound := _at(pair.survivor, system)) is not None]
+    passed = [bound for system, part in taken if (bound := _at(pair.survivor, system, part)) is not None]
     stale = [row.obs_id for bound in passed if (row := pair.waits(survivor.hub_id, bound)) is not None]
     inbox.consume(work, stale)
     inbox.stage(work, handed)
@@ -257,6 +276,10 @@ def _settle_evidence(run: RunContext, work: UnitOfWork, pair: _Pair, plan: Recor
     mutual = [q for q in pair.asked.get(plan.golden.hub_id, ()) if q.rule == MERGE and _names(q) == {loser.hub_id}]
     questions.reconcile(work, run.run_id, plan.golden, mutual, (), ())
     quarantine.clear_record(work, loser.hub_id)
+    for bound in (*pair.loser.bindings, *pair.survivor.bindings):
+        if bound.part != MAIN and bound.native_id is not None:
+            # Where it points at is judged anew when it is next read.
+            quarantine.clear(work, bound.system, str(bound.object), [bound.native_id], quarantine.INBOUND)
     matches.drop_keys(work, [loser.hub_id])
     if run.rules.keyed(pair.survivor.golden, plan.golden):
         matches.put_keys(
@@ -268,13 +291,13 @@ def _names(question: Question) -> set[Value]:
     return {value for _, value in question.candidates}
 
 
-def _audit(run: RunContext, work: UnitOfWork, pair: _Pair, plan: RecordPlan, taken: set[str]) -> None:
+def _audit(run: RunContext, work: UnitOfWork, pair: _Pair, plan: RecordPlan, taken: Taken) -> None:
     loser, survivor = pair.loser.golden, plan.golden.hub_id
     work.audit(merged_event(run, loser, survivor, pair.question.system, pair.by))
     if plan.changes:
         work.audit(changed_event(run, plan.golden, plan.changes))
     for bound in pair.loser.bindings:
-        if bound.system in taken:
+        if (bound.system, bound.part) in taken:
             work.audit(bound_event(run, loser.hub_id, Action(Act.REBIND, bound.system, "merged"), survivor))
         elif bound.native_id is not None and bound.state is not BindingState.DETACHED:
             work.audit(bound_event(run, loser.hub_id, Action(Act.MERGE_GOLDEN, bound.system, "merged"), survivor))

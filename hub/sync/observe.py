@@ -54,7 +54,13 @@ def observe(
             digest,
             payload=payload,
         )
-    if not link.mapping.admits(translated.fields):
+    if link.mapping.part(record.object) is not None:
+        if not link.mapping.belongs(record.object, record.fields):
+            if bound:
+                return _outside(link, record, digest, old=False)
+            run.tally.add("filtered")
+            return None
+    elif not link.mapping.admits(translated.fields):
         old = link.mapping.is_too_old(translated.fields)
         if bound:
             return _outside(link, record, digest, old=old)

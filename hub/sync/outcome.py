@@ -71,7 +71,9 @@ def settle(
             _audit(run, link, work, item, result)
         records.write(work, writes)
         intents.settle(work, outcomes)
-        quarantine.clear_fields(work, link.system, {i.intent.hub_id: ("", *i.intent.sent) for i in accepted})
+        gone_through = {i.intent.hub_id: ("", *i.intent.sent) for i in accepted}
+        part = link.mapping.part(batch[0].request.object)
+        quarantine.clear_fields(work, link.system, gone_through, lambda object_: link.mapping.part(object_) == part)
         run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, faults))
     return len(accepted)
 

@@ -14,6 +14,7 @@ from connectors.base import Op, WriteRequest
 from connectors.errors import ConnectorError
 from hub.canonical.values import Value
 from hub.core.merge import Debt, debts
+from hub.core.parts import MAIN
 from hub.core.state import HUB, UNSET, Base, Binding, BindingState, Fields, GoldenRecord, Kind, Observation, Side
 from hub.kernel.failpoints import hit
 from hub.store import inbox, intents, matches, quarantine, questions, records, references
@@ -26,9 +27,10 @@ from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
 from hub.sync.look import look
 from hub.sync.outcome import Sent, settle
+from hub.sync.parts import IDLE, held_out, lookup_of, part_name, waits
 from hub.sync.references import Outward, outward
 from hub.sync.steps import next_step, owed_second
-from hub.sync.walks import Pages, debts_of, take_turns
+from hub.sync.walks import Pages, debts_of, of_parts, take_turns
 
 HUB_ID = "$hub_id"
 """Is the declared default that stands for the record's own hub id, where a system demands a unique name."""
@@ -40,7 +42,7 @@ class _Known:
 
     stored: dict[str, Stored]
     frozen: dict[str, frozenset[str]]
-    refused: dict[str, dict[str, bytes]]
+    refused: dict[tuple[str, str], dict[str, bytes]]
     open_intents: set[str]
     looked_for: set[str]
     asked_about: set[str]
@@ -48,6 +50,7 @@ class _Known:
     unread: set[str]
     outward: Outward
     parents: Mapping[str, int]
+    held_out: set[str | None]
 
 
 @dataclass(slots=True)
@@ -66,9 +69,17 @@ class _Page:
 def push(run: RunContext, link: Link, turn: Turn) -> int:
     """Walks every debt to one system once; returns how many writes were accepted.
 
-    Creates, updates and deletes share the turn; what it leaves over stays owed.
+    Creates, updates and deletes share the turn; what it leaves over stays owed. Parts go before their main records,
+    and come after them.
     """
-    return push_walks(run, link, debts_of(run, link, turn), turn)
+    gone = push_parts(run, link, turn, going=True)
+    written = push_walks(run, link, debts_of(run, link, turn), turn)
+    return gone + written + push_parts(run, link, turn, going=False)
+
+
+def push_parts(run: RunContext, link: Link, turn: Turn, *, going: bool) -> int:
+    """Walks what is owed to the parts of records: their deletes, or else everything; returns what was accepted."""
+    return push_walks(run, link, of_parts(run, link, going=going), turn) if link.mapping.has_parts else 0
 
 
 def push_walks(run: RunContext, link: Link, walks: Sequence[Pages], turn: Turn) -> int:
@@ -113,7 +124,7 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
         return _Known(
             stored,
             frozen,
-            quarantine.of_records(conn, link.system, hub_ids),
+            quarantine.of_records(conn, link.system, hub_ids, lambda object_: part_name(link, object_)),
             intents.open_bindings(conn, [item.binding_id for item in bindings]),
             intents.looked_for(conn, [item.binding_id for item in bindings if item.native_id is None]),
             matches.asked_about(conn, hub_ids, link.system),
@@ -121,13 +132,19 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
             {hub for hub, rows in queued.items() if any(r.state is Wait.NEW for r in rows)},
             outside,
             references.children(conn, [item.hub_id for item in bindings if item.state is BindingState.DOOMED]),
+            held_out(conn, link, bindings) if link.mapping.has_parts else set(),
         )
 
 
 def _prepare(run: RunContext, link: Link, binding: Binding, known: _Known, page: _Page) -> None:
     """Turns one debt into a request, or says why it must wait."""
     stored = known.stored[binding.hub_id]
-    if binding.binding_id in known.open_intents:
+    why = waits(link, binding, stored, known.frozen.get(binding.hub_id, ()), known.held_out)
+    if why == IDLE:
+        page.closed.append(rewrite(stored, replace(binding, dirty=False)))
+    elif why is not None:
+        run.tally.add(why)
+    elif binding.binding_id in known.open_intents:
         run.tally.add("waiting_intent")
     elif binding.hub_id in known.unread:
         run.tally.add("waiting_merge")
@@ -151,8 +168,9 @@ def _prepare(run: RunContext, link: Link, binding: Binding, known: _Known, page:
 
 
 def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Stored, known: _Known, page: _Page) -> None:
-    golden = stored.golden
-    object_ = link.mapping.route(golden.fields) if link.mapping.admits(golden.fields) else None
+    golden, part = stored.golden, binding.part != MAIN
+    admitted = part or link.mapping.admits(golden.fields)
+    object_ = (binding.object if part else link.mapping.route(golden.fields)) if admitted else None
     if object_ is None or not link.can(object_).can_create:
         left_out = replace(binding, state=BindingState.DETACHED, mapping_version=link.mapping.version, dirty=False)
         page.closed.append(rewrite(stored, left_out))
@@ -160,11 +178,15 @@ def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Store
         return
     placed = replace(binding, object=object_, mapping_version=link.mapping.version)
     frozen = known.frozen.get(golden.hub_id, frozenset())
-    if frozen & _required(run):
+    if frozen & _required(run) & (link.scope(object_).writable if part else frozen):
         run.tally.add("waiting_question")
         return
     debt = debts(golden, side_of(link, placed, {}, golden), {}, frozen)
-    wanted = _allowed(run, golden, debt.fields, known)
+    wanted = _allowed(run, golden, debt.fields, known, binding.part)
+    if part and not wanted:
+        # It is made when it first has a value.
+        page.closed.append(rewrite(stored, replace(binding, dirty=bool(debt.fields))))
+        return
     for name in link.mapping.create_fields(object_):
         if (value := golden.fields.get(name)) is not None:
             wanted[name] = value
@@ -183,7 +205,7 @@ def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Store
     if not debt.fields:
         page.closed.append(rewrite(stored, replace(binding, dirty=False)))
         return
-    wanted = _allowed(run, golden, debt.fields, known)
+    wanted = _allowed(run, golden, debt.fields, known, binding.part)
     if not wanted:
         run.tally.add("waiting_quarantine")
         return
@@ -194,9 +216,9 @@ def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Store
     _request(run, link, binding, stored, base or {}, wanted, Op.UPDATE, known, page)
 
 
-def _allowed(run: RunContext, golden: GoldenRecord, fields: Fields, known: _Known) -> dict[str, Value]:
+def _allowed(run: RunContext, golden: GoldenRecord, fields: Fields, known: _Known, part: str) -> dict[str, Value]:
     """Leaves out the values that the system refused before and that have not changed since."""
-    refused = known.refused.get(golden.hub_id)
+    refused = known.refused.get((golden.hub_id, part))
     if not refused:
         return dict(fields)
     return {
@@ -246,12 +268,14 @@ def _request(
         if page.second and not native:
             return
     digest = run.ring.digest(b"payload", orjson.dumps(native, option=orjson.OPT_SORT_KEYS))
-    if known.refused.get(golden.hub_id, {}).get("") == digest:
+    if known.refused.get((golden.hub_id, binding.part), {}).get("") == digest:
         run.tally.add("waiting_quarantine")
         return
     if op is Op.CREATE or not binding.stamped:
         native[link.mapping.hub_id_field(object_)] = golden.hub_id
     whole = op is Op.CREATE
+    if whole:
+        native |= lookup_of(link, binding, stored)
     shown = _shown(link, object_, patch.fields) if whole else link.mapping.round_trip(object_, sent_fields)
     shown = known.outward.back(names, shown)
     sent = {name: (wanted[name], shown.get(name, wanted[name])) for name in sent_fields}

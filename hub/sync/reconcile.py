@@ -82,7 +82,8 @@ def _reconcile_object(run: RunContext, link: Link, object_: str) -> Difference:
         listed += len(ids)
         with run.store.begin(run.held) as work:
             unknown, newer = sweeps.sweep(work, link.system, object_, dict(ids))
-        strangers += [*unknown, *newer]
+        # Unknown side records are left to their stream: there are many more of them than there are parts.
+        strangers += newer if link.mapping.part(object_) else [*unknown, *newer]
         extra, moved = extra + len(unknown), moved + len(newer)
         while len(strangers) >= CHUNK:
             _look(run, link, object_, strangers[:CHUNK])

@@ -82,7 +82,7 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 writes.append(_adopt(link, stored[item.hub_id], binding, item, twins[0].native_id, there, frozen))
                 verdicts[item.intent_id] = (IntentState.SETTLED, "adopted")
                 work.audit(linked_event(run, item.hub_id, link.system, "stamped", "hub_id"))
-                if intents.came_late(work, [(item.hub_id, link.system)]):
+                if intents.came_late(work, [(item.hub_id, link.system)], binding.part):
                     # It was our own create of before, carried out after somebody had looked for it in vain.
                     work.audit(written_event(run, item.hub_id, link.system, item.op, "written", {}, recovered=True))
                 adopted[twins[0].native_id] = twins[0]

@@ -18,7 +18,7 @@ from hub.store import lease, shares
 from hub.store.shares import Share, ShareState
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
 from hub.sync.pull import pull_object
-from hub.sync.push import push, push_walks
+from hub.sync.push import push, push_parts, push_walks
 from hub.sync.walks import Range, ranges_of, walk_range
 
 PULL, PUSH = "pull", "push"
@@ -62,12 +62,14 @@ def push_spread(run: RunContext, link: Link, turn: Turn) -> int:
     walks, groups = ranges_of(run, link, turn, size)
     if sum(map(len, groups)) < 2:
         return push(run, link, turn)
-    written = push_walks(run, link, walks, turn)
+    written = push_parts(run, link, turn, going=True) + push_walks(run, link, walks, turn)
     for group in groups:
         if run.stop.is_set() or run.blocked(link.system) or run.cut_short():
             break
         places = [{"state": part.state.value, "after": part.after, "until": part.until} for part in group]
         written += _carry_out(run, [_cut(run, PUSH, link.system, place) for place in places])
+    if not (run.stop.is_set() or run.blocked(link.system) or run.cut_short()):
+        written += push_parts(run, link, turn, going=False)
     return written
 
 

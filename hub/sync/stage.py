@@ -13,6 +13,7 @@ from connectors.base import Fetched, Gone, NativeRecord
 from hub.audit.event import Event
 from hub.core.state import Binding, BindingState, Observation
 from hub.kernel.failpoints import hit
+from hub.mapping.compiling import Part
 from hub.store import inbox, matches, quarantine, records, references, runs
 from hub.store.inbox import Queued, Wait
 from hub.store.quarantine import INBOUND, Fault
@@ -24,6 +25,7 @@ from hub.sync.backfill import Listing, note_page
 from hub.sync.echo import Heard, quiet_echoes
 from hub.sync.engine import Link, RunContext
 from hub.sync.observe import observe
+from hub.sync.parts import awaits_main, find_strayed, pointing
 from hub.sync.references import awaits, marks_of, orphan, parks, resolve_seen
 
 _ABSENT = {"absent": True}
@@ -64,6 +66,8 @@ class _Batch:
     newer: dict[str, str] = attribute(default_factory=dict)
     unchanged: int = 0
     stale: int = 0
+    mains: dict[str, str | None] = attribute(default_factory=dict)
+    """native id of a side record -> main record that it points at"""
 
 
 def stage(run: RunContext, link: Link, stream: Stream, found: Sequence[NativeRecord], *, strong: bool = False) -> int:
@@ -77,6 +81,9 @@ def stage(run: RunContext, link: Link, stream: Stream, found: Sequence[NativeRec
     if not strong:
         changed = _confirm(run, link, stream.object, changed, known)
     seen = resolve_seen(run, link.system, _translate(run, link, stream.object, changed, known, batch))
+    part = link.mapping.part(stream.object)
+    if part is not None:
+        seen = _set_aside(run, link, part, known, batch, seen)
     heard = quiet_echoes(
         run, link, [(i, known.bindings.get(i.native_id)) for i in seen if i.native_id not in known.queued]
     )
@@ -144,7 +151,7 @@ def _sift(
         bound, queued = known.glimpses.get(native_id), known.queued.get(native_id)
         if ordered and _older(record.version, _latest(bound, queued)):
             batch.stale += 1
-        elif known.held.get(native_id) == digest or _said(record, digest, bound, queued):
+        elif known.held[native_id] == digest if native_id in known.held else _said(record, digest, bound, queued):
             batch.unchanged += 1
             if bound is not None and queued is None and bound[3] == digest and record.version not in (None, bound[2]):
                 # Something that is not mapped moved: the next write must not be refused for it.
@@ -238,6 +245,7 @@ def _translate(
 ) -> list[Observation]:
     """Returns what can be read of the changed records; notes in the batch what cannot, and what vanished."""
     seen: list[Observation] = []
+    part = link.mapping.part(object_)
     for record, digest in changed:
         binding = known.bindings.get(record.native_id)
         queued = known.queued.get(record.native_id)
@@ -248,6 +256,8 @@ def _translate(
         if record.deleted and binding is None:
             batch.vanished.append(record.native_id)
             continue
+        if part is not None:
+            batch.mains[record.native_id] = pointing(part, record)
         made = observe(run, link, record, digest, bound=binding is not None)
         if isinstance(made, Fault):
             batch.faults.append(made)
@@ -278,6 +288,32 @@ def _queue_stranger(run: RunContext, batch: _Batch, item: Observation) -> None:
     else:
         batch.keys[item.obs_id] = run.rules.keys(run.ring, item.fields)
         batch.strangers.append(item)
+
+
+def _set_aside(
+    run: RunContext, link: Link, part: Part, known: _Known, batch: _Batch, seen: Sequence[Observation]
+) -> list[Observation]:
+    """Returns what may be merged of side records: unknown ones wait for their main record, strayed ones are kept out.
+
+    They carry no evidence of identity and are never adopted.
+    """
+    strayed = find_strayed(run, link, part, seen, known.bindings, batch.mains)
+    batch.faults += strayed.faults
+    out = {fault.native_id for fault in strayed.faults}
+    subjects = _subjects(run, known, list(strayed.waiting))
+    kept: list[Observation] = []
+    for item in seen:
+        binding, main = known.bindings.get(item.native_id), batch.mains.get(item.native_id)
+        if binding is not None and item.native_id not in out and item.native_id not in strayed.waiting:
+            kept.append(item)
+        elif item.native_id not in out and main is not None:
+            hub_id = None if binding is None else binding.hub_id
+            row = inbox.seal_row(run.ring, item, hub_id, subjects.get(hub_id or ""), run.run_id, run.clock.now())
+            batch.rows.append({**row, "state": Wait.PARKED.value})
+            batch.parked.append(awaits_main(run, part, item, main))
+        elif binding is None:
+            run.tally.add("unlinked")
+    return kept
 
 
 def _subjects(run: RunContext, known: _Known, ids: list[str]) -> dict[str, str]:

@@ -15,7 +15,12 @@ Seen = dict[str, list[Observation]]
 
 def find_survivors(run: RunContext, conn: Connection, seen: Seen) -> None:
     """Turns a delete into a merge where exactly one other record of its object holds the loser's strong evidence."""
-    gone = {hub_id: item for hub_id, items in seen.items() for item in items if item.kind is Kind.GONE}
+    gone = {
+        hub_id: item
+        for hub_id, items in seen.items()
+        for item in items
+        if item.kind is Kind.GONE and _is_main(run, item)
+    }
     if not gone:
         return
     strong = {rule.name for rule in run.rules.match_rules if rule.strong}
@@ -29,6 +34,11 @@ def find_survivors(run: RunContext, conn: Connection, seen: Seen) -> None:
             merged = replace(item, kind=Kind.MERGED, survivor=heirs.pop())
             seen[hub_id] = [merged if other is item else other for other in seen[hub_id]]
             run.tally.add("survivors")
+
+
+def _is_main(run: RunContext, item: Observation) -> bool:
+    """Tells whether a main record is meant: what is known of a record is no evidence about its parts."""
+    return run.links[item.system].mapping.part(item.object) is None
 
 
 def _heirs(holders: Mapping[bytes, Sequence[matches.Holder]], digests: Sequence[bytes], item: Observation) -> set[str]:

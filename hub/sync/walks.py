@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
+from hub.core.parts import MAIN
 from hub.core.state import Binding, BindingState
 from hub.kernel.ids import id_at
 from hub.store import records
@@ -96,8 +97,19 @@ def take_turns(walks: Sequence[Iterator[int]], turn: Turn) -> tuple[int, bool]:
     return brought, not left
 
 
-def _walk(run: RunContext, link: Link, state: BindingState, until: str | None = None, after: str = "") -> Pages:
-    """Yields the debts of one state in the order in which their records became known, after one and up to another."""
+def _walk(
+    run: RunContext,
+    link: Link,
+    state: BindingState,
+    until: str | None = None,
+    after: str = "",
+    *,
+    parts: bool = False,
+) -> Pages:
+    """Yields the debts of one state in the order in which their records became known, after one and up to another.
+
+    Those of main records, or else those of `parts`: one of the two waits for the other.
+    """
     while not run.stop.is_set() and not run.blocked(link.system):
         with run.store.read() as conn:
             page = records.dirty_page(conn, run.entity, link.system, after, run.page * PAGES, state)
@@ -106,7 +118,18 @@ def _walk(run: RunContext, link: Link, state: BindingState, until: str | None = 
         if not page:
             return
         after = page[-1].binding_id
-        yield page
+        if link.mapping.has_parts:
+            page = [item for item in page if (item.part != MAIN) is parts]
+        if page:
+            yield page
+
+
+def of_parts(run: RunContext, link: Link, *, going: bool) -> list[Pages]:
+    """Returns the walks over the parts to delete, or over those to make and update."""
+    states = [state for state in STATES if (state is BindingState.DOOMED) is going]
+    with run.store.read() as conn:
+        half = half_read(run, conn)
+    return [_walk(run, link, state, parts=True) for state in states if not (half and state is BindingState.PENDING)]
 
 
 def _walk_fresh(run: RunContext, link: Link, since: str) -> Pages:
@@ -118,4 +141,7 @@ def _walk_fresh(run: RunContext, link: Link, since: str) -> Pages:
         if not page:
             return
         before = page[0].binding_id
-        yield page
+        if link.mapping.has_parts:
+            page = [item for item in page if item.part == MAIN]
+        if page:
+            yield page

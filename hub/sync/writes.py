@@ -10,6 +10,7 @@ from hub.store.records import Write
 from hub.sync.batch import Outcome
 from hub.sync.engine import RunContext
 from hub.sync.heirs import given_up, place_of
+from hub.sync.parts import missing_parts
 
 
 def write_of(run: RunContext, outcome: Outcome, taken: Collection[tuple[str, str, str]]) -> Write:
@@ -30,7 +31,9 @@ def write_of(run: RunContext, outcome: Outcome, taken: Collection[tuple[str, str
     if outcome.before:
         bases |= {item.binding_id: outcome.before.bases.get(item.binding_id) for item in others}
     facets = run.rules.facets(plan.golden.fields)
-    return Write(outcome.before, plan.golden, bindings + others, bases, facets, run.rules.pointers)
+    bindings += others
+    bindings += missing_parts(run, plan.golden, bindings)
+    return Write(outcome.before, plan.golden, bindings, bases, facets, run.rules.pointers)
 
 
 def _mapped_by(run: RunContext, side: Side, before: str | None) -> str | None:

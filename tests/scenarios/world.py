@@ -56,7 +56,9 @@ PLACES = {
 }
 OBJECTS = {kind: places[ENTITY] for kind, places in PLACES.items()}
 ENTITY_OF = {name: entity for places in PLACES.values() for entity, names in places.items() for name in names}
-KEY_FIELDS = {"alpha": "hub_id", "beta": "HubId"}
+ENTITY_OF |= dict.fromkeys(("Holder", "Contact", "Address"), ENTITY)
+"""Names those of the kind `parted` as well, whose clients stand in three objects; it is in no random history."""
+KEY_FIELDS = {"alpha": "hub_id", "beta": "HubId", "parted": "hub_id"}
 _PLACES_OF = Prepared(sa.text("SELECT system, object, native_id FROM binding WHERE hub_id = :of"))
 BYSTANDERS = ("who", "own")
 """Native fields that no mapping names: who the record really is, and a remark of the system's own."""
@@ -416,7 +418,8 @@ class World:
         for entity in self.entities:
             mapping = self.mapping(spec.kind, entity)
             for object_ in mapping.objects:
-                written = [n for name in mapping.out_fields(object_) for n in mapping.written_to(object_, name)]
+                names = [*mapping.out_fields(object_), *mapping.create_fields(object_)]
+                written = [n for name in names for n in mapping.written_to(object_, name)]
                 fields = dict.fromkeys([*mapping.native_fields(object_)[1:], *written, *BYSTANDERS])
                 system.add_object(object_, fields, spec.can, key_field=KEY_FIELDS[spec.kind])
         self.systems[spec.name] = system

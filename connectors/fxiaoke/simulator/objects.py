@@ -167,6 +167,24 @@ def _contact_fields() -> list[FieldType]:
         new_field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
         new_field("gender__c", "性别", "select_one", choices=GENDERS),
         new_field("birth_date__c", "出生日期", "date"),
+        new_field("primary__c", "主要联系人", "true_or_false"),
+    ]
+
+
+def _address_fields() -> list[FieldType]:
+    """Returns the least that an address of a customer has; which fields a tenant's object has is not published."""
+    return [
+        new_field("name", "编号", "auto_number", extra={"prefix": "ADDR"}),
+        new_field("owner", "负责人", "employee", required=True),
+        new_field("account_id", "客户名称", "object_reference", target="AccountObj"),
+        new_field("country", "国家", "country"),
+        new_field("province", "省", "province", parent="country"),
+        new_field("city", "市", "city", parent="province"),
+        new_field("district", "区", "district", parent="city"),
+        new_field("address", "详细地址", "text", max_length=500),
+        new_field("zipcode", "邮政编码", "text", max_length=20),
+        new_field("is_default_add", "默认地址", "true_or_false"),
+        new_field("hub_id__c", "Hub ID", "text", unique=True, max_length=36),
     ]
 
 
@@ -204,6 +222,7 @@ def build_objects() -> dict[str, ObjectType]:
     made = [
         _object(CUSTOMER, "客户", _account_fields()),
         _object("ContactObj", "联系人", _contact_fields()),
+        _object("AccountAddrObj", "客户地址", _address_fields()),
         _object(LOG, "销售记录", log_fields()),
         _object(COMPLAINT, "投诉", complaint_fields()),
         _object(service.CASE, "工单", service.case_fields()),

@@ -53,7 +53,7 @@ def test_who_is_of_another_sort(tmp_path: Path, native: dict[str, Any], stranger
 def test_what_is_created_must_be_of_the_sort_that_takes_part(tmp_path: Path) -> None:
     file = changed(tmp_path, **{"value: record_complaint__c": "value: default__c"})
     [found] = [item for item in check_mapping(load_mapping(file), SCHEMA, TABLES) if item.severity == "error"]
-    assert (found.code, found.line) == ("HUB-MAP-033", 16)
+    assert (found.code, found.line) == ("HUB-MAP-040", 16)
     assert "record_type" in found.en
     assert "record_type" in found.zh
 
