@@ -17,11 +17,12 @@ from hub.kernel.workdays import Workdays
 from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.progress import progress
-from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board, Start
+from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board
 from hub.operations.standing import allowances
 from hub.schedule import board as boards
 from hub.schedule.board import View
 from hub.schedule.callbacks import HINTED, Callbacks
+from hub.schedule.claiming import claim
 from hub.schedule.due import WorkingDay
 from hub.schedule.jobs import Done, Job, Launch, Running, at_once, run_job
 from hub.schedule.leading import Lead, lead_of, steers
@@ -339,16 +340,8 @@ class Daemon:
         self._launch(lambda: self._done.put(run_job(hub, running, self.clock, told)))
         return True
 
-    def _claim(self, starts: list[Start]) -> list[Start]:
-        taken = scheduling.claim(self._hub(), starts)
-        for start in taken:
-            if start.catch_up:
-                words = {"late_seconds": round(start.late), "missed": start.missed}
-                log().warning("schedule_catch_up", schedule=start.row.schedule_id, **words)
-        return taken
-
     def _cycle(self, view: View, chosen: Candidate) -> Job | None:
-        taken = [start.row for start in self._claim(boards.starts(view, SYNC, chosen.entity))]
+        taken = [start.row for start in claim(self._hub(), boards.starts(view, SYNC, chosen.entity))]
         if not taken:
             return None
         ids = tuple(row.schedule_id for row in taken)
@@ -356,7 +349,7 @@ class Daemon:
         return Job(SYNC, chosen.entity, ids, None, boards.resting(view, chosen.entity, taken))
 
     def _slice(self, view: View, chosen: Candidate) -> Job | None:
-        return slice_of(self._hub(), view, chosen.entity, self._claim, self._sliced_at)
+        return slice_of(self._hub(), view, chosen.entity, self._sliced_at)
 
     def _collect(self) -> None:
         """Takes in how jobs ended."""

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import replace
 
 from hub.operations import scheduling
 from hub.operations.installation import Installation
-from hub.operations.scheduling import RECONCILE, Start
+from hub.operations.scheduling import RECONCILE
 from hub.schedule import board as boards
 from hub.schedule.board import View
+from hub.schedule.claiming import claim
 from hub.schedule.jobs import Job
 from hub.telemetry import logger
 
-Claim = Callable[[list[Start]], list[Start]]
 
-
-def slice_of(
-    hub: Installation, view: View, entity: str, claim: Claim, sliced_at: MutableMapping[str, float]
-) -> Job | None:
+def slice_of(hub: Installation, view: View, entity: str, sliced_at: MutableMapping[str, float]) -> Job | None:
     """Returns the slice that goes on with a reconciliation, or begins one that is due; slices of paused systems go."""
     left = boards.pieces(view, entity)
     if not left:
         left = scheduling.slices_of(hub, entity)
-        if not claim([replace(start, slices=left) for start in boards.starts(view, RECONCILE, entity)]):
+        if not claim(hub, [replace(start, slices=left) for start in boards.starts(view, RECONCILE, entity)]):
             return None
         sliced_at[entity] = view.now
     able = view.able(entity)

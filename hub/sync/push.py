@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from itertools import groupby
 from typing import Any
 
 import orjson
 
 from connectors.base import Op, WriteRequest
-from connectors.errors import ConnectorError
 from hub.canonical.values import Value
 from hub.core.merge import Debt, debts
 from hub.core.parts import MAIN
 from hub.core.state import HUB, UNSET, Base, Binding, BindingState, Fields, GoldenRecord, Kind, Observation, Side
-from hub.kernel.failpoints import hit
 from hub.store import inbox, intents, matches, quarantine, questions, records, references
 from hub.store.history import value_digest
 from hub.store.inbox import Wait
@@ -26,9 +23,10 @@ from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
 from hub.sync.look import look
-from hub.sync.outcome import Sent, settle
+from hub.sync.outcome import Sent
 from hub.sync.parts import IDLE, held_out, lookup_of, part_name, waits
 from hub.sync.references import Outward, outward
+from hub.sync.sending import batches, send
 from hub.sync.steps import next_step, owed_second
 from hub.sync.walks import Pages, debts_of, of_parts, take_turns
 
@@ -103,10 +101,10 @@ def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding], *, seco
         _prepare(run, link, binding, known, page)
     _close_page(run, page)
     look(run, link, page.look)
-    for batch in _batches(link, page.ready):
+    for batch in batches(link, page.ready):
         if run.blocked(link.system) or run.stop.is_set():
             break
-        yield _send(run, link, batch)
+        yield send(run, link, batch)
     if page.first and (owed := owed_second(run, link, page.first)):
         yield from _push_page(run, link, owed, second=True)
 
@@ -382,34 +380,3 @@ def _reconsidered(run: RunContext, work: UnitOfWork, golden: GoldenRecord) -> di
     """Returns the inbox row that says nothing but that a record is to be planned again."""
     made = Observation(work.new_id(), run.entity, HUB, "children", golden.hub_id, Kind.EDIT, {})
     return inbox.seal_row(run.ring, made, golden.hub_id, golden.subject_id, run.run_id, work.now)
-
-
-def _batches(link: Link, ready: Sequence[Sent]) -> Iterator[list[Sent]]:
-    """Groups requests by object and op into batches that the connector takes at once."""
-
-    def key(item: Sent) -> tuple[str, str]:
-        return item.request.object, item.request.op.value
-
-    for (object_, _), group in groupby(sorted(ready, key=key), key):
-        items, size = list(group), max(1, link.can(object_).batch_size)
-        for start in range(0, len(items), size):
-            yield items[start : start + size]
-
-
-def _send(run: RunContext, link: Link, batch: Sequence[Sent]) -> int:
-    """Commits the intents, calls the system, and commits what came of it."""
-    with run.store.begin(run.held) as work:
-        intents.commit(work, run.held, run.run_id, [item.intent for item in batch])
-    hit("intents_committed")
-    error: ConnectorError | None = None
-    try:
-        results = list(link.connector.write([item.request for item in batch]))
-    except ConnectorError as raised:
-        error, results = raised, []
-    hit("call_returned")
-    written = settle(run, link, batch, results, error)
-    if error is not None:
-        run.block(link.system, error)
-    hit("outcome_committed")
-    run.progress("push", link.system, len(batch))
-    return written

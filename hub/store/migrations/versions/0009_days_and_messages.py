@@ -1,15 +1,17 @@
-"""Create the table of signed callbacks that were heard, so that one that comes again is known."""
+"""Let an allowance begin anew at a time of day and spare some of it; know a signed callback that comes again."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "00xx_callback_messages"
+revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("allowance", sa.Column("starts_at", sa.Double))
+    op.add_column("allowance", sa.Column("spare", sa.BigInteger))
     op.create_table(
         "callback_message",
         sa.Column("system", sa.String(64), primary_key=True),
@@ -22,3 +24,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("callback_message_until", "callback_message")
     op.drop_table("callback_message")
+    op.drop_column("allowance", "spare")
+    op.drop_column("allowance", "starts_at")
