@@ -151,7 +151,7 @@ def by_native(conn: sa.Connection, system: str, object_: str, native_ids: Sequen
 
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether anything of an object waits; on a quiet system nothing does, and no page need be looked up."""
-    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).scalar_one())
+    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).one()[0])
 
 
 def by_hub(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, list[Queued]]:

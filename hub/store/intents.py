@@ -171,7 +171,7 @@ _UNSETTLED_OWNERS = Prepared(
 
 def unsettled_records(conn: sa.Connection, entity: str, before_epoch: int) -> list[str]:
     """Returns the hub ids of the intents that `unsettled` would return."""
-    return list(_UNSETTLED_OWNERS.run(conn, {"of": entity, "before": before_epoch}).scalars())
+    return _UNSETTLED_OWNERS.run(conn, {"of": entity, "before": before_epoch}).scalars()
 
 
 def _intent_of(ring: Keyring, row: Any) -> Intent:

@@ -45,7 +45,7 @@ def hold(store: Store, entity: str, holder: str) -> Iterator[Lease]:
 
 def _next_epoch(store: Store, name: str, holder: str) -> int:
     with store.begin() as work:
-        before = _EPOCH.run(work.conn, {"of": name}).scalar_one_or_none()
+        before = _EPOCH.run(work.conn, {"of": name}).scalar()
         row = {"epoch": (before or 0) + 1, "holder": holder, "taken_at": work.now}
         if before is None:
             bulk_insert(work.conn, lease, [{"entity": name, **row}])

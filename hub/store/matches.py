@@ -228,8 +228,8 @@ def questions(
     conn: sa.Connection, entity: str, *, question_id: str | None = None, limit: int = 10_000
 ) -> list[MatchQuestion]:
     """Returns open and decided questions with their candidates, oldest first."""
-    rows = _QUESTIONS.run(conn, {"of": entity, "most": limit}).all()
-    rows = [row for row in rows if question_id in (None, row.question_id)]
+    found = _QUESTIONS.run(conn, {"of": entity, "most": limit})
+    rows = [row for row in found if question_id in (None, row.question_id)]
     reasons: dict[str, dict[str, tuple[str, ...]]] = {}
     for row in _CANDIDATES.run(conn) if rows else ():
         reasons.setdefault(row.question_id, {})[row.hub_id] = tuple(orjson.loads(row.reasons))
@@ -286,7 +286,7 @@ _UNSURE = Prepared(
 def tally(conn: sa.Connection, entity: str) -> dict[str, int]:
     """Returns how many records were linked as sure, answered by a person, or taken as new, and how many are asked."""
     counts = {row[0]: row[1] for row in _DECIDED.run(conn, {"of": entity})}
-    return {**counts, "unsure": _UNSURE.run(conn, {"of": entity}).scalar_one()}
+    return {**counts, "unsure": _UNSURE.run(conn, {"of": entity}).one()[0]}
 
 
 def decisions(conn: sa.Connection, entity: str, system: str, native_id: str) -> list[Any]:

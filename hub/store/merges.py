@@ -81,12 +81,12 @@ def of_record(conn: Connection, hub_id: str) -> list[Merged]:
 
 def proposed(conn: Connection, entity: str, state: str) -> list[str]:
     """Returns the records about which it is asked (`open`) or answered (`decided`) whether they are another one."""
-    return list(_PROPOSED.run(conn, {"of": entity, "at": state}).scalars())
+    return _PROPOSED.run(conn, {"of": entity, "at": state}).scalars()
 
 
 def pointing(conn: Connection, entity: str, most: int) -> Sequence[Any]:
     """Returns references that still name a merged record: rows of hub_id, field, parent_id and heir_id."""
-    return _POINTING.run(conn, {"of": entity, "most": most}).all()
+    return _POINTING.run(conn, {"of": entity, "most": most})
 
 
 def twins(conn: Connection, entity: str) -> list[Twin]:

@@ -123,7 +123,7 @@ def clear_fields(work: UnitOfWork, system: str, accepted: Mapping[str, Sequence[
     if not accepted:
         return 0
     table = quarantine.c
-    rows = work.conn.execute(_REFUSED, {"at": system, "ids": list(accepted)}).all()
+    rows = _REFUSED.run(work.conn, {"at": system, "ids": list(accepted)})
     done = [row.quarantine_id for row in rows if row.field in accepted[row.hub_id]]
     return _close(work, table.quarantine_id.in_(done), "done") if done else 0
 
@@ -139,19 +139,19 @@ def retry(work: UnitOfWork, quarantine_id: str) -> int:
     return _close(work, which, "released")
 
 
-_REFUSED = sa.select(
-    quarantine.c.hub_id, quarantine.c.field, quarantine.c.input_digest, quarantine.c.quarantine_id
-).where(
-    quarantine.c.system == sa.bindparam("at"),
-    quarantine.c.hub_id.in_(sa.bindparam("ids", expanding=True)),
-    quarantine.c.direction == OUTBOUND,
-    quarantine.c.state == "open",
+_REFUSED = Prepared(
+    sa.select(quarantine.c.hub_id, quarantine.c.field, quarantine.c.input_digest, quarantine.c.quarantine_id).where(
+        quarantine.c.system == sa.bindparam("at"),
+        quarantine.c.hub_id.in_(sa.bindparam("ids", expanding=True)),
+        quarantine.c.direction == OUTBOUND,
+        quarantine.c.state == "open",
+    )
 )
 
 
 def of_records(conn: sa.Connection, system: str, hub_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
     """Returns what the system refused: hub id -> field ('' for the whole record) -> digest of the refused input."""
-    rows = conn.execute(_REFUSED, {"at": system, "ids": list(hub_ids)})
+    rows = _REFUSED.run(conn, {"at": system, "ids": list(hub_ids)})
     found: dict[str, dict[str, bytes]] = {}
     for hub_id, name, digest, _ in rows:
         found.setdefault(hub_id, {})[name] = bytes(digest)
@@ -171,7 +171,7 @@ _HOLDS_ANY = Prepared(
 
 def holds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether any record of an object is held out."""
-    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).scalar_one())
+    return bool(_HOLDS_ANY.run(conn, {"at": system, "of": object_}).one()[0])
 
 
 def inbound_digests(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, bytes]:

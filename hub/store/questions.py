@@ -64,39 +64,36 @@ def load(
     """Loads questions; the subjects' keys must be in the ring."""
     key = _TABLES[kind][1]
     values: dict[str, object] = {"most": limit}
-    if states:
-        values["at"] = list(states)
     if hub_ids is not None:
         values["ids"] = list(hub_ids)
     if question_id is not None:
         values["one"] = question_id
-    rows = conn.execute(_chosen(kind, frozenset(values)), values)
+    rows = _chosen(kind, tuple(states), frozenset(values)).run(conn, values)
     return [_question_of(ring, kind, key.name, row) for row in rows]
 
 
 @lru_cache(maxsize=32)
-def _chosen(kind: str, by: frozenset[str]) -> sa.Select[Any]:
-    """Returns the questions of one kind, chosen by the values that will be given."""
+def _chosen(kind: str, states: tuple[str, ...], by: frozenset[str]) -> Prepared:
+    """Returns what finds the questions of one kind in some states, chosen by the values that will be given."""
     table, key = _TABLES[kind]
     query = sa.select(table).order_by(key).limit(sa.bindparam("most"))
-    if "at" in by:
-        query = query.where(table.c.state.in_(sa.bindparam("at", expanding=True)))
+    if states:
+        query = query.where(table.c.state.in_(states))
     if "ids" in by:
         query = query.where(table.c.hub_id.in_(sa.bindparam("ids", expanding=True)))
-    return query.where(key == sa.bindparam("one")) if "one" in by else query
+    return Prepared(query.where(key == sa.bindparam("one")) if "one" in by else query)
 
 
 def subjects(conn: sa.Connection, kind: str, states: Sequence[str] = LIVE, limit: int = 1000) -> list[str]:
     """Returns the hub ids of the questions that `load` would return."""
-    values: dict[str, object] = {"most": limit, **({"at": list(states)} if states else {})}
-    return list(conn.execute(_owners(kind, bool(states)), values).scalars())
+    return _owners(kind, tuple(states)).run(conn, {"most": limit}).scalars()
 
 
 @lru_cache(maxsize=8)
-def _owners(kind: str, by_state: bool) -> sa.Select[Any]:
+def _owners(kind: str, states: tuple[str, ...]) -> Prepared:
     table, key = _TABLES[kind]
     query = sa.select(table.c.hub_id).order_by(key).limit(sa.bindparam("most"))
-    return query.where(table.c.state.in_(sa.bindparam("at", expanding=True))) if by_state else query
+    return Prepared(query.where(table.c.state.in_(states)) if states else query)
 
 
 def record_of(conn: sa.Connection, kind: str, question_id: str) -> str | None:
@@ -238,4 +235,4 @@ def frozen_fields(conn: sa.Connection, hub_ids: Sequence[str]) -> dict[str, froz
 
 
 def count(conn: sa.Connection, kind: str, entity: str) -> int:
-    return int(_COUNTS[kind].run(conn, {"of": entity}).scalar_one())
+    return int(_COUNTS[kind].run(conn, {"of": entity}).one()[0])

@@ -127,9 +127,8 @@ MOVE_VERSION = (
     .values(version=sa.bindparam("shown"))
 )
 _HERE = sa.bindparam("at", type_=sa.String)
-PLACE = (
-    binding.insert()
-    .from_select(
+PLACE = Prepared(
+    binding.insert().from_select(
         [
             "binding_id",
             "hub_id",
@@ -159,9 +158,10 @@ PLACE = (
             ~sa.exists().where(binding.c.hub_id == golden.c.hub_id, binding.c.system == _HERE, binding.c.part == "main")
         ),
     )
-    .execution_options(preserve_rowcount=True)
 )
-PLACED = golden.update().where(golden.c.entity == sa.bindparam("of"), golden.c.unplaced).values(unplaced=sa.false())
+PLACED = Prepared(
+    golden.update().where(golden.c.entity == sa.bindparam("of"), golden.c.unplaced).values(unplaced=sa.false())
+)
 
 
 @lru_cache(maxsize=256)

@@ -71,14 +71,14 @@ def load(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str
 
 def load_golden(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, GoldenRecord]:
     """Loads and opens golden records, and puts their subjects' keys into the ring."""
-    rows = statements.GOLDEN.run(conn, {"ids": list(hub_ids)}).all()
+    rows = statements.GOLDEN.run(conn, {"ids": list(hub_ids)})
     ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
     return {row.hub_id: _golden_of(ring, row) for row in rows}
 
 
 def load_subjects(conn: sa.Connection, ring: Keyring, hub_ids: Sequence[str]) -> dict[str, str]:
     """Puts the subject keys of records into the ring without opening the records; returns hub id -> subject id."""
-    rows = statements.SUBJECTS.run(conn, {"ids": list(hub_ids)}).all()
+    rows = statements.SUBJECTS.run(conn, {"ids": list(hub_ids)})
     ring.add_subjects(SubjectKeyRow(r.subject_id, r.key_id, bytes(r.wrapped)) for r in rows)
     return {row.hub_id: row.subject_id for row in rows}
 
@@ -280,8 +280,8 @@ def place_new(work: UnitOfWork, entity: str, systems: Sequence[str]) -> int:
     placed = 0
     for system in systems:
         values = {"of": entity, "at": system, "place": f"/{system}/main", "now": work.now}
-        placed += work.conn.execute(statements.PLACE, values).rowcount
-    work.conn.execute(statements.PLACED, {"of": entity})
+        placed += statements.PLACE.run(work.conn, values).rowcount
+    statements.PLACED.run(work.conn, {"of": entity})
     return placed
 
 
@@ -343,7 +343,7 @@ def unrouted_page(conn: sa.Connection, entity: str, system: str, version: str, a
 
 def binds_any(conn: sa.Connection, system: str, object_: str) -> bool:
     """Tells whether any record of an object is bound."""
-    return statements.BINDS_ANY.run(conn, {"at": system, "of": object_}).first() is not None
+    return statements.BINDS_ANY.run(conn, {"at": system, "of": object_}) != []
 
 
 _COUNTED = ("bound", "creates", "updates", "deletes", "detached", "superseded")

@@ -101,7 +101,8 @@ def load_cursor(
 
 
 def cursor_moved_at(conn: sa.Connection, entity: str, system: str, object_: str, stream: str) -> float | None:
-    return _MOVED_AT.run(conn, _key(entity, system, object_, stream)).scalar_one_or_none()
+    moved_at: float | None = _MOVED_AT.run(conn, _key(entity, system, object_, stream)).scalar()
+    return moved_at
 
 
 def save_cursor(
@@ -152,7 +153,7 @@ def guards(conn: sa.Connection, entity: str) -> list[GuardRow]:
             row.entity,
             row.system,
             row.guard,
-            row._mapping["count"],
+            row.count,
             row.allowed,
             row.state,
             row.released_by,
@@ -216,7 +217,7 @@ _MAPPED_FIELDS = Prepared(sa.select(mapping_version).where(mapping_version.c.sys
 def use_mapping(work: UnitOfWork, system: str, object_: str, version: str, fields: Sequence[str]) -> None:
     """Notes the canonical fields that a mapping maps, so that a base agreed under it can be read later."""
     row = {"system": system, "object": object_, "version": version, "used_at": work.now}
-    if _USED.run(work.conn, {"at": system, "of": object_, "is": version}).scalar_one_or_none() is None:
+    if _USED.run(work.conn, {"at": system, "of": object_, "is": version}).scalar() is None:
         bulk_insert(work.conn, mapping_version, [{**row, "fields": orjson.dumps(sorted(fields)).decode()}])
 
 

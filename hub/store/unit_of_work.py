@@ -125,9 +125,9 @@ _TURN = Prepared(sa.select(share.c.turn).where(share.c.share_id == sa.bindparam(
 
 
 def _check_epoch(conn: sa.Connection, held: Lease) -> None:
-    valid = _EPOCH.run(conn, {"of": held.entity}).scalar_one_or_none() == held.epoch
+    valid = _EPOCH.run(conn, {"of": held.entity}).scalar() == held.epoch
     if valid and held.share is not None:
-        valid = _TURN.run(conn, {"of": held.share[0]}).scalar_one_or_none() == held.share[1]
+        valid = _TURN.run(conn, {"of": held.share[0]}).scalar() == held.share[1]
     if not valid:
         raise LeaseLost(
             f"another process took over the cycle of {held.entity}; this one stops without writing",

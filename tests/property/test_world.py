@@ -1,6 +1,6 @@
 """Random histories of whole worlds: edits, merges, permissions, faults, deaths; then calm, and every invariant holds.
 
-A fifth of the worlds have tickets and visits beside their clients, pointing at each other and at them; in one of three
+Three in ten worlds have tickets and visits beside their clients, pointing at each other and at them; in one of three
 a system merges clients before anything else; one of fifty goes on from a store that an earlier release left behind.
 
 Each test plays a stretch of seeds. A failure names its seed and the command that plays just that history again:

@@ -61,7 +61,7 @@ KEPT = 0.02
 """The share of histories that go on from a store of an earlier release."""
 MERGING = 0.35
 """The share of histories in which a system merges two of its clients before anything else happens."""
-THREE = 0.2
+THREE = 0.3
 """The share of histories with clients, tickets and visits; the others, of clients alone, are faster."""
 UNHIDDEN = frozenset({"kind", "name", "FullName", "client", "PersonRef", "CompanyRef", "AboutRef", "channel"})
 

@@ -297,7 +297,7 @@ def rotate_secret(storm: Storm) -> None:
     daemon.until(lambda: 'crmhub_paused{cause="auth",scope="system:zoho"} 1.0' in daemon.get("/metrics")[1], 10)
     assert daemon.reasons() == [], "the other system goes on"
     before = {name: called(storm, name) for name in OBJECTS}
-    daemon.until(lambda: called(storm, "fxiaoke") >= before["fxiaoke"] + 2, 20)
+    daemon.until(lambda: called(storm, "fxiaoke") >= before["fxiaoke"] + 2, 45)
     assert called(storm, "zoho") == before["zoho"], "who refuses is left alone"
     storm.write_secret("rotated-secret-4711")
     daemon.until(lambda: daemon.lines("system_resumed"), 20)

@@ -562,7 +562,7 @@ class World:
     def who_is(self, hub_id: str) -> str:
         """Returns whom a golden record stands for: the identity of any record made by a person that carries its id."""
         with self.engine.connect() as conn:
-            rows = _PLACES_OF.run(conn, {"of": hub_id}).all()
+            rows = _PLACES_OF.run(conn, {"of": hub_id})
         for system, object_, native_id in rows:
             versions = self.systems[system].tables[object_].rows.get(native_id) if object_ else None
             if versions and versions[0].fields.get("who"):
