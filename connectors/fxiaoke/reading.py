@@ -171,7 +171,7 @@ class Reader:
         except Rejected as no:
             if no.reason is Reason.PERMISSION:
                 return NotVisible(native_id, refused=True)
-            if no.code in self._settings.deleted_codes:
+            if no.code in self._settings.deleted_codes and no.reason is not Reason.PARAMETER:
                 return Gone(native_id)
             # An undocumented business code about one id cannot be more than "not shown"; a bad parameter is our fault.
             if no.reason is Reason.PARAMETER and no.code not in self._settings.not_found_codes:

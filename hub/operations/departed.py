@@ -16,6 +16,8 @@ from hub.store import records
 from hub.sync.engine import Link
 from hub.sync.stage import Stream, stage
 
+_THERE = (BindingState.ACTIVE, BindingState.DOOMED)
+
 
 @dataclass(frozen=True, slots=True)
 class Departed:
@@ -43,7 +45,7 @@ def declare_gone(hub: Installation, hub_id: str, system: str, reason: str) -> De
     places = [
         (str(each.object), str(each.native_id))
         for each in stored.bindings
-        if each.system == system and each.state is BindingState.ACTIVE and each.native_id is not None
+        if each.system == system and each.state in _THERE and each.native_id is not None
     ]
     if not places:
         raise Declined(

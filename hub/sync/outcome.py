@@ -106,6 +106,8 @@ def _judge(
         version = result.current.version if isinstance(result.current, NativeRecord) else None
         kept = None if op is Op.RESTORE and _nothing_left(result) else item.binding.native_id
         writes.append(rewrite(item.stored, replace(item.binding, native_id=kept, version=version)))
+        if kept is not None and isinstance(result.current, NotVisible):
+            run.tally.unseen.add(f"{link.system}/{item.request.object}/{kept}")
         return IntentState.SETTLED, "stale"
     if op is Op.CREATE and result.existing_id is not None and result.field in (None, _stamp(link, item)):
         return IntentState.UNCERTAIN, KEY_TAKEN

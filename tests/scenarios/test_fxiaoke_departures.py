@@ -121,8 +121,8 @@ def settled(bank: Bank, hub: Installation, ids: dict[str, str], asked: str) -> N
     admin.post("hide", {"id": ids["看不见"], "hidden": False})
     with pytest.raises(Declined, match="can be seen"):
         gone(hub, ids["看不见"])
-    told = ("--system", "fxiaoke", "--reason", "the branch said so")
-    assert "taken as deleted" in command(bank, "record", "gone", f"fxiaoke:{ids['删除了']}", *told)
+    words = ("--system", "fxiaoke", "--reason", "the branch said so")
+    assert "taken as deleted" in command(bank, "record", "gone", f"fxiaoke:{ids['删除了']}", *words)
     for _ in range(3):
         done = sync(hub)
     assert done.outcome == "converged", done
@@ -130,8 +130,17 @@ def settled(bank: Bank, hub: Installation, ids: dict[str, str], asked: str) -> N
     assert stored[ids["看不见"]]["remark"] == "改后"
     [again] = [row for row in stored.values() if row["name"] == "删除了"]
     assert (again["_id"] != ids["删除了"], again["remark"]) == (True, "改后"), "an edit beats a delete: it is made anew"
+    # A delete that is owed to a record nobody can see waits in the same way.
+    [there] = [native_id for native_id, name in living(bank).items() if name == "无变化"]
+    admin.post("hide", {"id": ids["无变化"]})
+    bank.simulators.running["zoho"].admin.post("delete", {"object": "Contacts", "id": there})
+    assert [advice.reason for advice in sync(hub).advice] == ["out_of_sight=1"]
+    gone(hub, ids["无变化"])
+    assert sync(hub).outcome == "converged"
     entries = list_log(hub, act="record.gone", limit=10)
-    assert [(entry["obj"]["connection"], entry["reason"]) for entry in entries] == [("fxiaoke", "the branch said so")]
+    assert [(entry["obj"]["connection"], entry["reason"]) for entry in entries] == [
+        ("fxiaoke", "the branch said so")
+    ] * 2
 
 
 def command(bank: Bank, *words: str) -> str:
