@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from connectors.addresses import Egress
 from connectors.errors import SettingsInvalid
 from connectors.fxiaoke.settings import HOSTS, read_settings
 
@@ -49,3 +50,27 @@ def test_every_problem_is_listed_at_once() -> None:
     for name in ("app_id", "operator_id", "page_limit", "workers"):
         assert name in caught.value.en
         assert name in caught.value.zh
+
+
+@pytest.mark.parametrize(
+    ("url", "profile", "approved", "admitted"),
+    [
+        ("https://open-hwcloud.fxiaoke.com", "production", (), True),
+        ("https://127.0.0.1:8443", "production", (), False),
+        ("http://127.0.0.1:8443", "production", (), False),
+        ("http://127.0.0.1:8443", "lab", (), True),
+        ("https://open-bank.cn", "production", (), False),
+        ("https://open-bank.cn", "production", ("open-bank.cn",), True),
+    ],
+)
+def test_calls_leave_for_the_clouds_and_for_declared_hosts_only(
+    url: str, profile: Literal["production", "lab"], approved: tuple[str, ...], admitted: bool
+) -> None:
+    """The settings take this machine for the lab's sake; the way out of a production hub does not."""
+    base_url = read_settings({**GOOD, "base_url": url, "extra_hosts": ["open-bank.cn"]}, "fxiaoke").base_url
+    way_out = Egress((*HOSTS, *approved), profile=profile)
+    if admitted:
+        assert way_out.admit(base_url).hostname
+    else:
+        with pytest.raises(SettingsInvalid):
+            way_out.admit(base_url)
