@@ -13,9 +13,9 @@ from hub.kernel.timetable import Malformed, parse_timing
 from hub.keys.file import FileKeyProvider
 from hub.operations.choice import person
 from hub.operations.installation import Installation
-from hub.store import schedules
+from hub.store import runs, schedules
 from hub.store.schedules import ALL, Pause, Schedule, Wish
-from hub.sync.cycle import Standing, read_standing
+from hub.sync.cycle import Outcome, Standing, read_standing
 
 SYNC, RECONCILE = "sync", "reconcile"
 BACKFILL = "backfill"
@@ -192,6 +192,17 @@ def standing_of(hub: Installation, entity: str) -> Standing:
     """Reads where an entity stands; reads the store only."""
     with hub.store.read() as conn:
         return read_standing(conn, entity)
+
+
+def cut_short(hub: Installation) -> list[str]:
+    """Returns the entities whose last sync did not come to its end: its process was stopped, or died amid it."""
+    found = []
+    with hub.store.read() as conn:
+        for entity in hub.rules:
+            last = next((row for row in runs.latest(conn, entity) if row.act == SYNC), None)
+            if last is not None and (last.ended_at is None or last.outcome == Outcome.PROGRESSED):
+                found.append(entity)
+    return found
 
 
 def converged_at(hub: Installation, entity: str) -> float | None:

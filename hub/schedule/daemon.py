@@ -197,6 +197,8 @@ class Daemon:
         if before and not self.leading:
             for running in self.running.values():
                 running.stop.set()
+        if self.leading and not before:
+            self._unfinished.since |= dict.fromkeys(scheduling.cut_short(self._hub()), self.clock.now())
         self.meters.leads(self.leading)
         return self.leading
 

@@ -44,7 +44,8 @@ systems:
   zoho:
     kind: zoho_crm
     mapping_set: full
-    settings: {{accounts_url: "{zoho}", api_url: "{zoho}", visibility_lag: 0, overlap: 2, workers: {calls_at_once}}}
+    settings:
+      {{accounts_url: "{zoho}", api_url: "{zoho}", visibility_lag: 0, overlap: 2, workers: {calls_at_once}{more_zoho}}}
     credentials: {{client_id: env:LAB_ZOHO_ID, client_secret: env:LAB_ZOHO_SECRET, refresh_token: env:LAB_ZOHO_REFRESH}}
     deletions_every_seconds: 0
   fxiaoke:
@@ -71,6 +72,7 @@ daemon:
   stop_within_seconds: 20
   slice_seconds: {slice_seconds}
   pass_seconds: {pass_seconds}
+{more}
 """
 _ENTITY = """{name}: {{systems: [zoho, fxiaoke], prefer: [zoho, fxiaoke], guards: {{first_sync_needs_release: false,
   max_creates: {{count: 100000, percent: 100.0}}, max_changes: {{count: 100000, percent: 100.0}}}}}}"""
@@ -156,6 +158,7 @@ class Fleet:
     def write(self, home: Path, **options: Any) -> None:
         given = {"rate": 5000, "burst": 5000, "calls_at_once": 4, "batch_size": 20, "workers": 2}
         given |= {"management": "127.0.0.1:0", "sync": "every 10s", "slice_seconds": 30, "pass_seconds": 30}
+        given |= {"more_zoho": "", "more": ""}
         urls = {name: item.base_url for name, item in self.simulators.running.items()}
         entities = ", ".join(_ENTITY.format(name=name) for name in self.entities)
         options = {**given, **self.options, **options}
