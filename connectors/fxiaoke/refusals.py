@@ -121,8 +121,8 @@ def own_call(system: str, request: WriteRequest, field: str) -> Refused:
 def undeclared(system: str, object: str, op: Op) -> Unsupported:
     """Returns the error of an op that the settings take from an object."""
     return Unsupported(
-        f"{system} {object}: no {op}, because append_only or read_only names this object",
-        f"{system} {object}：append_only 或 read_only 包含该对象，不支持 {op}",
+        f"{system} {object}: no {op}, because append_only, never_invalidated or read_only names this object",
+        f"{system} {object}：append_only、never_invalidated 或 read_only 包含该对象，不支持 {op}",
         system=system,
         object=object,
     )

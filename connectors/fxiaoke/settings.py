@@ -151,6 +151,8 @@ class FxiaokeSettings(BaseModel):
     """The value of `status` in PersonnelObj and DepartmentObj of those who work [unverified]."""
     department_code: str = "dept_code"
     """The field of DepartmentObj that holds the branch code, where the tenant keeps one [unverified]."""
+    never_invalidated: tuple[str, ...] = ()
+    """Objects whose records may be changed, but which the tenant lets nobody invalidate (作废) [unverified]."""
     read_only: tuple[str, ...] = ()
     """Objects whose records something else makes, such as a telephone system: only read [unverified]."""
     created_id_wait: float = Field(default=3.0, ge=0)

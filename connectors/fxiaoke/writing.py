@@ -59,7 +59,10 @@ class Writer:
         """Returns what may be done to the records of an object, as the settings say."""
         if object in self._settings.read_only:
             return frozenset()
-        return frozenset({Op.CREATE}) if object in self._settings.append_only else frozenset(Op)
+        if object in self._settings.append_only:
+            return frozenset({Op.CREATE})
+        kept = object in self._settings.never_invalidated
+        return frozenset({Op.CREATE, Op.UPDATE}) if kept else frozenset(Op)
 
     def write(self, requests: Sequence[WriteRequest]) -> list[WriteResult]:
         """Writes a batch, several calls at once, with one result per request in the same order.

@@ -40,7 +40,11 @@ def compare(table: Table, column: str, accounts: Mapping[str, Staff]) -> list[Ch
     named = {row[column] for row in table.rows.values()}
     strangers = sum(1 for one in accounts.values() if one.active and one.native_id not in named)
     problems = [
-        (unknown, "no such user there; correct the column", "系统中无此用户，请更正该列"),
+        (
+            unknown,
+            "no such user there; correct the column, or see `crmhub mapping tables`",
+            "系统中无此用户，请更正该列，或使用 `crmhub mapping tables`",
+        ),
         (
             left,
             "left there; set active to no, then the fallback owner is written",

@@ -190,6 +190,18 @@ def test_an_append_only_object_is_created_and_never_changed(vendor: RunningSimul
     assert writes(vendor) == {}
 
 
+def test_an_object_that_is_never_invalidated_is_changed_all_the_same(vendor: RunningSimulator, make: Make) -> None:
+    vendor.admin.settings(log_invalid_allowed=False)
+    connector = make(never_invalidated=[LOG])
+    can = connector.capabilities(LOG)
+    assert (can.can_create, can.can_update, can.can_delete, can.can_restore) == (True, True, False, False)
+    log = new_log(connector, account_id=create(vendor)).native_id
+    [edited] = connector.write([request(Op.UPDATE, log, None, LOG, active_record_content="改")])
+    assert isinstance(edited, Written)
+    with pytest.raises(Unsupported):
+        connector.write([request(Op.DELETE, log, None, LOG)])
+
+
 def test_a_read_only_object_is_read_and_never_written(vendor: RunningSimulator, make: Make) -> None:
     vendor.admin.settings(uncreatable_objects=[CALL])
     [refused] = make().write([request(Op.CREATE, object=CALL, owner=["1001"])])
