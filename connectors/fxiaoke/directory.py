@@ -78,7 +78,7 @@ class StaffDirectory:
         return [line for line in found if line is not None]
 
     def _lack(self, object: str, label: str, field: str) -> CheckLine | None:
-        name = f"read {object}"
+        name = f"directory {object}"
         try:
             shown = self._reader.changes(object, (field,), None, 2).records
         except _CLOSED as failed:

@@ -21,7 +21,7 @@ from hub.mapping.filling import (
     uses_of,
     written,
 )
-from hub.mapping.loader import load_mapping, mapping_path
+from hub.mapping.loader import load_chosen
 from hub.mapping.tables import Table, load_tables
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
@@ -47,11 +47,11 @@ def compare_tables(hub: Installation, system: str) -> list[Comparison]:
     """
     configured = hub.settings.systems[system_of(hub, system)]
     entities = [name for name, entity in hub.settings.entities.items() if system in entity.systems]
-    paths = [mapping_path(hub.settings.mappings, configured.kind, name, configured.set_of(name)) for name in entities]
+    chosen = [load_chosen(hub.settings.mappings, configured, name) for name in entities]
     tables = load_tables(hub.settings.mappings / "tables")
     connector = hub.connect(system)
     found = []
-    for use in uses_of(map(load_mapping, dict.fromkeys(paths))):
+    for use in uses_of(chosen):
         table = tables.get(use.table)
         made = None if table is None else _compare(connector, configured.kind, table, use)
         if made is not None:

@@ -119,7 +119,9 @@ def test_what_is_tried_follows_the_settings(vendor: RunningSimulator, make: Make
 
 
 def test_an_unclear_answer_proves_nothing(vendor: RunningSimulator, make: Make) -> None:
-    vendor.admin.faults([{"match": {"path_regex": "data/update"}, "action": "row_error", "code": 50009}])
+    vendor.admin.faults(
+        [{"match": {"path_regex": "data/update"}, "action": "row_error", "code": 50009, "message": "服务异常"}]
+    )
     line = checked(make)["update AccountObj"]
     assert not line.ok
     assert "check_functions" in line.en

@@ -59,14 +59,14 @@ def test_personnel_that_nobody_shared_is_told_and_the_directory_asked(
     vendor.admin.settings(personnel_shared=False, personnel_unshared=how)
     connector = make()
     assert len(connector.staff()) == 9
-    line = next(line for line in connector.check() if line.name == f"read {PERSON}")
+    line = next(line for line in connector.check() if line.name == f"directory {PERSON}")
     assert line.ok, "the directory endpoints are still there"
     assert "sharing rule" in line.en
     assert "通讯录" in line.zh
     alone = make(staff_source="personnel")
     with pytest.raises(AuthRejected):
         alone.staff()
-    assert not next(line for line in alone.check() if line.name == f"read {PERSON}").ok
+    assert not next(line for line in alone.check() if line.name == f"directory {PERSON}").ok
     vendor.admin.settings(directory_takes_bearer=False)
     with pytest.raises(AuthRejected) as both:
         connector.staff()
