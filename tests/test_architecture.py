@@ -52,7 +52,18 @@ HOMES = {
     "time": RANDOM,
 }
 # The hub reaches a system through the contract; only outbound.py knows how a connector is made and sends.
-_PARTS = ("base", "errors", "admission", "allowance", "channels", "directory", "listing", "preparing", "pricing")
+_PARTS = (
+    "base",
+    "errors",
+    "admission",
+    "allowance",
+    "channels",
+    "directory",
+    "listing",
+    "preparing",
+    "settling",
+    "pricing",
+)
 CONTRACT = tuple(f"connectors.{name}" for name in _PARTS)
 DOORS = {
     "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
