@@ -79,7 +79,7 @@ class FxiaokeConnector:
 
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, caller, operator, and per object each permission and the unique key; changes nothing."""
-        return prove(self._client, self._descriptions, self._reader, self._settings)
+        return prove(self._client, self._descriptions, self._settings)
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""

@@ -88,6 +88,9 @@ def test_each_missing_function_is_named_as_the_role_page_names_it(
 def test_an_object_out_of_sight_and_one_that_is_not_there_are_told_apart(vendor: RunningSimulator, make: Make) -> None:
     vendor.admin.settings(denied_objects=["AccountObj"])
     assert failed(make) == ["describe AccountObj", "read AccountObj"]
+    told = checked(make)["read AccountObj"]
+    assert "数据权限" in told.zh
+    assert "功能权限" not in told.zh
     vendor.admin.settings(denied_objects=[])
     found = checked(make, objects=["visit__c"])["describe visit__c"]
     assert not found.ok
