@@ -93,7 +93,7 @@ class Trier:
                 f"create {object}",
                 True,
                 f"not tried: nothing in {label} forbids a create beyond doubt; the first real one proves it",
-                f"未尝试：{label}没有必填字段或查找关联字段，无法保证不产生数据；以首次新建为准",
+                f"未尝试：{label}除负责人外没有必填字段，或没有查找关联字段，无法保证不产生数据；以首次新建为准",
             )
         return self._send(object, label, "create", bodies.create(object, fields, self._settings))
 
@@ -102,7 +102,11 @@ class Trier:
         fields = self._descriptions.kept(object).fields.values()
         links = self._descriptions.links(object, (LOOKUP,))
         lookup = next((each.api_name for each in fields if each.kind == "object_reference" and each.writable), None)
-        if lookup is None or not any(each.required and each.writable and each.api_name != lookup for each in fields):
+        # An owner that is left out may well be taken to be the operator, so it forbids nothing.
+        required = [
+            each for each in fields if each.required and each.writable and each.api_name not in (lookup, "owner")
+        ]
+        if lookup is None or not required:
             return None
         sent = {lookup: NOBODY}
         return links.written(sent, {}) if links is not None else sent
