@@ -93,7 +93,7 @@ class FxiaokeConnector(Hearing):
 
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, caller, operator, and per object each permission and the unique key; changes nothing."""
-        lines = prove(self._client, self._descriptions, self._reader, self._settings)
+        lines = prove(self._client, self._descriptions, self._settings)
         lines += self._directory.proofs() if all(line.ok for line in lines[:3]) else ()
         return [*lines, *self.prove_events(self._client, self._settings, signed_in=lines[0].ok)]
 

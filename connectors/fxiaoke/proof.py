@@ -11,13 +11,12 @@ from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
 from connectors.fxiaoke.envelope import ADDRESS
 from connectors.fxiaoke.links import LOOKUP
-from connectors.fxiaoke.permissions import DIRECTORY, FUNCTIONS, grant, hidden, share, without
-from connectors.fxiaoke.reading import Reader
+from connectors.fxiaoke.permissions import DIRECTORY, share
 from connectors.fxiaoke.settings import FxiaokeSettings
 from connectors.fxiaoke.trying import Trier
 
 
-def prove(client: Client, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings) -> list[CheckLine]:
+def prove(client: Client, descriptions: Descriptions, settings: FxiaokeSettings) -> list[CheckLine]:
     """Returns one line per proof; what cannot be tried without an earlier proof is left out.
 
     Raises RetryLater, RateLimited and QuotaExhausted, which say nothing about the credentials.
@@ -36,46 +35,39 @@ def prove(client: Client, descriptions: Descriptions, reader: Reader, settings: 
     )
     if not operator.ok:
         return [token, address, operator]
-    prover = _Prover(descriptions, reader, settings, Trier(client, descriptions, settings))
+    prover = _Prover(descriptions, settings, Trier(client, descriptions, settings))
     return [token, address, operator, *chain.from_iterable(map(prover.object, settings.objects))]
 
 
 class _Prover:
     """Proves objects one by one."""
 
-    def __init__(self, descriptions: Descriptions, reader: Reader, settings: FxiaokeSettings, trier: Trier) -> None:
-        self._descriptions, self._reader, self._settings, self._trier = descriptions, reader, settings, trier
+    def __init__(self, descriptions: Descriptions, settings: FxiaokeSettings, trier: Trier) -> None:
+        self._descriptions, self._settings, self._trier = descriptions, settings, trier
 
     def object(self, name: str) -> list[CheckLine]:
         """Returns the proofs of one object: description, list, single read, key, links and functions."""
-        described = _try(
-            f"describe {name}", lambda: self._descriptions.read(name), "the object is described", "可读取对象描述"
-        )
+        described = self._describe(name)
+        label = f"{self._descriptions.kept(name).label} {name}" if described.ok else name
+        listed, first = self._trier.read(name, label)
         if not described.ok:
-            # Nothing of an object that is not described can be written, and its list would fail for the same reason.
-            return [described, self._list(name, name)[0]]
-        label = f"{self._descriptions.kept(name).label} {name}"
-        listed, first = self._list(name, label)
+            return [described, listed]
         lines = [described, listed, self._trier.get(name, label, first)]
         if name in DIRECTORY:
             return lines
         lines += [_key_line(name, self._descriptions, self._settings), *_link_lines(name, self._descriptions)]
         return [*lines, *self._trier.writes(name, label)]
 
-    def _list(self, name: str, label: str) -> tuple[CheckLine, str | None]:
-        """Proves the list, and returns the id of a record that it shows."""
-        line = f"read {name}"
+    def _describe(self, name: str) -> CheckLine:
+        line = f"describe {name}"
         try:
-            page = self._reader.changes(name, (), None, 1)
+            self._descriptions.read(name)
         except AuthRejected as refused:
-            function = FUNCTIONS["query"]
-            en, zh = without(share(name, label) if name in DIRECTORY else grant(function, label), function)
-            return CheckLine(line, False, f"{refused.en}: {en}", f"{refused.zh}：{zh}"), None
+            en, zh = share(name, name)
+            return CheckLine(line, False, f"{refused.en}: {en}", f"{refused.zh}：{zh}")
         except (ProtocolViolation, SchemaDrift) as failed:
-            return _failed(line, failed), None
-        if not page.records:
-            return CheckLine(line, True, *hidden(label)), None
-        return CheckLine(line, True, "records can be read", "可读取记录"), page.records[0].native_id
+            return _failed(line, failed)
+        return CheckLine(line, True, "the object is described", "可读取对象描述")
 
 
 def _link_lines(object: str, descriptions: Descriptions) -> list[CheckLine]:

@@ -18,7 +18,7 @@ from connectors.fxiaoke.client import Client, WriteOperation, record_path
 from connectors.fxiaoke.descriptions import Descriptions
 from connectors.fxiaoke.envelope import Rejected
 from connectors.fxiaoke.links import LOOKUP
-from connectors.fxiaoke.permissions import FUNCTIONS, WRITES, Words, grant, share, without
+from connectors.fxiaoke.permissions import DIRECTORY, FUNCTIONS, WRITES, Words, grant, hidden, share, without
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 NOBODY = "0" * 24
@@ -45,6 +45,23 @@ class Trier:
             for name in wanted
             if name != "create" or tried == "all"
         ]
+
+    def read(self, object: str, label: str) -> tuple[CheckLine, str | None]:
+        """Proves the list, and returns the id of a record that it shows."""
+        name, search = f"read {object}", {"limit": 1, "offset": 0, "filters": [], "fieldProjection": ["_id"]}
+        orders = [{"fieldName": "_id", "isAsc": True}]
+        inner = {"dataObjectApiName": object, "search_query_info": {**search, "orders": orders}}
+        try:
+            payload = self._client.read(record_path(object, "query"), object, {"data": inner}).payload
+        except AuthRejected as refused:
+            return CheckLine(name, False, refused.en, refused.zh), None
+        except Rejected as no:
+            return self._refused(name, object, label, "query", no), None
+        rows = (payload.get("data") or {}).get("dataList")
+        first = rows[0].get("_id") if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else None
+        if not isinstance(first, str):
+            return CheckLine(name, True, *hidden(label)), None
+        return CheckLine(name, True, "records can be read", "可读取记录"), first
 
     def get(self, object: str, label: str, native_id: str | None) -> CheckLine:
         """Proves the strong read with a record that the list shows, or with one that cannot exist."""
@@ -76,7 +93,7 @@ class Trier:
                 f"create {object}",
                 True,
                 f"not tried: nothing in {label} forbids a create beyond doubt; the first real one proves it",
-                f"未尝试：{label}没有必填字段或查找关联字段，无法保证不产生数据；以首次新建为准",
+                f"未尝试：{label}除负责人外没有必填字段，或没有查找关联字段，无法保证不产生数据；以首次新建为准",
             )
         return self._send(object, label, "create", bodies.create(object, fields, self._settings))
 
@@ -85,7 +102,11 @@ class Trier:
         fields = self._descriptions.kept(object).fields.values()
         links = self._descriptions.links(object, (LOOKUP,))
         lookup = next((each.api_name for each in fields if each.kind == "object_reference" and each.writable), None)
-        if lookup is None or not any(each.required and each.writable and each.api_name != lookup for each in fields):
+        # An owner that is left out may well be taken to be the operator, so it forbids nothing.
+        required = [
+            each for each in fields if each.required and each.writable and each.api_name not in (lookup, "owner")
+        ]
+        if lookup is None or not required:
             return None
         sent = {lookup: NOBODY}
         return links.written(sent, {}) if links is not None else sent
@@ -149,9 +170,19 @@ class Trier:
                 f"this cloud does not offer {record_path(object, function)}; ask the vendor's contact",
                 f"该云不提供接口 {record_path(object, function)}；请咨询厂商",
             )
-        if _OF_RECORDS.search(no.wording):
+        if _OF_RECORDS.search(no.wording) or object in DIRECTORY:
             return without(share(object, label), known)
+        if not lacks(no):
+            return without(_other(object, function), known)
         return without(grant(known, label), known)
+
+
+def _other(object: str, function: str) -> Words:
+    return (
+        f"Fxiaoke refuses {function} of {object} for a reason that it does not word as a permission; look at the "
+        "object in the console",
+        f"纷享销客拒绝对 {object} 执行 {function}，返回信息未说明是权限原因；请在控制台检查该对象",
+    )
 
 
 def lacks(no: Rejected) -> bool:

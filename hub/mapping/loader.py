@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.settings import SystemSettings
 from hub.kernel.yaml_file import load_yaml, schema_problems
-from hub.mapping.model import MappingFile, MappingSpec
+from hub.mapping.model import MappingFile, MappingSpec, PartSpec, RouteSpec
 
 _CODE = "HUB-MAP-001"
 
@@ -36,11 +36,19 @@ def load_chosen(root: Path, configured: SystemSettings, entity: str) -> MappingF
 def with_hub_id_fields(mapping: MappingFile, named: Callable[[str], str | None]) -> MappingFile:
     """Returns a mapping with the hub id fields that a connection names for its objects."""
     spec = mapping.spec
-    chosen = [(route, named(route.object) or route.hub_id_field or spec.hub_id_field) for route in spec.routes]
-    if all(name == (route.hub_id_field or spec.hub_id_field) for route, name in chosen):
+
+    def name_of(place: RouteSpec | PartSpec) -> str:
+        return named(place.object) or place.hub_id_field or spec.hub_id_field
+
+    places = [place for route in spec.routes for place in (route, *route.parts)]
+    names = [name_of(place) for place in places]
+    if names == [place.hub_id_field or spec.hub_id_field for place in places]:
         return mapping
-    routes = [route.model_copy(update={"hub_id_field": name}) for route, name in chosen]
-    digest = hashlib.sha256("\n".join([mapping.digest, *(name for _, name in chosen)]).encode()).hexdigest()
+    routes = []
+    for route in spec.routes:
+        parts = [part.model_copy(update={"hub_id_field": name_of(part)}) for part in route.parts]
+        routes.append(route.model_copy(update={"hub_id_field": name_of(route), "parts": parts}))
+    digest = hashlib.sha256("\n".join([mapping.digest, *names]).encode()).hexdigest()
     return replace(mapping, spec=spec.model_copy(update={"routes": routes}), digest=digest)
 
 

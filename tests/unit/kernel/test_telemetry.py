@@ -117,7 +117,7 @@ def test_crash_of_a_process_is_one_redacted_line() -> None:
 def test_what_a_connector_says_beside_the_text_is_shown_and_redacted(lines: io.StringIO) -> None:
     extra = {"third_trace_id": "0" * 31 + "1", "vendor_trace_id": "E-O.bank.1000-65f0a1", "note": PHONE}
     logging.getLogger("connectors.some.client").warning("call_unanswered", extra=extra)
-    logging.getLogger("procrastinate").warning("job", extra={"job": "args"})
+    logging.getLogger("some_library").warning("job", extra={"job": "args"})
     [ours, theirs] = read(lines)
     assert (ours["event"], ours["third_trace_id"]) == ("call_unanswered", extra["third_trace_id"])
     assert (ours["vendor_trace_id"], ours["note"]) == (extra["vendor_trace_id"], "[phone]")

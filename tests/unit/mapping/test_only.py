@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from connectors.base import FieldDescription, ObjectDescription
 from hub.mapping.check import check_mapping
 from hub.mapping.loader import load_mapping, mapping_path
 from hub.mapping.translate import CompiledMapping, compile_mapping
@@ -60,9 +60,8 @@ def test_what_is_created_must_be_of_the_sort_that_takes_part(tmp_path: Path) -> 
 
 def test_the_sort_must_be_one_that_the_system_knows() -> None:
     mapping = load_mapping(FILE)
-    shape = {"api_name": "record_type", "kind": "record_type", "length": None, "required": False, "writable": True}
-    field = SimpleNamespace(**shape, unique=False, options={"default__c": "预设业务类型"})
+    field = FieldDescription("record_type", "业务类型", "record_type", options={"default__c": "预设业务类型"})
     for fields, code in (({"record_type": field}, "HUB-MAP-028"), ({}, "HUB-MAP-022")):
-        described: Any = {"CasesObj": SimpleNamespace(fields=fields)}
+        described = {"CasesObj": ObjectDescription("CasesObj", "工单", fields)}
         found = check_mapping(mapping, SCHEMA, TABLES, described)
         assert code in {item.code for item in found if item.line == mapping.line("routes", 0, "only", "record_type")}
