@@ -40,7 +40,7 @@ def with_hub_id_fields(mapping: MappingFile, named: Callable[[str], str | None])
     def name_of(place: RouteSpec | PartSpec) -> str:
         return named(place.object) or place.hub_id_field or spec.hub_id_field
 
-    places = [place for route in spec.routes for place in (route, *route.parts)]
+    places: list[RouteSpec | PartSpec] = [place for route in spec.routes for place in (route, *route.parts)]
     names = [name_of(place) for place in places]
     if names == [place.hub_id_field or spec.hub_id_field for place in places]:
         return mapping
