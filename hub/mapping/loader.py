@@ -13,6 +13,7 @@ from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.settings import SystemSettings
 from hub.kernel.yaml_file import load_yaml, schema_problems
 from hub.mapping.model import MappingFile, MappingSpec, PartSpec, RouteSpec
+from hub.mapping.parts import places_of
 
 _CODE = "HUB-MAP-001"
 
@@ -40,7 +41,7 @@ def with_hub_id_fields(mapping: MappingFile, named: Callable[[str], str | None])
     def name_of(place: RouteSpec | PartSpec) -> str:
         return named(place.object) or place.hub_id_field or spec.hub_id_field
 
-    places: list[RouteSpec | PartSpec] = [place for route in spec.routes for place in (route, *route.parts)]
+    places = [place for _, place in places_of(spec)]
     names = [name_of(place) for place in places]
     if names == [place.hub_id_field or spec.hub_id_field for place in places]:
         return mapping
