@@ -23,12 +23,11 @@ from connectors.base import (
 from connectors.errors import Unsupported
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
-from connectors.fxiaoke.owning import OWNER
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.settings import HOSTS, read_settings
-from connectors.fxiaoke.writing import Writer
+from connectors.fxiaoke.writing import OWNER, Writer
 
 
 class FxiaokeConnector:

@@ -24,7 +24,7 @@ from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
-from hub.sync.look import look
+from hub.sync.looking import look
 from hub.sync.outcome import Sent, settle
 from hub.sync.references import Outward, outward
 from hub.sync.steps import next_step, owed_second

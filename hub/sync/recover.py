@@ -18,7 +18,7 @@ from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.sync.engine import Link, RunContext
-from hub.sync.look import learn_versions
+from hub.sync.looking import learn_versions
 from hub.sync.outcome import confirm, handed_out
 from hub.sync.push import side_of
 from hub.sync.references import resolve
