@@ -63,7 +63,9 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
         if wait > 0:
             run.clock.sleep(wait)
         found |= _find(run, link, object_, [item.hub_id for item in missing])
-    may_resend = can.external_key_unique or can.strong_read_by_key
+    # Asked anew: looking may have shown that the key, unique when the process began, is so no longer.
+    now = link.connector.capabilities(object_)
+    may_resend = now.external_key_unique or now.strong_read_by_key
     hub_ids = [item.hub_id for item in batch]
     verdicts: Verdicts = {}
     writes: list[Write] = []
