@@ -176,7 +176,12 @@ class FxiaokeConnector(Hearing):
         return self._reader.fetch(object, ids, fields)
 
     def find(self, object: str, field: str, values: Sequence[str], fields: Sequence[str]) -> Sequence[NativeRecord]:
-        """Finds records by a field's values, after the index lag."""
+        """Finds records by a field's values, after the index lag.
+
+        Looks at the description first: whether a create may be repeated is asked right after a look for its hub id.
+        """
+        if field == self._settings.external_key:
+            self._descriptions.kept(object)
         return self._reader.find(object, field, values, fields)
 
     def list_ids(self, object: str, cursor: Cursor | None, limit: int) -> IdPage:

@@ -26,7 +26,8 @@ from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.created import CreatedLookup, Nameless
 from connectors.fxiaoke.descriptions import CREATED_AT, Descriptions
 from connectors.fxiaoke.envelope import Answer
-from connectors.fxiaoke.owning import OWNER, Owners, is_pooled
+from connectors.fxiaoke.owning import OWNER as OWNER
+from connectors.fxiaoke.owning import Owners, is_pooled
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.reading import Reader, Row
 from connectors.fxiaoke.records import is_invalid, later, version_of

@@ -24,7 +24,7 @@ from hub.store import inbox, records
 from hub.sync.cycle import Outcome, Report, run_cycle
 from hub.sync.engine import CUT_SHORT as CUT_SHORT
 from hub.sync.engine import RunContext, Turn
-from hub.sync.look import learn_versions
+from hub.sync.looking import learn_versions
 from hub.sync.preview import owed_actions, owed_stand_ins, price_owed
 from hub.sync.reconcile import Difference as Difference
 from hub.sync.reconcile import reconcile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connectors.errors import ConnectorError
 from hub.store import callbacks
 from hub.sync.engine import Link, RunContext
-from hub.sync.look import learn_versions
+from hub.sync.looking import learn_versions
 
 CHUNK = 100
 ECHO = 60.0

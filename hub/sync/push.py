@@ -22,7 +22,7 @@ from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
-from hub.sync.look import look
+from hub.sync.looking import look
 from hub.sync.outcome import Sent
 from hub.sync.parts import IDLE, held_out, lookup_of, part_name, waits
 from hub.sync.references import Outward, outward

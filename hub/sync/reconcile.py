@@ -13,7 +13,7 @@ from hub.core.guards import guard_listing
 from hub.store import sweeps
 from hub.sync.backfill import bound_listed
 from hub.sync.engine import Link, RunContext
-from hub.sync.look import learn_versions
+from hub.sync.looking import learn_versions
 from hub.sync.rebuild import resume
 from hub.sync.stage import Stream, proven, stage
 

@@ -18,7 +18,7 @@ from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.sync.engine import Link, RunContext
-from hub.sync.look import learn_versions
+from hub.sync.looking import learn_versions
 from hub.sync.outcome import confirm, handed_out
 from hub.sync.push import side_of
 from hub.sync.references import resolve
@@ -63,7 +63,9 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
         if wait > 0:
             run.clock.sleep(wait)
         found |= _find(run, link, object_, [item.hub_id for item in missing])
-    may_resend = can.external_key_unique or can.strong_read_by_key
+    # Asked anew: looking may have shown that the key, unique when the process began, is so no longer.
+    now = link.connector.capabilities(object_)
+    may_resend = now.external_key_unique or now.strong_read_by_key
     hub_ids = [item.hub_id for item in batch]
     verdicts: Verdicts = {}
     writes: list[Write] = []

@@ -58,6 +58,17 @@ def test_create_times_out_before_its_commit(unique: bool, strong: bool, lag: flo
     check_audit(world)
 
 
+def test_a_key_that_is_no_longer_unique_is_noticed_before_a_create_is_repeated() -> None:
+    world = world_with(unique=True, strong=False, lag=0.0)
+    world.faults("a2").inject(FaultKind.BEFORE_EFFECT, "write")
+    world.cycle()
+    table = world.systems["a2"].table("Client")
+    table.capabilities = replace(table.capabilities, external_key_unique=False)
+    report = world.settle(step=0.5)
+    assert report.standing.waiting["asked_writes"] == 1
+    assert world.live("a2") == {}
+
+
 def test_asked_create_that_did_happen_is_adopted_after_the_answer() -> None:
     world = world_with(unique=False, strong=False, lag=0.0)
     world.faults("a2").inject(FaultKind.BEFORE_EFFECT, "write")

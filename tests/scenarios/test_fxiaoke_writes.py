@@ -163,3 +163,17 @@ def test_a_locked_record_waits_with_its_reason_and_goes_on_by_itself(bank: Bank)
         vendor.post("lock", {"id": row["_id"], "locked": False})
         bank.settle(hub)
         assert row_of(bank, row["_id"])["remark"] == row_of(bank, neighbour["_id"])["remark"] == "上锁"
+
+
+def test_a_lost_create_is_not_repeated_once_the_hub_id_is_no_longer_unique(bank: Bank) -> None:
+    vendor = bank.simulators.running["fxiaoke"].admin
+    with bank.hub() as hub:
+        bank.create(hub, "zoho", customer_kind="individual", full_name="新来的客户", mobile_phone="+8613900000001")
+        vendor.reset_calls()
+        vendor.faults([{"match": {"path_regex": CREATE}, "action": "reset_before_commit", "times": 1}])
+        assert bank.cycle(hub).counts["uncertain"] == 1
+        vendor.post("schema", {"object": "AccountObj", "field": "hub_id__c", "changes": {"unique": False}})
+    with bank.hub() as hub:  # as after a restart: what was described before is forgotten
+        report = bank.cycle(hub)
+        assert [(cause[0], cause[1]) for cause in report.standing.causes] == [("fxiaoke", "HUB-CREATE-001")]
+        assert counted(bank)["create"] == 0, "the lost one never arrived, and no other was sent"

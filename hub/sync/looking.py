@@ -1,4 +1,4 @@
-"""Looks at records whose version is not known, so that the next write can be conditional."""
+"""Strong reads: what they prove is staged, and the versions they teach are kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.sync.stage import Stream, proven, stage
 
 
 def look(run: RunContext, link: Link, wanted: Mapping[str, Sequence[str]]) -> None:
-    """Observes records by object and id; a system that cannot answer is blocked."""
+    """Observes records whose version is not known, so that the write that follows can be conditional."""
     for object_, ids in wanted.items():
         try:
             found = link.connector.fetch(object_, ids, link.native_fields(object_))
