@@ -58,6 +58,11 @@ class Part:
     main_object: str
     lookup: str
     only: Mapping[str, tuple[str | bool, ...]]
+    shape: str = "id"
+
+    def pointing_at(self, native_id: str) -> Any:
+        """Returns what the lookup of a record that points at a main record holds."""
+        return {"id": native_id} if self.shape == "id_object" else native_id
 
 
 @dataclass(slots=True)
@@ -139,7 +144,7 @@ def plan_part(
     """Gathers the pairs of one part of a route."""
     plan = plan_object(mapping, side, schema, tables, shape)
     only = {name: tuple(values) for name, values in side.only.items()}
-    plan.part = Part(side.part, side.object, main.object, side.main, only)
+    plan.part = Part(side.part, side.object, main.object, side.main, only, side.shape)
     plan.on_create.update({name: values[0] for name, values in only.items()})
     return plan
 

@@ -69,13 +69,14 @@ def _many(names: str | list[str] | None) -> tuple[str, ...]:
 class PartSpec(Strict):
     """Keeps some fields of a route's records in another object; `main` is the lookup there that points at the record.
 
-    `only` tells which records of the object are meant: native field -> values, the first of which is written to a new
-    one.
+    The lookup holds the id itself or `{id: …}`, by its `shape`. `only` tells which records of the object are meant:
+    native field -> values, the first of which is written to a new one.
     """
 
     part: Annotated[Name, StringConstraints(max_length=64)]
     object: Native
     main: Native
+    shape: Literal["id", "id_object"] = "id"
     hub_id_field: Native | None = None
     only: dict[Native, Annotated[list[str | bool], Field(min_length=1)]] = Field(default_factory=dict)
     fields: Annotated[list[PairSpec], Field(min_length=1)]

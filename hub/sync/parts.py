@@ -325,7 +325,7 @@ def lookup_of(link: Link, binding: Binding, stored: Stored) -> dict[str, Any]:
     if part is None:
         return {}
     mains = (each for each in stored.bindings if each.system == binding.system and each.part == MAIN)
-    return {part.lookup: next(mains).native_id}
+    return {part.lookup: part.pointing_at(str(next(mains).native_id))}
 
 
 def part_name(link: Link, object_: str) -> str:

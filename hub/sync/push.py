@@ -116,7 +116,7 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
         queued = inbox.by_hub(conn, hub_ids)
         frozen = questions.frozen_fields(conn, hub_ids)
         outside = outward(run, conn, link.system, stored.values())
-        if run.rules.references:
+        if run.rules.references or link.mapping.has_parts:
             for hub_id, names in references.awaited_fields(conn, link.system, hub_ids).items():
                 frozen[hub_id] = frozen.get(hub_id, frozenset()) | names
         return _Known(

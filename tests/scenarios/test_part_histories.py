@@ -24,7 +24,7 @@ HOME, OTHER = "home", "other"
 SIDES = {"person": "Contact", "address": "Address"}
 FIELD_HOME = {"note": "Holder", "birth_date": "Contact", "tags": "Contact", "city": "Address"}
 FAULTS = (FaultKind.BEFORE_EFFECT, FaultKind.AFTER_EFFECT, FaultKind.PARTIAL_BATCH, FaultKind.RETRY_LATER)
-SEEDS = range(16)
+SEEDS = range(10)
 
 
 @dataclass(slots=True)

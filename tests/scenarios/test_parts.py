@@ -113,6 +113,21 @@ def test_a_contact_that_people_moved_is_neither_read_nor_written(world: World) -
     assert world.systems["home"].records("Contact")[moved]["mobile"] == "+8613800000002"
 
 
+def test_nothing_is_written_to_a_contact_that_points_at_a_place_nobody_knows(world: World) -> None:
+    main = holder(world, "Ann")
+    moved = contact(world, main, "13800000001")
+    world.settle()
+    world.systems["home"].edit("Contact", moved, {"holder": "home-999999"})
+    assert world.settle().reasons == ("parked=1",)
+    world.edit("other", world.find("other", "Ann")[0], mobile="+8613800000002", note="n")
+    assert world.settle().counts["waiting_main"] == 1
+    assert world.systems["home"].records("Contact")[moved]["mobile"] == "13800000001"
+    assert world.systems["home"].records("Holder")[main]["note"] == "n"
+    world.systems["home"].edit("Contact", moved, {"holder": main})
+    assert world.settle().outcome is Outcome.CONVERGED
+    assert world.systems["home"].records("Contact")[moved]["mobile"] == "+8613800000002"
+
+
 def test_a_contact_that_left_the_part_goes_on_as_anybodys(world: World) -> None:
     main = holder(world, "Ann")
     left = contact(world, main, "13800000001")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def test_a_side_object_reads_its_lookup_and_writes_what_tells_it_as_a_part(mappi
     assert mapping.to_canonical("ContactObj", shown).fields == {"mobile_phone": "+8613812341234"}
     assert [mapping.belongs("ContactObj", each) for each in (shown, {"primary__c": False}, {})] == [True, False, False]
     assert mapping.belongs("AccountObj", {})
+    part = mapping.part("ContactObj")
+    assert part is not None
+    assert [replace(part, shape=shape).pointing_at("a1") for shape in ("id", "id_object")] == ["a1", {"id": "a1"}]
 
 
 @pytest.mark.parametrize(

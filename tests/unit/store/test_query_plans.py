@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.core.state import BindingState
-from hub.store import backfills, history, inbox, intents, matches, quarantine, questions, records, runs, sweeps
+from hub.store import backfills, claims, history, inbox, intents, matches, quarantine, questions, records, runs, sweeps
 from hub.store.database import open_engine
 from hub.store.migrate import migrate
 from hub.store.unit_of_work import UnitOfWork
@@ -79,6 +79,9 @@ def read_everything(conn: sa.Connection) -> None:
     matches.answers(conn, "one", "Account", IDS)
     matches.asked_about(conn, IDS, "one")
     matches.tally(conn, "customer")
+    claims.owners(conn, "customer", "", 200)
+    claims.of_owners(conn, "customer", IDS)
+    claims.left_alone(conn, "customer")
     quarantine.of_records(conn, "one", IDS)
     quarantine.inbound_digests(conn, "one", "Account", IDS)
     quarantine.outside(conn, "one", [("Account", "a"), ("Account", "b"), (None, None)])
