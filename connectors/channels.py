@@ -2,6 +2,7 @@
 
 CHANNEL   a subscription: what a system was asked to tell, where, and for how long it will.
 HINT      what is left of a callback: which records to read again. Nothing else of it counts.
+SIGNED    callbacks that a person sets up in the system's own screens, signed and answered with a key that both know.
 """
 
 from __future__ import annotations
@@ -72,4 +73,56 @@ class Receive(Protocol):
         """Returns what a callback hints at, None for one that does not prove to be of this channel.
 
         Calls nobody, compares in constant time, and takes no value out of the body but ids.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Is a signed callback that proved to be genuine.
+
+    `message_id` names it (128 characters at most) until `until` (epoch seconds), from when on it is not believed any
+    more. `hint` is None where there is nothing to read again; `answer` is what its system waits for.
+    """
+
+    message_id: str
+    until: float
+    answer: bytes = field(repr=False)
+    hint: Hint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Is one thing that an administrator enters in the system's own screens, in both languages."""
+
+    en: str
+    zh: str
+
+
+@runtime_checkable
+class Signed(Protocol):
+    """Is an optional part of the contract: callbacks that carry a signature and wait for a signed answer.
+
+    Nobody opens or renews them by a call; an administrator enters the address and the key in the system.
+    """
+
+    key_name: str
+    """The name of the key among the connection's credentials."""
+
+    def hears(self) -> bool:
+        """Tells whether the settings of the connection ask for such callbacks."""
+
+    def check_key(self) -> None:
+        """Raises SettingsInvalid where the key is missing or none that the system takes."""
+
+    def make_key(self, entropy: bytes) -> str:
+        """Returns a key in the form that the system takes, out of 32 bytes that nobody can guess."""
+
+    def entries(self, url: str, objects: Sequence[str]) -> Sequence[Entry]:
+        """Returns what an administrator enters in the system so that it calls `url` about `objects`."""
+
+    def receive_signed(self, body: bytes) -> Told | None:
+        """Returns what a callback tells, None for one that does not prove to be genuine and meant for this connection.
+
+        Calls nobody, compares in constant time, and takes nothing out of the body but ids. Raises SettingsInvalid where
+        the key cannot be had.
         """

@@ -23,6 +23,24 @@ HOSTS = (
 """The API hosts of the public clouds. Source: Fxiaoke openapi_v2, start/example/public."""
 
 
+class EventSettings(BaseModel):
+    """Says that event callbacks (事件回调) are heard, and which are ours; times in seconds.
+
+    The secret `event_key` (解析密钥) comes from the context.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+    enterprise_account: str = Field(pattern=r"^[\x21-\x7e]{1,128}$")
+    """The 企业账号 that a callback must name; `check` compares it with that of the token, where a token shows it."""
+    tenant_id: str | None = Field(default=None, pattern=r"^[0-9]{1,20}$")
+    """The number of the enterprise inside a callback; None looks at the account alone. `check` shows it."""
+    window: float = Field(default=600.0, ge=30)
+    """How far a callback's time may lie from ours."""
+    redelivery_window: float = Field(default=86_400.0, ge=30)
+    """The same for one that the vendor sends again, which may keep its first time [unverified]."""
+
+
 class FxiaokeSettings(BaseModel):
     """Is what an administrator sets for one connection; times in seconds.
 
@@ -95,6 +113,8 @@ class FxiaokeSettings(BaseModel):
     """Objects whose records the tenant lets nobody change, such as ActiveRecordObj [unverified]: only created."""
     created_id_wait: float = Field(default=3.0, ge=0)
     """How long to wait until a new record is found by its key, where the answer does not name it [unverified]."""
+    events: EventSettings | None = None
+    """Set where an administrator of the tenant has switched event callbacks on."""
 
     @field_validator("base_url")
     @classmethod

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from hub.cli.commands import GROUPS, Arg, Opt, command
 from hub.cli.cycles import say_channel
 from hub.cli.desk import Answer, Desk
 from hub.kernel.errors import Text
-from hub.operations import channels
+from hub.operations import channels, signing
 from hub.operations.channels import Kept
 
 GROUPS["channel"] = Text("See and steer the channels by which systems call.", "查看和管理系统回调通道。")
@@ -63,3 +64,44 @@ def channel_close(
 ) -> Answer:
     with desk.hub() as hub:
         return _done(desk, channels.close_channel(hub, system, reason))
+
+
+@command(
+    "channel setup",
+    "Say what an administrator enters in a system whose callbacks are set up by hand; --new-key makes its key.",
+    "列出在对方系统中手工设置回调时需填写的内容；--new-key 生成密钥。",
+)
+def channel_setup(
+    desk: Desk,
+    system: System,
+    new_key: Annotated[
+        Path | None,
+        Opt("write a new key into this file, which must not exist", "将新密钥写入该文件（须不存在）", ("--new-key",)),
+    ] = None,
+) -> Answer:
+    with desk.hub() as hub:
+        found = signing.set_up(hub, system, None if new_key is None else hub.settings.path(str(new_key)))
+
+    def show() -> None:
+        if found.key_file is not None:
+            desk.say(
+                f"a new key was written to {found.key_file} (readable by its owner only, and shown nowhere)",
+                f"新密钥已写入 {found.key_file}（仅属主可读，不在任何地方显示）",
+            )
+        desk.say(f"1. config/hub.yaml, systems.{found.system}:", f"1. config/hub.yaml 的 systems.{found.system}：")
+        desk.say(
+            f"   credentials.{found.key_name}: file:PATH or env:NAME of the key; then crmhub check {found.system}",
+            f"   credentials.{found.key_name}：密钥的 file:路径 或 env:变量名；然后执行 crmhub check {found.system}",
+        )
+        if not found.heard:
+            desk.say(
+                "   settings: this connection does not ask for callbacks yet; see docs/callbacks.md",
+                "   settings：该连接尚未启用回调，参见 docs/callbacks.md",
+            )
+        desk.say(f"2. in {found.system}:", f"2. 在 {found.system} 中：")
+        for entry in found.entries:
+            desk.say(f"   - {entry.en}", f"   - {entry.zh}")
+
+    entries = [{"en": entry.en, "zh": entry.zh} for entry in found.entries]
+    body = {"system": found.system, "url": found.url, "key_file": found.key_file, "heard": found.heard}
+    return Answer({**body, "entries": entries}, show)

@@ -44,3 +44,8 @@ class Uuid7:
 def secret_text(entropy: Callable[[int], bytes] = os.urandom) -> str:
     """Returns 40 characters that nobody can guess (240 bits) and that an address may hold."""
     return base64.urlsafe_b64encode(entropy(30)).decode()
+
+
+def secret_bytes(entropy: Callable[[int], bytes] = os.urandom) -> bytes:
+    """Returns 32 bytes that nobody can guess."""
+    return entropy(32)

@@ -17,6 +17,7 @@ from hub.audit.event import Event
 from hub.kernel.errors import Busy, Declined, NotFound
 from hub.kernel.ids import secret_text
 from hub.kernel.redaction import redact
+from hub.operations import signing
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
 from hub.operations.pausing import ALL, list_pauses, stopped_systems
@@ -104,9 +105,10 @@ def keep(hub: Installation) -> list[Kept]:
         paused = stopped_systems(pauses := list_pauses(hub))
         if any(item.scope == ALL for item in pauses):
             return []
-        known = speakers(hub)
-        for system in sorted(rows.keys() - known.keys()):
+        known, signed = speakers(hub), signing.listeners(hub)
+        for system in sorted(rows.keys() - known.keys() - signed.keys()):
             _forget(hub, system)
+        found += map(_as_kept, signing.keep(hub, signed, rows))
         for system, (speaker, objects) in known.items():
             step = step_of(rows.get(system), objects, hub.settings.callbacks.base, hub.clock.now())
             if step is Step.NOTHING or system in paused:
@@ -116,6 +118,11 @@ def keep(hub: Installation) -> list[Kept]:
             except ConnectorError as error:
                 found.append(Kept(system, step, error=error))
     return found
+
+
+def _as_kept(told: signing.Standing) -> Kept:
+    step = Step.CLOSE if told.closed else Step.OPEN if told.opened else Step.LOOK
+    return Kept(told.system, step, error=told.error)
 
 
 @contextmanager
@@ -259,13 +266,16 @@ class Keeper:
 
 def open_channel(hub: Installation, name: str) -> Kept:
     """Opens the channel of a system, also one that a person closed. Raises Declined, Busy, the connector's errors."""
-    keeper = _keeper(hub, name)
+    signed = signing.listeners(hub)
+    keeper = None if name in signed else _keeper(hub, name)
     if hub.settings.callbacks.base is None:
         raise Declined(
             "callbacks are off: set callbacks.listen and callbacks.public_url in config/hub.yaml",
             "未启用回调：请在 config/hub.yaml 中设置 callbacks.listen 和 callbacks.public_url",
         )
     with _alone(hub):
+        if keeper is None:
+            return _as_kept(signing.open_signed(hub, name, signed))
         row = _row(hub, name)
         if row is None or row.state is ChannelState.CLOSED:
             return keeper.open()
@@ -283,6 +293,9 @@ def close_channel(hub: Installation, name: str, reason: str) -> Kept:
     """Closes the channel of a system until a person opens it again. Raises Declined without a reason, Busy."""
     if not reason.strip():
         raise Declined("closing a channel needs a reason: --reason TEXT", "关闭通道须填写原因：--reason 文本")
+    if name in signing.listeners(hub):
+        with _alone(hub):
+            return _as_kept(signing.close_signed(hub, _open_row(hub, name).system, redact(reason)))
     keeper = _keeper(hub, name)
     with _alone(hub):
         return keeper.close(_open_row(hub, name), stays=True, reason=redact(reason))
@@ -290,6 +303,11 @@ def close_channel(hub: Installation, name: str, reason: str) -> Kept:
 
 def _keeper(hub: Installation, name: str) -> Keeper:
     found = speakers(hub).get(system_of(hub, name))
+    if found is None and name in signing.listeners(hub):
+        raise Declined(
+            f"the callbacks of {name} are set up by hand and do not end; for another key: crmhub channel setup {name}",
+            f"{name} 的回调由人工设置，不会到期；如需更换密钥：crmhub channel setup {name}",
+        )
     if found is None:
         raise NotFound(
             f"{name} cannot tell of changes by callbacks; it is polled", f"{name} 不支持回调通知，仅按调度轮询"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from connectors.base import ObjectDescription
+from connectors.channels import Signed
 from connectors.errors import ConnectorError
 from hub.canonical.schema import Schema, load_schema
 from hub.kernel.clock import SystemClock
@@ -127,11 +128,22 @@ def _check_systems(settings: Settings) -> Iterator[Problem]:
     with Outbound(settings, clock=clock, new_id=Uuid7(clock), tokens=_NoTokens()) as outbound:
         for system in settings.systems:
             try:
-                outbound.open(system)
+                connector = outbound.open(system)
+                if isinstance(connector, Signed) and connector.hears() and _judgeable(settings, system, connector):
+                    connector.check_key()
             except ConnectorError as error:
                 line = line_in_settings(settings, "systems", system)
                 en, zh = f"systems.{system}: {error.en}", f"systems.{system}：{error.zh}"
                 yield problem(settings.home / FILE, line, error.code, en, zh)
+
+
+def _judgeable(settings: Settings, system: str, connector: Signed) -> bool:
+    """Tells whether a key can be looked at here; one under a reference that leads nowhere is a warning already."""
+    reference = settings.systems[system].credentials.get(connector.key_name)
+    try:
+        return reference is None or bool(resolve_secret(reference, settings.home))
+    except SecretMissing:
+        return False
 
 
 def _check_credentials(settings: Settings) -> Iterator[Problem]:

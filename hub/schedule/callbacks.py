@@ -44,6 +44,29 @@ def silence() -> tuple[Sequence[Call], Mapping[str, int]]:
     return (), {}
 
 
+class Bell:
+    """Has calls judged as soon as somebody waits for it, in a thread of its own."""
+
+    def __init__(self, rung: threading.Event, hear: Callable[[], None]) -> None:
+        self._rung, self._hear, self._closed = rung, hear, False
+        self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while True:
+            self._rung.wait()
+            self._rung.clear()
+            if self._closed:
+                return
+            self._hear()
+
+    def close(self) -> None:
+        """Listens no more."""
+        self._closed = True
+        self._rung.set()
+        self._thread.join(5)
+
+
 class Callbacks:
     """Hears, starts and keeps for one daemon. One thread calls it; what speaks to systems runs beside."""
 

@@ -107,6 +107,15 @@ class Daemon:
             finally:
                 self.ticking, self.ticks = False, self.ticks + 1
 
+    def hear(self) -> None:
+        """Judges at once what came in, for somebody waits; what fails is said, and looked at again by the next tick."""
+        with self._looking:
+            try:
+                if self.hub is not None and self.waiting is None and not self.stopping:
+                    self.callbacks.hear(self.hub, self.clock.now())
+            except Exception as error:  # noqa: BLE001 - who waits is not answered, and calls again
+                self._fail(error, self.clock.now())
+
     def _tick(self, now: float) -> None:
         try:
             self._follow_clock(now)

@@ -19,6 +19,7 @@ from sdnotify import SystemdNotifier
 from hub.kernel.clock import Clock
 from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
+from hub.schedule.callbacks import Bell
 from hub.schedule.daemon import Daemon
 from hub.schedule.dispatch import spread, spreads
 from hub.schedule.jobs import in_thread
@@ -87,8 +88,7 @@ def run_daemon(
         management = _manage(settings, daemon)
         if management is not None:
             ends.callback(management.close)
-        if (hooks := _hear(settings, daemon, clock)) is not None:
-            ends.callback(hooks.close)
+        ends.enter_context(_hearing(settings, daemon, clock))
         daemon.start()
         workers = _workers(settings, open_hub, daemon)
         told(None if management is None else management.port)
@@ -123,13 +123,21 @@ def _manage(settings: Settings, daemon: Daemon) -> Listener | None:
     return Listener(settings, make_app(daemon.health, daemon.meters.page))
 
 
-def _hear(settings: Settings, daemon: Daemon, clock: Clock) -> Listener | None:
+@contextmanager
+def _hearing(settings: Settings, daemon: Daemon, clock: Clock) -> Iterator[None]:
     """Serves the address for callbacks, apart from all others, where the settings have one."""
     if settings.callbacks.base is None:
-        return None
+        yield
+        return
     inbox = Inbox(clock)
     daemon.callbacks.source = inbox.take
-    return Listener(settings, make_receiver(inbox), ("callbacks", "listen"), BOUNDS)
+    listener = Listener(settings, make_receiver(inbox), ("callbacks", "listen"), BOUNDS)
+    bell = Bell(inbox.rung, daemon.hear)
+    try:
+        yield
+    finally:
+        listener.close()
+        bell.close()
 
 
 def _timer(daemon: Daemon) -> BackgroundScheduler:

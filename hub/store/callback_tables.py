@@ -1,8 +1,8 @@
-"""The tables of callbacks: which channels systems tell us by, and which records they hinted at."""
+"""The tables of callbacks: which channels systems tell us by, which records they hinted at, what was heard already."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, LargeBinary, String, Table, Text
 
 from hub.store.tables import metadata as metadata
 
@@ -34,4 +34,13 @@ hint = Table(
     Column("object", String(120), primary_key=True),
     Column("native_id", String(160), primary_key=True),
     Column("received_at", Double, nullable=False),
+)
+
+callback_message = Table(
+    "callback_message",
+    metadata,
+    Column("system", String(64), primary_key=True),
+    Column("message_id", String(128), primary_key=True),
+    Column("until", Double, nullable=False),
+    Index("callback_message_until", "until"),
 )

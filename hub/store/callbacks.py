@@ -1,8 +1,8 @@
-"""Channels and hints. A channel's tokens and address are sealed; a hint is the id of a record and nothing else."""
+"""Channels, hints and messages. Tokens and addresses are sealed; a hint is the id of a record and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from enum import StrEnum
@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from hub.keys.keyring import Keyring
-from hub.store.callback_tables import channel, hint
+from hub.store.callback_tables import callback_message, channel, hint
 from hub.store.database import Prepared
 from hub.store.tables import binding
 from hub.store.unit_of_work import UnitOfWork
@@ -158,3 +158,26 @@ def drop_echoes(work: UnitOfWork, system: str, objects: Sequence[str], window: f
         b.updated_at >= hint.c.received_at - window,
     )
     return work.conn.execute(hint.delete().where(hint.c.system == system, hint.c.object.in_(objects), own)).rowcount
+
+
+# What was heard may be said again by a later repetition, and is then remembered as long as that one.
+_HEARD = sa.text(
+    "INSERT INTO callback_message (system, message_id, until) VALUES (:system, :message_id, :until) "
+    "ON CONFLICT (system, message_id) DO UPDATE SET until = excluded.until "
+    "WHERE callback_message.until < excluded.until"
+)
+
+
+def heard_before(conn: sa.Connection, system: str, message_ids: Iterable[str]) -> set[str]:
+    """Returns those of some signed callbacks that came already."""
+    c = callback_message.c
+    asked = sorted(set(message_ids))
+    return set(conn.execute(sa.select(c.message_id).where(c.system == system, c.message_id.in_(asked))).scalars())
+
+
+def remember(work: UnitOfWork, system: str, messages: Mapping[str, float]) -> None:
+    """Remembers signed callbacks until the instant given with each, and forgets those whose instant has passed."""
+    work.conn.execute(callback_message.delete().where(callback_message.c.until < work.now))
+    rows = [{"system": system, "message_id": name, "until": until} for name, until in sorted(messages.items())]
+    if rows:
+        work.conn.execute(_HEARD, rows)

@@ -19,6 +19,7 @@ from connectors.conformance.context import PatientClock
 from hub.app import open_installation
 from hub.operations.channels import list_channels
 from hub.operations.installation import Installation
+from hub.schedule.callbacks import Bell
 from hub.schedule.daemon import Daemon
 from hub.schedule.management import Listener
 from hub.store import callbacks, runs, vault
@@ -78,17 +79,19 @@ class HookLab:
     def daemon(self, hears: bool = True) -> Iterator[Daemon]:
         daemon = Daemon(self.open, self.clock)
         daemon.start()
-        listener = None
+        listener = bell = None
         if hears:
             inbox = Inbox(self.clock)
             daemon.callbacks.source = inbox.take
             assert daemon.hub is not None
             listener = Listener(daemon.hub.settings, make_receiver(inbox), ("callbacks", "listen"), BOUNDS)
+            bell = Bell(inbox.rung, daemon.hear)
         try:
             yield daemon
         finally:
-            if listener is not None:
+            if listener is not None and bell is not None:
                 listener.close()
+                bell.close()
             daemon.close("test")
 
     def pass_(self, daemon: Daemon, seconds: float, step: float = 1.0) -> None:
@@ -160,9 +163,9 @@ class HookLab:
     def remarks(self) -> list[str]:
         return sorted(str(row.get("remark") or "") for row in self.simulators.rows("fxiaoke", "AccountObj"))
 
-    def row(self) -> ChannelRow:
+    def row(self, system: str = "zoho") -> ChannelRow:
         with self.hub() as hub:
-            (row,) = list_channels(hub)
+            (row,) = (row for row in list_channels(hub) if row.system == system)
         return row
 
     def hints(self) -> dict[tuple[str, str], int]:

@@ -161,7 +161,8 @@ class Door:
         notes.operation = f"{name} {_object_name(body)}".strip()
         if notes.fault is not None and notes.fault["action"] == "row_error":
             raise self._row_error(notes.fault)
-        answer = run(Call(self.tenant, caller, path, body))
+        with self.tenant.events.by_api():
+            answer = run(Call(self.tenant, caller, path, body))
         notes.rows = answer.rows
         return {**envelope(0, "OK", "success", caller.user_id), **answer.extra}
 

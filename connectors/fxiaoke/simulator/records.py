@@ -79,6 +79,7 @@ class Table:
     def __init__(self, kind: ObjectType, now: Callable[[], float], lag: Callable[[], float]) -> None:
         self.kind = kind
         self.hidden: set[str] = set()
+        self.told: Callable[[str, str], None] = lambda record_id, kind: None
         self._now = now
         self._lag = lag
         lookups = (name for name, found in kind.fields.items() if found.type in LOOKUP_TYPES)
@@ -114,11 +115,13 @@ class Table:
         self._live[record["_id"]] = record
         self._values.add(record)
         self._waiting.append((self._now(), record["_id"], record))
+        self.told(record["_id"], _kind_of(old, record))
 
     def remove(self, record_id: str) -> None:
         """Removes a record for good."""
         self._values.discard(self._live.pop(record_id))
         self._waiting.append((self._now(), record_id, None))
+        self.told(record_id, "delete")
 
     def with_value(self, name: str, value: Any) -> list[Record]:
         """Returns the committed records whose field has exactly this value."""
@@ -135,3 +138,11 @@ class Table:
             _, record_id, record = self._waiting.popleft()
             self._view.replace(record_id, record)
         return self._view
+
+
+def _kind_of(old: Record | None, new: Record) -> str:
+    """Names what happened to a record, as events tell it."""
+    if old is None:
+        return "create"
+    before, after = bool(old.get("is_deleted")), bool(new.get("is_deleted"))
+    return "update" if before is after else ("invalid" if after else "recover")

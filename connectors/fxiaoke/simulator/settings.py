@@ -30,6 +30,10 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "clear_with_empty": ("clear", "ignore", "reject"),
     "log_edit": ("allowed", "window", "refused"),
     "target_delete_stage": ("delete", "invalid"),
+    "event_types": ("update", "named", "unknown"),
+    "event_signature": ("right", "wrong"),
+    "event_retry_timestamp": ("same", "fresh"),
+    "event_first_retry_times": ("absent", "zero"),
 }
 
 
@@ -111,6 +115,19 @@ class Settings:
     log_invalid_allowed: bool = True
     log_owner_changeable: bool = True
     target_delete_stage: str = "delete"
+    # 事件回调: only `update` was ever observed; the rest is unverified
+    event_types: str = "update"
+    event_kinds: list[str] = field(default_factory=lambda: ["create", "update", "invalid", "recover", "delete"])
+    event_api_writes: bool = True
+    event_delay_seconds: float = 0.0
+    event_timeout_seconds: float = 3.0
+    event_retry_seconds: list[float] = field(default_factory=lambda: [1.0, 5.0, 15.0])
+    event_retry_timestamp: str = "same"
+    event_first_retry_times: str = "absent"
+    event_signature: str = "right"
+    event_loses_every: int = 0
+    event_repeats_every: int = 0
+    event_reverses: bool = False
 
     @classmethod
     def for_limits(cls, name: str) -> Settings:

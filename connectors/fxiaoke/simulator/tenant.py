@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.fxiaoke.simulator.auth import Gate
+from connectors.fxiaoke.simulator.events import Events
 from connectors.fxiaoke.simulator.objects import LOG, build_objects
 from connectors.fxiaoke.simulator.records import Record, Table
 from connectors.fxiaoke.simulator.refusal import Refusal, bad_parameter
@@ -66,6 +67,9 @@ class Tenant:
         self.tables = {
             name: Table(kind, clock.now, lambda: settings.index_lag_seconds) for name, kind in self.objects.items()
         }
+        self.events = Events(settings, clock.now)
+        for name, table in self.tables.items():
+            table.told = self.events.listener(name)
         self.tables["PersonnelObj"].load(self._personnel())
         self.tables["DepartmentObj"].load(self._departments())
         self.apply_switches()
