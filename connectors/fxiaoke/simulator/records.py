@@ -110,18 +110,18 @@ class Table:
     def put(self, record: Record) -> None:
         """Commits a record's new state."""
         old = self._live.get(record["_id"])
+        self.told(record["_id"], _kind_of(old, record))
         if old is not None:
             self._values.discard(old)
         self._live[record["_id"]] = record
         self._values.add(record)
         self._waiting.append((self._now(), record["_id"], record))
-        self.told(record["_id"], _kind_of(old, record))
 
     def remove(self, record_id: str) -> None:
         """Removes a record for good."""
+        self.told(record_id, "delete")
         self._values.discard(self._live.pop(record_id))
         self._waiting.append((self._now(), record_id, None))
-        self.told(record_id, "delete")
 
     def with_value(self, name: str, value: Any) -> list[Record]:
         """Returns the committed records whose field has exactly this value."""
