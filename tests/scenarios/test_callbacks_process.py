@@ -1,4 +1,4 @@
-"""`crmhub run` as a process of its own that Zoho calls: a change arrives though the next poll is an hour away."""
+"""`crmhub run` as a process of its own that both vendors call: changes arrive though the next poll is an hour away."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ callbacks: {{listen: "127.0.0.1:{hooks}", public_url: "http://127.0.0.1:{hooks}/
 """
 
 
+EVENTS = """overlap: 2, events: {enterprise_account: simulated, tenant_id: 700001}}
+    credentials: {event_key: "file:keys/event.key", app_secret"""
+
+
 def posted(url: str, body: object) -> int:
     request = urllib.request.Request(url, data=json.dumps(body).encode(), method="POST")
     try:
@@ -32,7 +36,11 @@ def posted(url: str, body: object) -> int:
 def test_a_change_arrives_while_the_next_poll_is_an_hour_away(tmp_path: Path) -> None:
     lab: Lab = make_lab(tmp_path / "hub")
     port, hooks = free_port(), free_port()
+    lab.change("overlap: 2}\n    credentials: {app_secret", EVENTS)
     lab.write(lab.file.read_text(encoding="utf-8") + MORE.format(port=port, hooks=hooks))
+    setup = lab.ask("channel", "setup", "fxiaoke", "--new-key", "keys/event.key")
+    key = (lab.home / "keys" / "event.key").read_text(encoding="utf-8").strip()
+    lab.fxiaoke.admin.post("events", {"url": setup["url"], "key": key})
     assert lab.here("plan").code == 0
     assert lab.here("guard", "release", "first_sync", "--reason", "seen").code == 0
     daemon = Process(lab.command("run"), lab.environ(), port, tmp_path)
@@ -41,13 +49,21 @@ def test_a_change_arrives_while_the_next_poll_is_an_hour_away(tmp_path: Path) ->
         fields = {"Last_Name": "王", "First_Name": "小明", "Customer_Kind": "个人"}
         made = lab.zoho.admin.post("create", {"object": "Contacts", "fields": fields})["id"]
         daemon.until(lambda: lab.fxiaoke.admin.records("AccountObj"), 30)
+        made_there = lab.fxiaoke.admin.post(
+            "create", {"object": "AccountObj", "fields": {"name": "纷享新客", "account_type": "1"}}
+        )["id"]
+        daemon.until(lambda: len(lab.zoho.admin.records("Contacts")) == 2, 40)
+        calls = [c for c in lab.fxiaoke.admin.post("events")["sent"] if c["plain"]["dataId"] == made_there]
+        assert [(c["status"], c["accepted"]) for c in calls[:1]] == [(200, True)], "answered before it had to repeat"
         (channel,) = lab.zoho.admin.post("watch")["channels"]
         forged = {"channel_id": channel["channel_id"], "module": "Contacts", "ids": [made], "operation": "delete"}
         assert posted(channel["notify_url"], forged | {"token": "x" * 40}) == 200
         assert posted(f"http://127.0.0.1:{hooks}/metrics", {}) == 200, "every path is answered alike"
         daemon.until(lambda: 'outcome="forged",system=""' in daemon.get("/metrics")[1], 20)
-        (shown,) = lab.ask("channel", "list")["channels"]
+        signed, shown = lab.ask("channel", "list")["channels"]
         assert (shown["state"], shown["forged"]) == ("open", 1)
+        assert (signed["system"], signed["state"], signed["forged"]) == ("fxiaoke", "open", 0)
+        assert signed["received"] >= 1
         assert "callbacks: zoho open" in lab.here("status").out
         assert lab.here("channel", "renew", "zoho").code == 0
         assert lab.here("channel", "close", "zoho", "--reason", "drill").code == 0
@@ -57,6 +73,6 @@ def test_a_change_arrives_while_the_next_poll_is_an_hour_away(tmp_path: Path) ->
         daemon.close()
         lab.zoho.stop()
         lab.fxiaoke.stop()
-    for secret in (channel["token"], channel["notify_url"].rpartition("/")[2]):
+    for secret in (channel["token"], channel["notify_url"].rpartition("/")[2], key):
         assert secret not in daemon.log
         assert secret not in lab.here("channel", "list", "--json").out

@@ -195,7 +195,9 @@ def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
 
 def events(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
     """Sets up 事件回调 (`url`, `key`, `objects`), makes the console's test call (`test`), tells what was sent."""
-    if "url" in request:
+    if "url" in request and request["url"] is None:
+        tenant.events.subscription = None
+    elif "url" in request:
         tenant.events.subscribe(str(request["url"]), str(request["key"]), tuple(request.get("objects", ())))
     if request.get("test"):
         tenant.events.test()

@@ -1,4 +1,4 @@
-"""Channels keep their secrets sealed; hints are ids that wait once each."""
+"""Channels keep their secrets sealed; hints are ids that wait once each; a message that came is known again."""
 
 from __future__ import annotations
 
@@ -105,3 +105,19 @@ def test_the_answer_to_our_own_write_is_forgotten(kit: Kit, seen: bytes | None, 
         left = [native_id for native_id, _ in callbacks.hints_of(conn, "zoho", "Contacts", 10)]
         assert left == (["2"] if forgotten else ["1", "2"])
         assert callbacks.waiting(conn)["zoho", "Accounts"] == 1
+
+
+def test_a_message_is_known_to_everybody_until_its_time_and_not_of_another_system(kit: Kit) -> None:
+    start, ids = kit.clock.at, ["M1", "M2", "M3"]
+    with kit.store.begin() as work:
+        callbacks.remember(work, "fxiaoke", {"M1": start + 10, "M2": start + 20})
+    with kit.other().store.begin() as work:
+        assert callbacks.heard_before(work.conn, "fxiaoke", ids) == {"M1", "M2"}
+        assert callbacks.heard_before(work.conn, "other", ids) == set()
+        # A repetition makes it longer, never shorter.
+        callbacks.remember(work, "fxiaoke", {"M1": start + 30, "M2": start + 5})
+    for at, known in ((15, {"M1", "M2"}), (25, {"M1"}), (31, set())):
+        kit.clock.at = start + at
+        with kit.store.begin() as work:
+            callbacks.remember(work, "fxiaoke", {})
+            assert callbacks.heard_before(work.conn, "fxiaoke", ids) == known

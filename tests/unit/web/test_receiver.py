@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from hub.operations.hearing import Call
+from hub.schedule.callbacks import Bell
 from hub.schedule.management import Listener
 from hub.web.hooks import receiver
 from hub.web.hooks.receiver import BOUNDS, BURST, MOST_BODY, MOST_CALLS, RATE, Inbox, make_receiver
@@ -110,6 +111,36 @@ def test_a_flood_is_refused_and_the_place_refills_with_time(served: Served) -> N
     assert served.send("POST", "/x")[0] == 503, "a clock that was set back fills nothing"
     calls, refused = served.inbox.take()
     assert (len(calls), refused) == (int(BURST) + 2, {"too_many": 3})
+
+
+def judge(inbox: Inbox, content: bytes | None) -> None:
+    for call in inbox.take()[0]:
+        assert call.answer is not None
+        call.answer(content)
+
+
+def test_a_signed_call_is_answered_with_its_verdict(served: Served) -> None:
+    for content in (b'{"signature": "x"}', None):
+        bell = Bell(served.inbox.rung, lambda content=content: judge(served.inbox, content))  # type: ignore[misc]
+        status, body, headers = served.send("POST", "/hooks/signed/fxiaoke")
+        bell.close()
+        assert (status, body) == (200, content or b"")
+        assert headers.get("content-type") == ("application/json" if content else None)
+    plain = served.send("POST", "/hooks/other")
+    assert (plain[0], plain[1], set(plain[2])) == (status, body, set(headers)), "disbelieved is answered like unknown"
+
+
+def test_a_signed_call_that_nobody_judges_is_refused_and_kept(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver, "PATIENCE", 0.1)
+    assert served.send("POST", "/hooks/signed/fxiaoke")[:2] == (503, b"")
+    (call,), refused = served.inbox.take()
+    assert (call.path, refused) == ("fxiaoke", {"not_judged": 1})
+    assert call.answer is not None
+    call.answer(b"too late, and no harm done")
+    for _ in range(int(BURST)):
+        served.inbox.put(Call("x", b""))
+    assert served.send("POST", "/hooks/signed/fxiaoke")[0] == 503
+    assert served.inbox.take()[1] == {"too_many": 2}
 
 
 def test_what_waits_is_bounded(served: Served) -> None:
