@@ -10,11 +10,13 @@ import pytest
 from event_lab import ENV, KEY, EventLab
 from hook_lab import HOUR
 
-from connectors.fxiaoke.callbacks import make_key
+from connectors.fxiaoke.callbacks import make_key, read_key
+from hub.cli.main import run
 from hub.core.state import BindingState
 from hub.kernel.errors import Declined
 from hub.operations import channels
 from hub.operations.choice import record_of
+from hub.operations.configuration import check_configuration
 from hub.schedule.daemon import Daemon
 from hub.store import records
 from hub.store.callbacks import ChannelState
@@ -231,3 +233,44 @@ def test_people_close_and_open_it_and_an_unusable_key_is_said_once(
     lab.pass_(daemon, 60, 10)
     with lab.hub() as hub:
         assert channels.list_channels(hub) == []
+
+
+def test_an_administrator_is_told_what_to_enter_and_a_bad_key_is_found_before_it_is_used(
+    lab: EventLab, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*words: str) -> tuple[int, str]:
+        code = run([*words, "--home", str(lab.home)])
+        shown = capfd.readouterr()
+        return code, shown.out + shown.err
+
+    file = lab.home / "keys" / "event.key"
+    for lang, words in (
+        ("zh", ("回调地址", "解析密钥", "作废")),
+        ("en", ("callback address", "解析密钥", "tick every event")),
+    ):
+        more = ["--new-key", str(file)] if lang == "zh" else []
+        code, text = said("channel", "setup", "fxiaoke", "--lang", lang, *more)
+        assert code == 0, text
+        for word in (*words, lab.address, "管理后台 → 系统对接管理 → 事件回调设置", "AccountObj", "event_key"):
+            assert word in text
+    made = file.read_text(encoding="utf-8").strip()
+    assert read_key(made, "fxiaoke").text == made
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert made not in text
+    assert lab.audited("channel.") == ["channel.key"]
+    assert said("channel", "setup", "fxiaoke", "--new-key", str(file))[0] != 0
+    assert file.read_text(encoding="utf-8").strip() == made, "a key is never overwritten"
+    assert said("channel", "setup", "zoho")[0] != 0
+    assert not [each for each in check_configuration(lab.home) if "event_key" in each.en]
+    monkeypatch.setenv(ENV, "A" * 44)
+    (wrong,) = (each for each in check_configuration(lab.home) if "event_key" in each.en)
+    assert (wrong.severity, "44" in wrong.zh, "A" * 44 in wrong.en) == ("error", True, False)
+    assert wrong.line
+    monkeypatch.delenv(ENV)
+    (unset,) = (each for each in check_configuration(lab.home) if "event_key" in each.en)
+    assert unset.severity == "warning", "the service may run under another environment"
+    lab.file.write_text(
+        lab.file.read_text(encoding="utf-8").replace("event_key: env:LAB_EVENT_KEY, ", ""), encoding="utf-8"
+    )
+    (unnamed,) = (each for each in check_configuration(lab.home) if "event_key" in each.en)
+    assert unnamed.severity == "error"
