@@ -18,9 +18,11 @@ import orjson
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from connectors.base import ConnectorContext
+from connectors.base import CheckLine, ConnectorContext
 from connectors.channels import Entry, Hint, Told
 from connectors.errors import SettingsInvalid
+from connectors.fxiaoke.client import Client
+from connectors.fxiaoke.event_proof import prove_events
 from connectors.fxiaoke.settings import FxiaokeSettings
 
 KEY = "event_key"
@@ -217,3 +219,38 @@ def entries(url: str, objects: Sequence[str]) -> list[Entry]:
             f"对象：{named}；事件全部勾选（新建、编辑、作废、恢复、删除及页面所列其他事件）",
         ),
     ]
+
+
+class Hearing:
+    """Is the part of the connector that hears events: `connectors.channels.Signed`."""
+
+    key_name = KEY
+    _events: Events
+
+    def hear_events(self, settings: FxiaokeSettings, context: ConnectorContext) -> None:
+        """Takes the settings of the connection."""
+        self._events = Events(settings, context)
+
+    def prove_events(self, client: Client, settings: FxiaokeSettings, *, signed_in: bool) -> list[CheckLine]:
+        """Proves key and enterprise, where events are on."""
+        return prove_events(self._events.key, client, settings, signed_in=signed_in)
+
+    def hears(self) -> bool:
+        """Tells whether event callbacks are switched on for the connection."""
+        return self._events.hears()
+
+    def check_key(self) -> None:
+        """Raises SettingsInvalid unless the key of the callbacks is in order."""
+        self._events.key()
+
+    def make_key(self, entropy: bytes) -> str:
+        """Returns a 解析密钥 that every decoder takes."""
+        return make_key(entropy)
+
+    def entries(self, url: str, objects: Sequence[str]) -> Sequence[Entry]:
+        """Returns what an administrator enters in the screens of Fxiaoke."""
+        return entries(url, objects)
+
+    def receive_signed(self, body: bytes) -> Told | None:
+        """Returns which record an event callback names."""
+        return self._events.receive(body)

@@ -20,12 +20,10 @@ from connectors.base import (
     WriteRequest,
     WriteResult,
 )
-from connectors.channels import Entry, Told
 from connectors.errors import Unsupported
-from connectors.fxiaoke.callbacks import KEY, Events, entries, make_key
+from connectors.fxiaoke.callbacks import Hearing
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.descriptions import Descriptions
-from connectors.fxiaoke.event_proof import prove_events
 from connectors.fxiaoke.pool import Pool
 from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
@@ -33,12 +31,11 @@ from connectors.fxiaoke.settings import HOSTS, read_settings
 from connectors.fxiaoke.writing import OWNER, Writer
 
 
-class FxiaokeConnector:
+class FxiaokeConnector(Hearing):
     """Reads and writes one Fxiaoke tenant; threads may share it."""
 
     kind = "fxiaoke"
     allowed_hosts = HOSTS
-    key_name = KEY
 
     def __init__(self, settings: Mapping[str, Any], context: ConnectorContext) -> None:
         self._settings = read_settings(settings, context.system)
@@ -48,7 +45,7 @@ class FxiaokeConnector:
         self._descriptions = Descriptions(self._client, self._settings, context)
         self._reader = Reader(self._client, self._descriptions, self._pool, self._settings, context)
         self._writer = Writer(self._client, self._reader, self._descriptions, self._pool, self._settings, context)
-        self._events = Events(self._settings, context)
+        self.hear_events(self._settings, context)
 
     def __repr__(self) -> str:
         return f"FxiaokeConnector({self._context.system})"
@@ -78,7 +75,7 @@ class FxiaokeConnector:
     def check(self) -> Sequence[CheckLine]:
         """Proves sign-in, operator, and per object the permission to read and the unique key; never writes."""
         lines = prove(self._client, self._descriptions, self._reader, self._settings, self._context)
-        return [*lines, *prove_events(self._events, self._client, self._settings, signed_in=lines[0].ok)]
+        return [*lines, *self.prove_events(self._client, self._settings, signed_in=lines[0].ok)]
 
     def describe(self, object: str) -> ObjectDescription:
         """Describes an object as the tenant has it now."""
@@ -125,26 +122,6 @@ class FxiaokeConnector:
     def write(self, requests: Sequence[WriteRequest]) -> Sequence[WriteResult]:
         """Writes a batch, one result each, in the same order."""
         return self._writer.write(requests)
-
-    def hears(self) -> bool:
-        """Tells whether event callbacks are switched on for the connection."""
-        return self._events.hears()
-
-    def check_key(self) -> None:
-        """Raises SettingsInvalid unless the key of the callbacks is in order."""
-        self._events.key()
-
-    def make_key(self, entropy: bytes) -> str:
-        """Returns a 解析密钥 that every decoder takes."""
-        return make_key(entropy)
-
-    def entries(self, url: str, objects: Sequence[str]) -> Sequence[Entry]:
-        """Returns what an administrator enters in the screens of Fxiaoke."""
-        return entries(url, objects)
-
-    def receive_signed(self, body: bytes) -> Told | None:
-        """Returns which record an event callback names."""
-        return self._events.receive(body)
 
     def close(self) -> None:
         """Ends the threads and keeps the day's count of calls."""

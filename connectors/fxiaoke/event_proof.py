@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from connectors.base import CheckLine
 from connectors.errors import AuthRejected, ProtocolViolation, SchemaDrift, SettingsInvalid
-from connectors.fxiaoke.callbacks import Events
 from connectors.fxiaoke.client import Client, record_path
 from connectors.fxiaoke.envelope import Rejected
 from connectors.fxiaoke.settings import EventSettings, FxiaokeSettings
 
 
-def prove_events(events: Events, client: Client, settings: FxiaokeSettings, *, signed_in: bool) -> list[CheckLine]:
-    """Returns a line for the key and, once signed in, for the enterprise; none where events are off.
+def prove_events(
+    key: Callable[[], object], client: Client, settings: FxiaokeSettings, *, signed_in: bool
+) -> list[CheckLine]:
+    """Returns a line for the key, which `key` reads, and once signed in for the enterprise; none where events are off.
 
     Raises RetryLater, RateLimited and QuotaExhausted.
     """
     wanted = settings.events
     if wanted is None:
         return []
-    lines = [_key_line(events)]
+    lines = [_key_line(key)]
     if signed_in:
         if settings.auth_style == "bearer":
             lines.append(_account_line(client, wanted))
@@ -26,9 +29,9 @@ def prove_events(events: Events, client: Client, settings: FxiaokeSettings, *, s
     return lines
 
 
-def _key_line(events: Events) -> CheckLine:
+def _key_line(key: Callable[[], object]) -> CheckLine:
     try:
-        events.key()
+        key()
     except SettingsInvalid as wrong:
         return CheckLine("events key", False, f"{wrong.code} {wrong.en}", f"{wrong.code} {wrong.zh}")
     return CheckLine("events key", True, "the 解析密钥 decodes to 32 bytes", "解析密钥可解码为 32 字节")

@@ -193,17 +193,6 @@ def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
     tenant.kind(_name(request)).change_field(str(request["field"]), request["changes"])
 
 
-def events(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Sets up 事件回调 (`url`, `key`, `objects`), makes the console's test call (`test`), tells what was sent."""
-    if "url" in request and request["url"] is None:
-        tenant.events.subscription = None
-    elif "url" in request:
-        tenant.events.subscribe(str(request["url"]), str(request["key"]), tuple(request.get("objects", ())))
-    if request.get("test"):
-        tenant.events.test()
-    return tenant.events.report()
-
-
 def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
     """Tells how many calls had no thirdTraceId or repeated one."""
     return tenant.traces.report()
@@ -212,8 +201,8 @@ def trace(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace,
-        events,
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, trace
     )
 }  # fmt: skip
+ACTS["events"] = lambda tenant, request: tenant.events.act(request)
 ACTIONS = tuple(ACTS)

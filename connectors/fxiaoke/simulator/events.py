@@ -11,7 +11,7 @@ import base64
 import hashlib
 import secrets
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -98,6 +98,16 @@ class Events:
     def listener(self, object_name: str) -> Callable[[str, str], None]:
         """Returns what a table tells its changes to: record id and kind of change."""
         return partial(self._note, object_name)
+
+    def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Sets 事件回调 up (`url` or null, `key`, `objects`), makes the console's test call (`test`), tells of all."""
+        if "url" in request and request["url"] is None:
+            self.subscription = None
+        elif "url" in request:
+            self.subscribe(str(request["url"]), str(request["key"]), tuple(request.get("objects", ())))
+        if request.get("test"):
+            self.test()
+        return self.report()
 
     def subscribe(self, url: str, key: str, objects: tuple[str, ...]) -> None:
         """Enters the address, the 解析密钥 and the objects; raises Refusal. A simulator calls this machine only."""

@@ -73,6 +73,14 @@ class SearchView:
             del self.ids[bisect_left(self.ids, record_id)]
 
 
+def _kind_of(old: Record | None, new: Record) -> str:
+    """Names what happened to a record, as events tell it."""
+    if old is None:
+        return "create"
+    before, after = bool(old.get("is_deleted")), bool(new.get("is_deleted"))
+    return "update" if before is after else ("invalid" if after else "recover")
+
+
 class Table:
     """All records of one object; writes are committed at once and reach the search index after the lag."""
 
@@ -138,11 +146,3 @@ class Table:
             _, record_id, record = self._waiting.popleft()
             self._view.replace(record_id, record)
         return self._view
-
-
-def _kind_of(old: Record | None, new: Record) -> str:
-    """Names what happened to a record, as events tell it."""
-    if old is None:
-        return "create"
-    before, after = bool(old.get("is_deleted")), bool(new.get("is_deleted"))
-    return "update" if before is after else ("invalid" if after else "recover")

@@ -26,14 +26,14 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "unknown_fields": ("ignore", "reject"),
     "readonly_fields": ("ignore", "reject"),
     "owner_in_update": ("ignore", "reject"),
-    "clear_with_null": ("clear", "ignore", "reject"),
-    "clear_with_empty": ("clear", "ignore", "reject"),
-    "log_edit": ("allowed", "window", "refused"),
-    "target_delete_stage": ("delete", "invalid"),
     "event_types": ("update", "named", "unknown"),
     "event_signature": ("right", "wrong"),
     "event_retry_timestamp": ("same", "fresh"),
     "event_first_retry_times": ("absent", "zero"),
+    "clear_with_null": ("clear", "ignore", "reject"),
+    "clear_with_empty": ("clear", "ignore", "reject"),
+    "log_edit": ("allowed", "window", "refused"),
+    "target_delete_stage": ("delete", "invalid"),
 }
 
 
