@@ -11,7 +11,7 @@ from structlog.stdlib import BoundLogger
 from connectors.errors import ConnectorError
 from hub.kernel.clock import Clock
 from hub.kernel.errors import Busy, HubError
-from hub.operations import channels, hearing
+from hub.operations import channels, hearing, signing
 from hub.operations.channels import Kept, Step
 from hub.operations.hearing import Call
 from hub.operations.installation import Installation
@@ -94,6 +94,9 @@ class Callbacks:
 
     def hear(self, hub: Installation, now: float) -> None:
         """Judges the calls that came in since the last look. Any host may: what it hears is kept for the leader."""
+        if self._hub is not hub and hub.settings.callbacks.base is not None:
+            # The first call of a hub just opened would wait until its systems are; who signs does not wait long.
+            signing.listeners(hub)
         self._hub = hub
         calls, refused = self.source()
         for why, number in refused.items():
