@@ -49,6 +49,7 @@ class Bell:
 
     def __init__(self, rung: threading.Event, hear: Callable[[], None]) -> None:
         self._rung, self._hear, self._closed = rung, hear, False
+        self._failed: str | None = None
         self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
         self._thread.start()
 
@@ -58,7 +59,14 @@ class Bell:
             self._rung.clear()
             if self._closed:
                 return
-            self._hear()
+            try:
+                self._hear()
+                self._failed = None
+            except Exception as error:  # noqa: BLE001 - who waits is not answered, and calls again
+                # Said once, however often it fails alike; the daemon's own looks find what lies behind it.
+                if self._failed != (name := type(error).__name__):
+                    log().error("call_not_judged", exc_info=error)
+                self._failed = name
 
     def close(self) -> None:
         """Listens no more."""

@@ -109,13 +109,10 @@ class Daemon:
                 self.ticking, self.ticks = False, self.ticks + 1
 
     def hear(self) -> None:
-        """Judges at once what came in, for somebody waits; what fails is said, and looked at again by the next tick."""
+        """Judges at once what came in, for somebody waits. Raises what a look at the store may raise."""
         with self._looking:
-            try:
-                if self.hub is not None and self.waiting is None and not self.stopping:
-                    self.callbacks.hear(self.hub, self.clock.now())
-            except Exception as error:  # noqa: BLE001 - who waits is not answered, and calls again
-                self._fail(error, self.clock.now())
+            if self.hub is not None and self.waiting is None and not self.stopping:
+                self.callbacks.hear(self.hub, self.clock.now())
 
     def _tick(self, now: float) -> None:
         try:
