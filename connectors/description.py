@@ -41,9 +41,13 @@ class ObjectDescription:
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """Is one proof of `check()`: what was tried, whether it works, and what its absence takes away."""
+    """Is one proof of `check()`: what was tried, whether it works, and what its absence takes away.
+
+    `ends` tells of a failure that keeps anything else from being proved.
+    """
 
     name: str
     ok: bool
     en: str
     zh: str
+    ends: bool = False

@@ -31,7 +31,8 @@ class FieldNeed:
 
     `options` are the stored values that are written, and `labels` what people read for each where that is known (empty:
     the values themselves); `target` is the object of a link. An existing field serves if it is of one of `kinds` (the
-    vendor's words; empty: of any). `key` marks the hub id: unique, kept out of people's way.
+    vendor's words; empty: of any). `key` marks the hub id: unique, kept out of people's way. `once` tells that creates
+    fill it and nothing else writes it, so that a description may call it read-only.
     """
 
     api_name: str
@@ -45,6 +46,7 @@ class FieldNeed:
     written: bool = True
     key: bool = False
     labels: tuple[str, ...] = ()
+    once: bool = False
 
     def spoken(self, value: str) -> str:
         """Returns what people read for an option."""

@@ -125,7 +125,11 @@ class FxiaokeConnector(Hearing):
         return {**dict.fromkeys(self._experiments.tries, False), **dict.fromkeys(REHEARSED, True)}
 
     def settle(self, object: str, question: str | None, write: bool) -> Iterator[Settled]:
-        """Tries open questions out; one about writes brings the others about writes along, on the same record."""
+        """Tries open questions out; one about writes brings the others about writes along, on the same record.
+
+        Raises SchemaDrift where the tenant has no such object.
+        """
+        self._descriptions.read(object)
         for name, attempt in self._experiments.tries.items():
             if question == name or (question is None and name not in ASKED_ALONE):
                 yield from attempt(object)

@@ -60,6 +60,7 @@ PARAMETERS = {
 
 ADDRESS = "this host's address (IP 白名单): enter it in the allow list of the self-built app (企业自建应用)"
 """What is missing where the app's allow list does not hold the address that the calls come from."""
+_ADDRESS_ZH = "本机的出口 IP 地址：请将其加入企业自建应用的 IP 白名单"
 
 
 class Reason(StrEnum):
@@ -221,13 +222,16 @@ _REFUSES = ("Fxiaoke refuses ", "纷享销客不接受 ")
 
 
 def auth_rejected(
-    call: Call, missing: str, code: int, trace_id: str, words: tuple[str, str] = _REFUSES
+    call: Call, missing: str, code: int, trace_id: str, words: tuple[str, str] = _REFUSES, *, missing_zh: str = ""
 ) -> AuthRejected:
-    """Returns the error of a configuration that the vendor does not accept; `words` lead to what is missing."""
+    """Returns the error of a configuration that the vendor does not accept; `words` lead to what is missing.
+
+    `missing_zh` says it in Chinese where `missing` is more than the names of settings.
+    """
     where = f"{call.system} {call.object}".strip()
     return AuthRejected(
         f"{where}: {words[0]}{missing} (vendor code {code}, trace {trace_id}); correct it and run check again",
-        f"{where}：{words[1]}{missing}（返回码 {code}，traceId {trace_id}）；请更正后重新检查连接",
+        f"{where}：{words[1]}{missing_zh or missing}（返回码 {code}，traceId {trace_id}）；请更正后重新检查连接",
         missing=missing,
         system=call.system,
         object=call.object,
@@ -237,7 +241,14 @@ def auth_rejected(
 def protocol_violation(call: Call, rejected: Rejected) -> ConnectorError:
     """Returns what a rejected read means to the engine: a missing permission, or a request the vendor does not take."""
     if rejected.reason is Reason.PERMISSION:
-        return auth_rejected(call, f"the operator's permission on {call.object}", rejected.code, rejected.trace_id)
+        return auth_rejected(
+            call,
+            f"the operator's permission on {call.object}",
+            rejected.code,
+            rejected.trace_id,
+            ("Fxiaoke misses ", "纷享销客提示缺少"),
+            missing_zh=f"操作员对 {call.object} 的权限",
+        )
     where = f"{call.system} {call.object} {call.operation}"
     return ProtocolViolation(
         f"{where}: Fxiaoke rejects the request (vendor code {rejected.code}, trace {rejected.trace_id}); "
@@ -273,7 +284,7 @@ def _refusal(answer: Answer, call: Call) -> Exception:
     code, payload, trace_id = answer.code, answer.payload, answer.trace_id
     wording = f"{payload.get('errorMessage') or ''} {payload.get('errorDescription') or ''}"
     if abs(code) < _BUSINESS_CODE and _FOREIGN.search(wording):
-        return auth_rejected(call, ADDRESS, code, trace_id)
+        return auth_rejected(call, ADDRESS, code, trace_id, missing_zh=_ADDRESS_ZH)
     if code in RATE_CODES:
         return RateRefused()
     if code == QUOTA_CODE:

@@ -220,7 +220,7 @@ def _untold() -> tuple[str, str]:
 
 
 def _yes_no(holds: bool, en: str, zh: str) -> tuple[str, str]:
-    return (f"yes, {en}", f"是，{zh}") if holds else (f"no: {en} is not so", f"否：并非{zh}")
+    return (f"yes, {en}", f"是，{zh}") if holds else (f"no: {en} is not so", f"否：“{zh}”不成立")
 
 
 def _with_code(question: str, code: int, told: tuple[str, str], en: str, zh: str) -> Settled:

@@ -50,7 +50,7 @@ def grant(function: Function, label: str) -> Words:
     return (
         f"the operator lacks the function permission “{function.en}” (功能权限 {function.zh}) of {label}; grant it to "
         f"the operator's role: Admin console > CRM > Roles > function permissions > {label}",
-        f"操作员缺少{label}的功能权限“{function.zh}”；请在 {_RIGHTS_ZH} > 角色管理 > 功能权限 > {label} 中"
+        f"操作员缺少 {label} 的功能权限“{function.zh}”；请在 {_RIGHTS_ZH} > 角色管理 > 功能权限 > {label} 中"
         "为操作员的角色勾选",
     )
 
@@ -61,12 +61,12 @@ def share(object: str, label: str) -> Words:
         return (
             f"the operator may not see the records of {label}; even an administrator needs a sharing rule for them: "
             "Admin console > CRM > Data permissions > Data sharing",
-            f"操作员无权查看{label}的数据；即使是管理员也须配置共享规则：{_RIGHTS_ZH} > 数据权限管理 > 数据共享",
+            f"操作员无权查看 {label} 的数据；即使是管理员也须配置共享规则：{_RIGHTS_ZH} > 数据权限管理 > 数据共享",
         )
     return (
         f"the operator may not see the records of {label} (数据权限): give the operator the role CRM administrator, or "
         "open them: Admin console > CRM > Data permissions",
-        f"操作员没有{label}的数据权限；请为操作员分配“CRM 管理员”角色，或在 {_RIGHTS_ZH} > 数据权限管理 中开放",
+        f"操作员没有 {label} 的数据权限；请为操作员分配“CRM 管理员”角色，或在 {_RIGHTS_ZH} > 数据权限管理 中开放",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 
 from connectors.base import CheckLine
@@ -23,10 +24,10 @@ def prove(client: Client, descriptions: Descriptions, settings: FxiaokeSettings)
     """
     token = _try("token", client.tokens.renew, "a fresh access token was given", "已取得新的访问令牌")
     if not token.ok:
-        return [token]
+        return [replace(token, ends=True)]
     operator = _try("operator", descriptions.listed, "the operator may call the API", "操作员可以调用接口")
     if operator.name == "address":
-        return [token, operator]
+        return [token, replace(operator, ends=True)]
     address = CheckLine(
         "address",
         True,
@@ -34,7 +35,7 @@ def prove(client: Client, descriptions: Descriptions, settings: FxiaokeSettings)
         "应用的 IP 白名单允许本机（或未设白名单）",
     )
     if not operator.ok:
-        return [token, address, operator]
+        return [token, address, replace(operator, ends=True)]
     prover = _Prover(descriptions, settings, Trier(client, descriptions, settings))
     return [token, address, operator, *chain.from_iterable(map(prover.object, settings.objects))]
 
@@ -94,8 +95,8 @@ def _key_line(object: str, descriptions: Descriptions, settings: FxiaokeSettings
         return CheckLine(
             name,
             False,
-            f"{object} has no writable field {key}; create a unique text field, or name the right one in external_key",
-            f"{object} 没有可写字段 {key}；请新建唯一的单行文本字段，或在 external_key 中填写正确的字段",
+            f"{object} has no writable field {key}; create a unique text field, or name the right one in external_keys",
+            f"{object} 没有可写字段 {key}；请新建唯一的单行文本字段，或在 external_keys 中填写正确的字段",
         )
     if field.unique:
         hint = "" if settings.external_key_unique else "; set external_key_unique: true to use it for recovery"

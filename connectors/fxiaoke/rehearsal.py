@@ -66,10 +66,13 @@ class Rehearsal:
                 self._write(object, "invalid", bodies.invalid(object, native_id, self._settings))
 
     def _required(self, object: str) -> dict[str, Any]:
-        fields = self._descriptions.read(object).fields.values()
-        return {
-            f.api_name: self._filler(object, f) for f in fields if f.writable and (f.required or f.api_name == "owner")
-        }
+        fields = [f for f in self._descriptions.read(object).fields.values() if f.writable]
+        wanted = [f for f in fields if f.required or f.api_name == "owner"]
+        if all(f.api_name == "owner" for f in wanted):
+            # Nothing else is required, as in a 销售记录: one text is filled to be written again.
+            key = self._settings.key_of(object)
+            wanted += [f for f in fields if f.kind in ("text", "long_text") and f.api_name != key][:1]
+        return {f.api_name: self._filler(object, f) for f in wanted}
 
     def _filler(self, object: str, field: FieldDescription) -> Any:
         if field.kind == "employee":
@@ -117,7 +120,7 @@ class Rehearsal:
 
     def _same_value(self, object: str, native_id: str, fields: Row) -> Settled:
         before = self._row(object, native_id)
-        name = next(name for name in fields if name != "owner")
+        name = next((name for name in fields if name != "owner"), "owner")
         code = self._update(object, native_id, **{name: fields[name]})
         after = self._row(object, native_id)
         return _said("same_value", code, *_moved(before, after))

@@ -119,7 +119,7 @@ def _wrong(need: FieldNeed, spec: Spec) -> steps.Words | None:
 
 def _uncovered(place: steps.Place, needs: Iterable[FieldNeed], fields: Mapping[str, Any]) -> list[Finding]:
     """Finds fields without which Fxiaoke takes no record and which no mapping fills."""
-    filled = {need.api_name for need in needs if need.written}
+    filled = {need.api_name for need in needs if need.written or need.once}
     required = [
         name
         for name, spec in fields.items()

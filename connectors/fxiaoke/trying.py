@@ -93,7 +93,7 @@ class Trier:
                 f"create {object}",
                 True,
                 f"not tried: nothing in {label} forbids a create beyond doubt; the first real one proves it",
-                f"未尝试：{label}除负责人外没有必填字段，或没有查找关联字段，无法保证不产生数据；以首次新建为准",
+                f"未尝试：{label} 除负责人外没有必填字段，或没有查找关联字段，无法保证不产生数据；以首次新建为准",
             )
         return self._send(object, label, "create", bodies.create(object, fields, self._settings))
 

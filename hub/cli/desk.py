@@ -55,7 +55,8 @@ class Desk:
             opened.close()
 
     def word(self, en: str, zh: str) -> str:
-        return zh if self.lang == "zh" else en
+        """Returns the words of the language asked for; names alone are given once and stand in both."""
+        return (zh or en) if self.lang == "zh" else en
 
     def text(self, message: Bilingual) -> str:
         return message.zh if self.lang == "zh" else message.en

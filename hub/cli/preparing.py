@@ -41,12 +41,15 @@ def answer_preparation(desk: Desk, system: str, apply: bool) -> Answer:
     """Lists what a system lacks, or makes it; exit 0 when nothing is left, 10 to run on, 11 when a person must act."""
     with desk.hub() as hub:
         found = prepare_system(hub, system) if apply else survey_system(hub, system)
-        chosen = hub.settings.systems[system].mapping_set
+        configured = hub.settings.systems[system]
+        chosen = configured.mapping_set
+        single = ", ".join(f"{entity}: {name}" for entity, name in configured.mapping_sets.items())
+        others = f" ({single})" if single else ""
     left = [finding for item in found for finding in item.findings if finding.state not in DONE]
     by_hand = any(finding.state in BY_A_PERSON for finding in left)
 
     def show() -> None:
-        desk.say(f"{system}: what the mapping set {chosen} needs", f"{system}：映射集 {chosen} 的需要")
+        desk.say(f"{system}: what the mapping set {chosen}{others} needs", f"{system}：映射集 {chosen}{others} 的需要")
         for item in found:
             _show(desk, item)
         desk.say()

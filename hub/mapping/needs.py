@@ -95,7 +95,8 @@ def _joined(one: FieldNeed, other: FieldNeed) -> FieldNeed:
     options = (*one.options, *(value for value in other.options if value not in one.options))
     spoken = [one.spoken(value) if value in one.options else other.spoken(value) for value in options]
     labels = tuple(spoken) if one.labels or other.labels else ()
-    return replace(one, options=options, labels=labels, written=one.written or other.written)
+    written, once = one.written or other.written, one.once or other.once
+    return replace(one, options=options, labels=labels, written=written, once=once)
 
 
 def _need(pair: PairSpec, name: str, schema: Schema, entity: str, tables: Tables, system_kind: str) -> FieldNeed:
@@ -119,6 +120,7 @@ def _need(pair: PairSpec, name: str, schema: Schema, entity: str, tables: Tables
         frozenset() if lens is None else lens.families,
         name in written_natives(pair) and not pair.once,
         labels=tuple(spoken.get(value, value) for value in ordered) if spoken.keys() & set(ordered) else (),
+        once=name in written_natives(pair) and pair.once,
     )
 
 

@@ -122,8 +122,15 @@ def _check_one(
             shapes[place.object] = describe(system, place.object)
         except ConnectorError as error:
             line = mapping.line(*path)
-            found.append(problem(mapping.file, line, error.code, f"{system}: {error.en}", f"{system}：{error.zh}"))
+            found.append(problem(mapping.file, line, error.code, *_named(system, error)))
     return found or check_mapping(mapping, schema, tables, shapes)
+
+
+def _named(system: str, error: ConnectorError) -> tuple[str, str]:
+    """Returns the words of an error, the system before them where they do not begin with it."""
+    if error.en.startswith(system):
+        return error.en, error.zh
+    return f"{system}: {error.en}", f"{system}：{error.zh}"
 
 
 class _NoTokens:

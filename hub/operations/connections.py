@@ -39,7 +39,7 @@ def _prove(hub: Installation, system: str) -> Sequence[CheckLine]:
         connector = hub.connect(system)
         lines = list(connector.check())
         # A system that cannot be signed in to says so once.
-        if not lines or not lines[0].ok:
+        if not lines or not lines[0].ok or lines[-1].ends:
             return lines
         if hub.settings.callbacks.base is not None and isinstance(connector, ProveChannels):
             lines += connector.check_channels()

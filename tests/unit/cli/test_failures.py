@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import AuthRejected, RetryLater, SettingsInvalid
+from hub.cli.desk import Desk
 from hub.cli.failures import failure_of, report
 from hub.kernel.errors import (
     Busy,
@@ -93,3 +94,7 @@ def test_every_code_in_the_source_is_documented() -> None:
                 codes.update(re.findall(r"HUB-[A-Z]+-\d{3}|HUB-000", file.read_text(encoding="utf-8")))
     documented = set(re.findall(r"HUB-[A-Z]+-\d{3}|HUB-000", DOCUMENT.read_text(encoding="utf-8")))
     assert sorted(codes - documented) == []
+
+
+def test_names_that_are_given_once_stand_in_both_languages() -> None:
+    assert [Desk(Path(), False, lang).word("zoho (zoho_crm)", "") for lang in ("en", "zh")] == ["zoho (zoho_crm)"] * 2

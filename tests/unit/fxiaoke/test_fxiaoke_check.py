@@ -47,6 +47,7 @@ def test_it_stops_where_the_next_proof_is_impossible(make: Make, context: Contex
         "address": True,
         "operator": False,
     }
+    assert make(operator_id="4711").check()[-1].ends
     context.secrets["app_secret"] = "wrong"
     assert [(line.name, line.ok) for line in make().check()] == [("token", False)]
 
@@ -60,8 +61,9 @@ def test_a_host_that_the_allow_list_does_not_hold_is_told_as_that(
 ) -> None:
     vendor.admin.settings(foreign_address_at=stage, foreign_address_code=code, foreign_address_text=text)
     found = make().check()[-1]
-    assert (found.name, found.ok) == ("address", False)
+    assert (found.name, found.ok, found.ends) == ("address", False, True)
     assert "IP 白名单" in found.zh
+    assert "allow list" not in found.zh
     assert "allow list" in found.en
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fxiaoke_tenant import Context, Make, create, edit, make_in
 
+from connectors.errors import SchemaDrift
 from connectors.settling import Settled, Settles
 from connectors.simulation.server import RunningSimulator
 
@@ -131,3 +132,10 @@ def test_nothing_is_written_without_being_asked(vendor: RunningSimulator, make: 
     before = vendor.admin.records(OBJECT)
     assert len(list(make().settle(OBJECT, None, False))) == 12
     assert vendor.admin.records(OBJECT) == before
+
+
+def test_a_log_which_requires_nothing_is_tried_too_and_an_unknown_object_is_refused(make: Make) -> None:
+    said = {item.question for item in make().settle("ActiveRecordObj", "invalid", True)}
+    assert {"same_value", "invalid", "recover"} <= said
+    with pytest.raises(SchemaDrift, match="NoObj"):
+        list(make().settle("NoObj", "limit", False))

@@ -142,6 +142,8 @@ def test_a_required_field_that_nothing_writes_and_a_masked_one_are_found(
 ) -> None:
     administrator("AccountObj", "fax", {"required": False}, required=True)
     assert [(f.field, f.state) for f in left(make, "AccountObj", KEY)] == [("fax", State.WRONG)]
+    once = FieldNeed("fax", Form.TEXT, "Fax", "传真", written=False, once=True)
+    assert not left(make, "AccountObj", KEY, once), "creates fill it"
     vendor.admin.settings(masked_fields=["tel"])
     phone = FieldNeed("tel", Form.PHONE, "Phone", "电话", kinds=frozenset({"phone_number"}))
     fax = FieldNeed("fax", Form.TEXT, "Fax", "传真")

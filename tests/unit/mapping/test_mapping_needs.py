@@ -72,6 +72,9 @@ def test_options_stand_in_the_order_of_the_mapping_and_say_whether_they_are_writ
     assert found["Contacts"]["Loyalty_Tier"].options[0] == "无"
     assert not found["Contacts"]["Loyalty_Tier"].written
     assert found["Contacts"]["Customer_Tier"].written
+    # What a contact is given when it is made covers what the system requires, though it may be read-only afterwards.
+    name = needs("parts", ["customer"], "fxiaoke")["ContactObj"]["name"]
+    assert (name.written, name.once) == (False, True)
 
 
 def test_labels_are_those_of_the_canonical_schema() -> None:
