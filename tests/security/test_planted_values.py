@@ -115,7 +115,7 @@ def loosen_consent(bank: Bank) -> None:
 def tokens(hub: Installation) -> list[str]:
     """Returns the access tokens that the run obtained, one a system."""
     zoho = json.loads(SealedTokens(hub.store, "zoho").get(TOKEN) or b"")["value"]
-    fxiaoke = json.loads(SealedTokens(hub.store, "fxiaoke").get("access") or b"")[1]
+    fxiaoke = json.loads(SealedTokens(hub.store, "fxiaoke").get("access") or b"")["value"]
     assert min(len(zoho), len(fxiaoke)) >= 20
     return [zoho, fxiaoke]
 
