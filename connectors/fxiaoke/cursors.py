@@ -33,8 +33,8 @@ class Span:
 class Position:
     """Is a cursor, read. Times are epoch seconds by the server's clock.
 
-    `until` is the watermark to be, `closes` the upper end of an open window (None: it has none), `after` the last id
-    seen, `span` what is read by offsets instead, `delivered` how many rows a listing by ids has shown so far.
+    `until` is the watermark to be, `closes` when the first answer closed the window (None: it has no end), `after` the
+    last id seen, `span` what is read by offsets instead, `delivered` how many rows a listing by ids has shown so far.
     """
 
     mode: Mode

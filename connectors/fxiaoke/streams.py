@@ -4,8 +4,9 @@ KEYSET   order by `_id` alone, continued with `_id GT`: equal times, edits durin
          harm. Two sort keys are a per-object switch, off by default. Source: Fxiaoke FAQ/deep-paging.
 OFFSET   closed ranges of instants within the wall of 10,000, halved where they hold more.
 
-The first answer of a window closes it, by the server's clock, so that an idle poll is one call: what is younger and
-shown in that answer is used at once and seen again next time; what changes during the scan is younger than its end.
+The first answer of a window closes it, by the server's clock and the overlap beyond, so that an idle poll is one call.
+What is younger than the answer and shown is used at once and seen again next time. The overlap lets in what changed
+just before: the header counts whole seconds, and the clock of the database may be ahead of the gateway's.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Streams:
         earliest = _ms(max(0.0, at.watermark - self._settings.overlap))
         if at.until is None or at.closes is None:
             return [condition(MODIFIED, "GTE", [earliest])]
-        return [condition(MODIFIED, "BETWEEN", [earliest, _ms(at.closes)])]
+        return [condition(MODIFIED, "BETWEEN", [earliest, _ms(at.closes + self._settings.overlap)])]
 
     def _window_end(self, object: str, at: Position, shown: Shown) -> float:
         """Returns the watermark that the window opened by this answer will leave, by the server's clock alone."""

@@ -54,11 +54,14 @@ def test_the_first_answer_closes_the_window_and_later_pages_stay_inside(
     first = connector.changes("AccountObj", FIELDS, cursor, 2)
     closes = first.next_cursor["closes"]
     assert opened_at - 1 <= closes <= opened_at + 2, "by the server's clock"
-    settle(vendor, context, 5)
+    edit(vendor, ids[3], remark="与首页同一时刻")
+    settle(vendor, context, 400)  # past the overlap
     edit(vendor, ids[4], remark="扫描之中")
     settle(vendor, context, 5)
     rest, cursor, _ = walk(connector, first.next_cursor, 2)
     assert sorted(r.native_id for r in (*first.records, *rest)) == ids[:4], "what changed meanwhile left the window"
+    shown = {r.native_id: r.fields["remark"] for r in rest}
+    assert shown[ids[3]] == "与首页同一时刻", "what changed as the window was opened is in it"
     found, _, _ = walk(connector, cursor, 100)
     assert {r.native_id: r.fields["remark"] for r in found}[ids[4]] == "扫描之中", "and is in the next one"
 

@@ -305,6 +305,7 @@ def test_a_create_that_fails_makes_no_twin(
     org.zoho.changes("Contacts", FIELDS, None, 200)
     method, path = WRITES[endpoint]
     requests = creates(3, again=endpoint == "upsert")
+    org.zoho.describe("Contacts")  # known before nobody waits long
     org.fault(method, path, times=0, **fault.rule)
     with waiting_briefly(org):
         is_what_was_due(send(org, requests, caplog), fault)
