@@ -1,6 +1,6 @@
 """Reads until the day's credits are used up to the reserve, as one process of an installation; prints what came of it.
 
-Run as a script: URL of the simulator, URL of the store, seconds that the clock is ahead.
+Run as a script: URL of the simulator, URL of the store, seconds that the clock is ahead. It begins at a line of input.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def main(url: str, database: str, ahead: float) -> None:
     urls = {"accounts_url": url, "api_url": url}
     zoho = ZohoCrmConnector({**urls, "daily_credits": DAY, "credit_reserve": RESERVE}, context)
     print(json.dumps({"started": True}), flush=True)
+    sys.stdin.readline()  # until all of them have started
     calls = 0
     try:
         while True:

@@ -195,10 +195,20 @@ def test_the_daemon_leaves_what_can_wait_until_more_is_left(lab: Lab) -> None:
 # --- several processes ------------------------------------------------------------------------------------------------
 
 
-def start(zoho: RunningSimulator, database: str, ahead: float = 0.0) -> subprocess.Popen[str]:
+def start(zoho: RunningSimulator, database: str, number: int, ahead: float = 0.0) -> list[subprocess.Popen[str]]:
+    """Starts processes that begin together: one that is alone for a second would leave the others nothing."""
+    made = [launch(zoho, database, ahead) for _ in range(number)]
+    for each in made:
+        assert each.stdin is not None
+        each.stdin.write("\n")
+        each.stdin.flush()
+    return made
+
+
+def launch(zoho: RunningSimulator, database: str, ahead: float) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "tests.scenarios.credit_process", zoho.base_url, database, str(ahead)]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environ, cwd=ROOT)
+    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ, cwd=ROOT)
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["started"]
     return process
@@ -226,23 +236,23 @@ def vendor() -> Iterator[RunningSimulator]:
 
 
 def test_two_processes_together_stop_at_the_reserve(vendor: RunningSimulator, database: str) -> None:
-    ended = [result(each) for each in [start(vendor, database), start(vendor, database)]]
+    ended = [result(each) for each in start(vendor, database, 2)]
     assert sum(each["calls"] for each in ended) == counted(vendor)
     assert STOP - 10 <= counted(vendor) <= STOP
     assert all(each["calls"] > 0 and 86_000 < each["resets_in"] <= ROLLED for each in ended)
-    rest = result(start(vendor, database))
+    [rest] = [result(each) for each in start(vendor, database, 1)]
     assert counted(vendor) == STOP, "what one had drawn and not used, another takes"
     assert rest["calls"] <= 10
     vendor.admin.advance(ROLLED)
     vendor.admin.reset_calls()
-    again = [result(each) for each in [start(vendor, database, ROLLED), start(vendor, database, ROLLED)]]
+    again = [result(each) for each in start(vendor, database, 2, ROLLED)]
     assert sum(each["calls"] for each in again) == counted(vendor)
     assert STOP - 10 <= counted(vendor) <= STOP
     assert "429" not in vendor.admin.calls()["statuses"]
 
 
 def test_a_killed_process_costs_no_more_than_it_had_drawn(vendor: RunningSimulator, database: str) -> None:
-    victim, other = start(vendor, database), start(vendor, database)
+    victim, other = start(vendor, database, 2)
     while counted(vendor) < 100:
         pass
     victim.kill()
