@@ -164,9 +164,11 @@ def _groups(run: RunContext, conn: Connection, hub_ids: Sequence[str]) -> list[_
             taken = (row.owner, row.system, part.name) in bound
             group = _Group(row.owner, row.system, part, taken, leaving)
             found.setdefault((row.owner, row.system, row.object), group).rows.append(row)
-    for group in found.values():
-        group.answers = _answers(conn, group)
-    return list(found.values())
+    groups = list(found.values())
+    said = _said(conn, groups)
+    for group in groups:
+        group.answers = _answers(group, said)
+    return groups
 
 
 def _leaving(run: RunContext, conn: Connection, hub_ids: Sequence[str]) -> set[str]:
@@ -175,11 +177,27 @@ def _leaving(run: RunContext, conn: Connection, hub_ids: Sequence[str]) -> set[s
     return {hub_id for hub_id, rows in queued.items() if any(row.kind in (Kind.GONE, Kind.MERGED) for row in rows)}
 
 
-def _answers(conn: Connection, group: _Group) -> dict[str, bool]:
-    """Returns what people said of claimants; our own hub id in one of them says the same."""
-    asked = [row.native_id for row in group.rows if row.state == Wait.NEW and row.hub_id is None]
-    said = matches.answers(conn, group.system, group.part.object, asked) if asked else {}
-    answers = {native_id: answer == group.owner for native_id, (answer, _) in said.items()}
+def _asked(group: _Group) -> list[str]:
+    return [row.native_id for row in group.rows if row.state == Wait.NEW and row.hub_id is None]
+
+
+def _said(conn: Connection, groups: Sequence[_Group]) -> dict[tuple[str, str, str], str]:
+    """Returns what people said of the claimants of a page, by system, object and native id: a query an object."""
+    asked: dict[tuple[str, str], list[str]] = {}
+    for group in groups:
+        asked.setdefault((group.system, group.part.object), []).extend(_asked(group))
+    return {
+        (*place, native_id): answer
+        for place, native_ids in asked.items()
+        if native_ids
+        for native_id, (answer, _) in matches.answers(conn, *place, native_ids).items()
+    }
+
+
+def _answers(group: _Group, said: Mapping[tuple[str, str, str], str]) -> dict[str, bool]:
+    """Returns what people said of the claimants of a group; our own hub id in one of them says the same."""
+    place = (group.system, group.part.object)
+    answers = {each: said[*place, each] == group.owner for each in _asked(group) if (*place, each) in said}
     stamped = [row.native_id for row in group.rows if row.stamp == group.owner]
     return answers or ({stamped[0]: True} if len(stamped) == 1 else {})
 
