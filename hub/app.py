@@ -170,7 +170,14 @@ def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> Co
 def rules_of(entity: Entity, settings: EntitySettings, deadlines: Deadlines | None = None) -> EntityRules:
     """Returns what the engine may decide by, from the canonical schema and the settings of one entity."""
     rules = {
-        name: FieldRule(name, item.policy, _guards(item), dict(item.order) or None, _reopens(item))
+        name: FieldRule(
+            name,
+            item.policy,
+            _guards(item),
+            dict(item.order) or None,
+            _reopens(item),
+            approved=frozenset() if deadlines is None else deadlines.approved,
+        )
         for name, item in entity.fields.items()
     }
     prefer = settings.prefer or settings.systems
@@ -219,6 +226,7 @@ def _derivations(entity: Entity, deadlines: Deadlines | None) -> tuple[Derivatio
     known: list[Derivation] = [*COMPUTED, *_reopenings(entity)]
     if deadlines is not None:
         known.append(Formula("due_at", "received_at", deadlines))
+        known.append(Formula("due_rule", "received_at", deadlines.rule_name))
     fields = entity.fields
     return tuple(d for d in known if d.watched in fields and d.target in fields and fields[d.target].computed)
 

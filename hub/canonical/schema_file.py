@@ -10,7 +10,7 @@ NAME = r"^[a-z][a-z0-9_]{0,63}$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Label = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Policy = Literal["ask", "prefer", "hub", "union", "append", "lattice", "min", "max", "strictest"]
-Guard = Literal["consent_loosened", "status_back", "later_without_extension", "masked"]
+Guard = Literal["consent_loosened", "status_back", "later_without_extension", "extension_unapproved", "masked"]
 Format = Literal["e164", "phone", "email", "name", "id_number", "code"]
 
 

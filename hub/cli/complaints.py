@@ -44,6 +44,13 @@ def complaint_list(
     closed_without_feedback: Annotated[
         bool, Opt("only those closed without feedback", "仅未反馈即结案", ("--closed-without-feedback",))
     ] = False,
+    due_within: Annotated[
+        int | None,
+        Opt("only open, unanswered and due within so many days", "仅 N 天内到期且未反馈", ("--due-within",)),
+    ] = None,
+    reviews: Annotated[
+        bool, Opt("only those with a review requested and not decided", "仅已申请核查而未作出决定", ("--reviews",))
+    ] = False,
     branch: Annotated[str | None, Opt("only of this branch code", "仅该机构编码", ("--branch",))] = None,
     limit: Annotated[int, Opt("rows at most, up to 1000", "最多行数，不超过 1000", ("--limit",))] = 100,
 ) -> Answer:
@@ -53,6 +60,8 @@ def complaint_list(
             open=open,
             overdue=overdue,
             closed_without_feedback=closed_without_feedback,
+            due_within=due_within,
+            reviews=reviews,
             branch=branch,
             limit=limit,
         )
@@ -80,6 +89,12 @@ def _show(desk: Desk, found: ComplaintList, statuses: dict[str, Text]) -> None:
         f"合计：未办结 {number['open']}，逾期 {number['overdue']}，"
         f"未反馈即结案 {number['closed_without_feedback']}，曾重开 {number['reopened']}",
     )
+    desk.say(
+        f"due within 5 days: {number['due_within_5']}, 2 days: {number['due_within_2']}, "
+        f"today: {number['due_within_0']}; reviews undecided {number['reviews']}, late {number.get('reviews_late', 0)}",
+        f"5 日内到期 {number['due_within_5']}，2 日内 {number['due_within_2']}，今日 {number['due_within_0']}；"
+        f"核查未决 {number['reviews']}，逾期 {number.get('reviews_late', 0)}",
+    )
     if number.get("past_calendar"):
         year = found.calendar_until
         desk.say(
@@ -96,8 +111,14 @@ def _row(desk: Desk, item: ComplaintView, statuses: dict[str, Text]) -> Sequence
     marks = []
     if item.overdue:
         marks.append(desk.word("overdue", "逾期"))
+    elif item.days_left is not None and item.days_left <= max(complaints.SOON):
+        left = item.days_left
+        marks.append(desk.word(f"{left} days left" if left else "due today", f"剩 {left} 日" if left else "今日到期"))
     if item.closed_without_feedback:
         marks.append(desk.word("no feedback", "未反馈"))
+    if item.review_due_at is not None:
+        due = _moment(item.review_due_at)
+        marks.append(desk.word(f"review due {due}", f"核查期限 {due}"))
     return (
         item.hub_id,
         desk.text(statuses[status]) if status in statuses else status,

@@ -222,11 +222,13 @@ def status(desk: Desk) -> Answer:
         if process:
             desk.say()
             still, late, silent = (process[name] for name in ("open", "overdue", "closed_without_feedback"))
+            soon, unheard = process["due_within_5"], process.get("reviews_late", 0)
             desk.say(
-                f"complaints: open {still}, overdue {late}, closed without feedback {silent}",
-                f"投诉：未办结 {still}，逾期 {late}，未反馈即结案 {silent}",
+                f"complaints: open {still}, due within 5 days {soon}, overdue {late}, "
+                f"closed without feedback {silent}, reviews late {unheard}",
+                f"投诉：未办结 {still}，5 日内到期 {soon}，逾期 {late}，未反馈即结案 {silent}，核查逾期 {unheard}",
             )
-            if late or silent:
+            if soon or late or silent or unheard:
                 desk.say("    crmhub complaint list", "    crmhub complaint list")
 
     body = {

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from operator import attrgetter
 from typing import Final
 
 from hub.canonical.values import Value, write_instant
 from hub.core.state import Fields
-from hub.mapping.deadlines import DeadlineRule, Unit
+from hub.mapping.deadlines import NO_EXTENSION, DeadlineRule, Step, Unit
 
 # China keeps one zone and has changed no clock since 1991, so no zone database is asked.
 ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
-NO_EXTENSION: Final = "none"
 _LAST: Final = time(23, 59, 59, tzinfo=ZONE)
 IsWorkday = Callable[[date], bool]
 
@@ -47,8 +46,10 @@ class Deadlines:
         extension: str = "extension",
     ) -> None:
         self._rules: dict[str, list[DeadlineRule]] = {}
+        self._reviews: list[DeadlineRule] = []
         for rule in sorted(rules, key=attrgetter("effective_from")):
-            self._rules.setdefault(rule.extension, []).append(rule)
+            where = self._reviews if rule.step is Step.REVIEW else self._rules.setdefault(rule.extension, [])
+            where.append(rule)
         self._is_workday = is_workday
         self._since, self._extension = since, extension
         self._known: dict[tuple[date, str], str | None] = {}
@@ -57,6 +58,11 @@ class Deadlines:
     def counts_working_days(self) -> bool:
         """Tells whether any rule depends on the calendar of holidays."""
         return any(rule.unit is Unit.WORKING_DAY for rules in self._rules.values() for rule in rules)
+
+    @property
+    def approved(self) -> frozenset[str]:
+        """Returns the extensions that need a second person under any rule."""
+        return frozenset(rule.extension for rules in self._rules.values() for rule in rules if rule.approval)
 
     def __call__(self, fields: Fields) -> Value:
         """Returns when the record is due; None while it is not known when it was received."""
@@ -72,15 +78,27 @@ class Deadlines:
             self._known[place] = self._due(*place)
         return self._known[place]
 
+    def rule_name(self, fields: Fields) -> Value:
+        """Returns the name of the rule by which the record is due; None where there is none."""
+        received, extension = fields.get(self._since), fields.get(self._extension)
+        if not isinstance(received, str):
+            return None
+        rule = self.rule_of(day_of(received), extension if isinstance(extension, str) else NO_EXTENSION)
+        return None if rule is None else rule.name
+
+    def review_due_at(self, requested_at: str) -> str | None:
+        """Returns the end of the last day for the decision on a review requested then; None without a rule."""
+        day = day_of(requested_at)
+        return self._end(day, _in_force(self._reviews, day))
+
     def rule_of(self, day: date, extension: str) -> DeadlineRule | None:
         """Returns the rule in force on a day; what is older than every rule falls under the oldest."""
-        rules = self._rules.get(extension)
-        if not rules:
-            return None
-        return rules[max(0, bisect_right(rules, day, key=attrgetter("effective_from")) - 1)]
+        return _in_force(self._rules.get(extension, []), day)
 
     def _due(self, day: date, extension: str) -> str | None:
-        rule = self.rule_of(day, extension)
+        return self._end(day, self.rule_of(day, extension))
+
+    def _end(self, day: date, rule: DeadlineRule | None) -> str | None:
         try:
             return None if rule is None else end_of(self._last_day(day, rule))
         except OverflowError:
@@ -96,3 +114,7 @@ class Deadlines:
             day += timedelta(days=1)
             left -= self._is_workday(day)
         return day
+
+
+def _in_force(rules: Sequence[DeadlineRule], day: date) -> DeadlineRule | None:
+    return rules[max(0, bisect_right(rules, day, key=attrgetter("effective_from")) - 1)] if rules else None

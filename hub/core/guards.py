@@ -64,6 +64,11 @@ def _later_without_extension(rule: FieldRule, before: Value, after: Value, recor
     return (after is None or str(after) > str(before)) and record.get("extension") in (None, "none")
 
 
+def _extension_unapproved(rule: FieldRule, before: Value, after: Value, record: Fields) -> bool:
+    ranks = rule.ranks or {}
+    return str(after) in rule.approved and ranks.get(str(after), 0) > ranks.get(str(before), 0)
+
+
 def _masked(rule: FieldRule, before: Value, after: Value, record: Fields) -> bool:
     return before is not None and isinstance(after, str) and any(mark in after for mark in MASK_MARKS)
 
@@ -72,6 +77,7 @@ _GUARDS: Final[Mapping[str, Callable[[FieldRule, Value, Value, Fields], bool]]] 
     "consent_loosened": _consent_loosened,
     "status_back": _status_back,
     "later_without_extension": _later_without_extension,
+    "extension_unapproved": _extension_unapproved,
     "later_than_earliest": _later_than_earliest,
     "masked": _masked,
 }

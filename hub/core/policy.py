@@ -15,7 +15,8 @@ from hub.core.state import HUB
 class FieldRule:
     """Is what the canonical schema says about clashes and guards of one field.
 
-    `ranks` orders the values of lattice and strictest policies: the higher rank wins.
+    `ranks` orders the values of lattice and strictest policies: the higher rank wins. `approved` are the values that no
+    system sets by itself: a second person must agree.
     """
 
     name: str
@@ -24,6 +25,7 @@ class FieldRule:
     ranks: Mapping[str, int] | None = None
     reopens: tuple[tuple[str, str], ...] = ()
     is_set: bool = False
+    approved: frozenset[str] = frozenset()
 
 
 Candidates = Mapping[str, Value]

@@ -25,6 +25,8 @@ from hub.store.unit_of_work import UnitOfWork
 WORDS = {"conflict": Text("conflict", "冲突"), "hold": Text("hold", "暂缓变更")}
 Choose = Callable[[Question, Value], Value]
 """Returns the answer to a question, given the golden value now."""
+EXTENSION = "extension_unapproved"
+"""Is the guard whose holds are approvals: who accepts one stands in the log as approver, with the reason."""
 RECORD = "*"
 """Stands for the field of a question about the whole record: was it deleted on purpose, is it another one?"""
 
@@ -104,7 +106,8 @@ def _word(take: str | None, value: str | None) -> str:
 def resolve_hold(hub: Installation, question_id: str, *, accept: bool, reason: str | None = None) -> Asked:
     """Lets a held change through, or sends the golden value back to the system that made it. Raises as above.
 
-    A proposed merge joins two golden records for good when it is accepted, so it takes a reason either way.
+    A proposed merge joins two golden records for good when it is accepted, so it takes a reason either way; a later due
+    date takes one when it is approved.
     """
     said = (reason or "").strip()
 
@@ -116,6 +119,11 @@ def resolve_hold(hub: Installation, question_id: str, *, accept: bool, reason: s
                     "请说明两条记录为何应（或不应）合并：--reason 文本，将留痕",
                 )
             return JOIN if accept else APART
+        if item.rule == EXTENSION and accept and not said:
+            raise Declined(
+                "say why the complaint may be answered later: --reason TEXT; it is audited with you as approver",
+                "请说明同意延期的理由：--reason 文本；将与审批人一并留痕",
+            )
         if item.field == RECORD:
             return "detach" if accept else "restore"
         return _candidate(item, item.system) if accept else now
@@ -142,6 +150,7 @@ def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: 
                 code=word,
                 reason=f"{question_id}: {said}" if said else question_id,
                 connection=item.system or None,
+                approver=person(hub) if (item.rule, word) == (EXTENSION, "accept") else None,
                 fields=_notes(hub, item, now, answer),
             )
         )

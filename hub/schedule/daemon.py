@@ -28,6 +28,7 @@ from hub.schedule.jobs import Done, Job, Launch, Running, at_once, run_job
 from hub.schedule.leading import Lead, lead_of, steers
 from hub.schedule.management import Health
 from hub.schedule.metrics import Meters
+from hub.schedule.reminders import Reminders
 from hub.schedule.settings_file import SettingsFile
 from hub.schedule.slicing import slice_of
 from hub.schedule.turns import Candidate, ancestors_of, choose
@@ -64,6 +65,7 @@ class Daemon:
         self._working_day = working_day or Workdays(lambda year: log().warning("calendar_guessed", year=year))
         self.meters = meters or Meters()
         self.callbacks = Callbacks(clock, launch, self.meters)
+        self._reminders = Reminders(self.meters)
         self.hub: Installation | None = None
         self.running: dict[str, Running] = {}
         self.waiting: Waiting | None = None
@@ -122,6 +124,7 @@ class Daemon:
                 self.callbacks.hear(self._hub(), now)
                 if self._leads():
                     self._steer(now)
+                    self._reminders.look(self._hub(), now)
                 self._failed = None
         except Exception as error:  # noqa: BLE001 - a daemon that dies of one bad look would need a person
             self._fail(error, now)

@@ -66,6 +66,7 @@ class Meters:
         self._window_kept = gauge("allowance_reserve", "Units of it that are kept for people", *window)
         self._callbacks = counter("callbacks", "Calls that came in, by what became of them", "system", "outcome")
         self._channels = gauge("channel_expires_timestamp_seconds", "When a channel ends unless renewed", "system")
+        self._complaints = gauge("complaints", "Complaints by where they stand", "state")
         self._ticked = gauge("last_tick_timestamp_seconds", "When the daemon last looked round")
         self._counted: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -128,6 +129,11 @@ class Meters:
         _replace(self._remaining, entity, known)
         left = {key: item.seconds_left for key, item in rows.items() if item.seconds_left is not None}
         _replace(self._left, entity, left)
+
+    def complaints(self, counted: Mapping[str, int]) -> None:
+        """Shows where complaints stand."""
+        for state, number in counted.items():
+            self._complaints.labels(state).set(number)
 
     def allowances(self, found: Iterable[Allowed]) -> None:
         """Shows what is left of what vendors grant in a rolling window."""

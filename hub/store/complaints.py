@@ -10,17 +10,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.core.state import GoldenState
-from hub.store.tables import golden
+from hub.store.tables import golden, meta
+from hub.store.unit_of_work import UnitOfWork
 
 ENTITY = "complaint"
 CLOSED = "closed"
+_WARNED = "complaints_warned_until"
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Says which complaints are asked for; `going` are the statuses in which a complaint is open.
 
-    `overdue_at` is a canonical instant: open, unanswered, and due before it.
+    `overdue_at` is a canonical instant: open, unanswered, and due before it. `due` are two: open, unanswered, due after
+    the first and not after the second. `reviews` asks for those whose review was requested and is not decided.
     """
 
     going: tuple[str, ...]
@@ -28,6 +31,21 @@ class Filter:
     overdue_at: str | None = None
     closed_without_feedback: bool = False
     branch: str | None = None
+    due: tuple[str, str] | None = None
+    reviews: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Are the instants by which complaints are counted.
+
+    `horizon` ends the calendar, `soon` names spans that end at an instant, a review requested by `reviews_by` is late.
+    """
+
+    now: str
+    horizon: str
+    soon: Mapping[str, str]
+    reviews_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +68,9 @@ def listing(conn: sa.Connection, asked: Filter, limit: int) -> list[Faceted]:
     return [Faceted(row.hub_id, row.facets) for row in conn.execute(statement)]
 
 
-def counts(conn: sa.Connection, going: Sequence[str], now: str, horizon: str) -> dict[str, int]:
-    """Counts complaints by where they stand, in one pass; `past_calendar` are open and due after `horizon`."""
-    name = conn.dialect.name
+def counts(conn: sa.Connection, going: Sequence[str], bounds: Bounds) -> dict[str, int]:
+    """Counts complaints by where they stand, in one pass; `past_calendar` are open and due after the horizon."""
+    name, now = conn.dialect.name, bounds.now
     due, answered = facet(name, "due_at"), facet(name, "feedback_at")
     status, again = facet(name, "status"), facet(name, "reopened_count")
     still = _still(name, going)
@@ -62,11 +80,30 @@ def counts(conn: sa.Connection, going: Sequence[str], now: str, horizon: str) ->
         "overdue": sa.and_(still, answered.is_(None), due < now),
         "closed_without_feedback": sa.and_(status == CLOSED, answered.is_(None)),
         "reopened": again.is_not(None),
-        "past_calendar": sa.and_(still, due > horizon),
+        "past_calendar": sa.and_(still, due > bounds.horizon),
+        "reviews": _reviewing(name),
     }
+    for span, until in bounds.soon.items():
+        columns[span] = sa.and_(still, answered.is_(None), due >= now, due <= until)
+    if bounds.reviews_by is not None:
+        columns["reviews_late"] = sa.and_(_reviewing(name), facet(name, "review_requested_at") <= bounds.reviews_by)
     chosen = [sa.func.coalesce(sa.func.sum(sa.case((when, 1), else_=0)), 0).label(n) for n, when in columns.items()]
     row = conn.execute(sa.select(*chosen).where(*_ours())).one()
     return {key: int(row._mapping[key]) for key in columns}
+
+
+def warned_until(conn: sa.Connection) -> str | None:
+    """Returns the canonical instant up to which warnings were given, None before the first."""
+    return conn.execute(sa.select(meta.c.value).where(meta.c.key == _WARNED)).scalar_one_or_none()
+
+
+def note_warned(work: UnitOfWork, before: str | None, now: str) -> bool:
+    """Moves that instant on from where it stood; returns False where another process has moved it meanwhile."""
+    if before is None:
+        work.conn.execute(meta.insert().values(key=_WARNED, value=now))
+        return True
+    mine = (meta.c.key == _WARNED) & (meta.c.value == before)
+    return work.conn.execute(meta.update().where(mine).values(value=now)).rowcount == 1
 
 
 def index_statement(dialect: str) -> str:
@@ -93,13 +130,23 @@ def _still(dialect: str, going: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.or_(status.in_(going), status.is_(None))
 
 
+def _reviewing(dialect: str) -> sa.ColumnElement[bool]:
+    asked, held = facet(dialect, "review_requested_at"), facet(dialect, "reviewed_at")
+    return sa.and_(asked.is_not(None), sa.or_(held.is_(None), held < asked))
+
+
 def _conditions(dialect: str, asked: Filter) -> Sequence[sa.ColumnElement[bool]]:
     answered = facet(dialect, "feedback_at")
     found = _ours()
-    if asked.open or asked.overdue_at is not None:
+    due = facet(dialect, "due_at")
+    if asked.open or asked.overdue_at is not None or asked.due is not None:
         found.append(_still(dialect, asked.going))
     if asked.overdue_at is not None:
-        found += [answered.is_(None), facet(dialect, "due_at") < asked.overdue_at]
+        found += [answered.is_(None), due < asked.overdue_at]
+    if asked.due is not None:
+        found += [answered.is_(None), due > asked.due[0], due <= asked.due[1]]
+    if asked.reviews:
+        found.append(_reviewing(dialect))
     if asked.closed_without_feedback:
         found += [facet(dialect, "status") == CLOSED, answered.is_(None)]
     if asked.branch is not None:

@@ -63,7 +63,13 @@ def fill(hub: Installation) -> None:
     rows: dict[str, dict[str, Any]] = {
         "c-late": {"status": "investigating", "received_at": late, "due_at": late, "branch_code": "B0101"},
         "c-fresh": {"status": "registered", "received_at": late, "due_at": soon, "extension": "to_30"},
-        "c-mute": {"status": "closed", "received_at": late, "due_at": soon, "reopened_count": 1},
+        "c-mute": {
+            "status": "closed",
+            "received_at": late,
+            "due_at": soon,
+            "reopened_count": 1,
+            "review_requested_at": late,
+        },
     }
     with hub.store.begin() as work:
         for hub_id, fields in rows.items():
@@ -86,7 +92,10 @@ def test_lists_and_counts(hub: Installation) -> None:
     assert [item.overdue for item in found.complaints] == [True, False, False]
     assert [item.closed_without_feedback for item in found.complaints] == [False, False, True]
     assert found.complaints[2].fields["reopened_count"] == "1"
-    assert found.counts == {"all": 3, "open": 2, "overdue": 1, "closed_without_feedback": 1, "reopened": 1}
+    soon = {"due_within_5": 0, "due_within_2": 0, "due_within_0": 0, "reviews": 1, "reviews_late": 0}
+    stands = {"all": 3, "open": 2, "overdue": 1, "closed_without_feedback": 1, "reopened": 1}
+    assert found.counts == {**stands, **soon}
+    assert [item.days_left for item in found.complaints] == [-1, 30, None]
     assert complaints.counts(hub) == found.counts
     assert not found.more
     assert found.calendar_until is None
@@ -98,6 +107,9 @@ def test_lists_and_counts(hub: Installation) -> None:
         ({"open": True}, ["c-late", "c-fresh"]),
         ({"overdue": True}, ["c-late"]),
         ({"closed_without_feedback": True}, ["c-mute"]),
+        ({"due_within": 29}, []),
+        ({"due_within": 30}, ["c-fresh"]),
+        ({"reviews": True}, ["c-mute"]),
         ({"branch": "B0101"}, ["c-late"]),
         ({"branch": "B0101", "closed_without_feedback": True}, []),
     ],
@@ -110,9 +122,9 @@ def test_says_that_there_is_more_and_bounds_the_rows(hub: Installation) -> None:
     cut = complaints.list_complaints(hub, limit=2)
     assert len(cut.complaints) == 2
     assert cut.more
-    for limit in (0, 1001):
+    for wrong in ({"limit": 0}, {"limit": 1001}, {"due_within": -1}):
         with pytest.raises(Declined):
-            complaints.list_complaints(hub, limit=limit)
+            complaints.list_complaints(hub, **wrong)
 
 
 def test_the_command_shows_them_in_both_languages_and_no_text_of_people(
@@ -160,8 +172,8 @@ def test_the_due_date_is_wired_and_a_bad_table_stops_the_start(home: Path) -> No
     opened = open_installation(home)
     derivations = opened.rules["complaint"].policy.derivations
     opened.close()
-    assert [rule.target for rule in derivations if isinstance(rule, Formula)] == ["due_at"]
-    assert {rule.target for rule in derivations} == {"due_at", "reopened_count", "review_reopened_at"}
+    assert [rule.target for rule in derivations if isinstance(rule, Formula)] == ["due_at", "due_rule"]
+    assert {rule.target for rule in derivations} == {"due_at", "due_rule", "reopened_count", "review_reopened_at"}
     (home / "mappings" / "tables" / "deadlines.csv").unlink()
     with pytest.raises(ConfigInvalid, match="deadlines.csv"):
         open_installation(home)

@@ -41,7 +41,13 @@ RULES = {
         FieldRule("received", "min"),
         FieldRule("score", "max"),
         FieldRule("due", "ask", ("later_without_extension",)),
-        FieldRule("extension", "ask"),
+        FieldRule(
+            "extension",
+            "ask",
+            ("extension_unapproved",),
+            {"none": 0, "first": 1, "more": 2},
+            approved=frozenset({"more"}),
+        ),
         FieldRule("kind", "prefer"),
         FieldRule("entry", "append"),
     )

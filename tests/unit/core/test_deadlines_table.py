@@ -18,7 +18,7 @@ from hub.core.plan import Act, Action, EntityPolicy, RecordPlan, plan_record
 from hub.core.policy import FieldRule
 from hub.core.state import HUB, UNSET, BindingState, FieldChange, Hold
 from hub.kernel.workdays import Workdays
-from hub.mapping.deadlines import DeadlineRule, Unit
+from hub.mapping.deadlines import DeadlineRule, Step, Unit
 from tests.unit.core.core_records import NOW, agreed, answer, binding, golden, known, observation, side, snapshot
 
 OLD, NEW = date(2020, 3, 1), date(2026, 1, 1)
@@ -26,6 +26,7 @@ RULES = (
     DeadlineRule("old", OLD, "none", 20, Unit.CALENDAR_DAY),
     DeadlineRule("new", NEW, "none", 15, Unit.WORKING_DAY),
     DeadlineRule("extended", OLD, "to_30", 30, Unit.CALENDAR_DAY),
+    DeadlineRule("review", OLD, "", 30, Unit.CALENDAR_DAY, Step.REVIEW),
 )
 
 
@@ -70,6 +71,15 @@ def test_within_counts_days_of_the_bank_and_never_backwards() -> None:
     assert not within("2026-03-02T15:00:00.000Z", "2026-04-01T16:00:00.000Z", 30)
     assert not within("2026-03-02T15:00:00.000Z", "2026-03-02T14:59:59.000Z", 30)
     assert within("2026-03-02T15:00:00.000Z", "2027-03-02T15:00:00.000Z")
+
+
+def test_the_rule_is_named_and_a_review_has_a_day_of_its_own() -> None:
+    received = "2026-03-02T01:00:00.000Z"
+    names = [TABLE.rule_name({"received_at": received, "extension": what}) for what in (None, "to_30", "to_60")]
+    assert names == ["new", "extended", None]
+    assert TABLE.rule_name({}) is None
+    assert TABLE.review_due_at("2024-02-28T16:00:00.000Z") == "2024-03-30T15:59:59.000Z", "over a leap day"
+    assert Deadlines(RULES[:3], Workdays(unexpected)).review_due_at(received) is None
 
 
 # --- the hub has the last word ------------------------------------------------------------------------------------

@@ -88,6 +88,11 @@ ROWS = [
     Row("status reopens", "status", "closed", "closed", {"a": "investigating"}, "investigating"),
     Row("a masked value comes back edited", "name", "Zhang", "Zhang", {"a": "Z**"}, "masked"),
     Row("due date moves later", "due", "2026-01-01", "2026-01-01", {"a": "2026-02-01"}, "later_without_extension"),
+    Row("an extension that needs no approval", "extension", "none", "none", {"a": "first"}, "first"),
+    Row("an extension that nobody approved", "extension", "none", "none", {"a": "more"}, "extension_unapproved"),
+    Row("an extension out of nothing", "extension", None, None, {"a": "more"}, "extension_unapproved"),
+    Row("an extension taken back", "extension", "more", "more", {"a": "first"}, "first"),
+    Row("an extension by a person in the hub", "extension", "none", "none", {}, "more", edit="more"),
     Row("due date moves earlier", "due", "2026-01-02", "2026-01-02", {"a": "2026-01-01"}, "2026-01-01"),
 ]  # fmt: skip
 
@@ -102,7 +107,13 @@ def test_merge_of_one_field(row: Row) -> None:
     if isinstance(row.expected, tuple) and row.field != "tags":
         policy, candidates = row.expected
         assert stops == {row.field: Conflict(row.field, policy, candidates)}
-    elif row.expected in ("consent_loosened", "status_back", "masked", "later_without_extension"):
+    elif row.expected in (
+        "consent_loosened",
+        "status_back",
+        "masked",
+        "later_without_extension",
+        "extension_unapproved",
+    ):
         held = stops[row.field]
         assert isinstance(held, Hold)
         assert held.guard == row.expected

@@ -10,7 +10,7 @@ import pytest
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
 from hub.kernel.errors import Problem
-from hub.mapping.deadlines import DeadlineRule, Unit, read_deadlines
+from hub.mapping.deadlines import DeadlineRule, Step, Unit, read_deadlines
 from hub.mapping.tables import load_tables
 
 SHIPPED = shipped_folder("mappings")
@@ -31,7 +31,13 @@ def read(folder: Path) -> tuple[tuple[DeadlineRule, ...], list[Problem]]:
 def test_the_shipped_table_has_the_three_rules_of_the_schema() -> None:
     rules, problems = read(SHIPPED / "tables")
     assert problems == []
-    assert {rule.extension: rule.days for rule in rules} == {"none": 15, "to_30": 30, "to_60": 60}
+    assert {rule.extension: rule.days for rule in rules if rule.step is Step.ANSWER} == {
+        "none": 15,
+        "to_30": 30,
+        "to_60": 60,
+    }
+    assert [rule.days for rule in rules if rule.step is Step.REVIEW] == [30]
+    assert {rule.extension for rule in rules if rule.approval} == {"to_30", "to_60"}
     assert set(EXTENSIONS) == {"none", "to_30", "to_60"}
     # The earlier reading, until compliance says otherwise: docs/complaints.md.
     assert {rule.unit for rule in rules} == {Unit.CALENDAR_DAY}
@@ -44,6 +50,41 @@ def test_a_rule_is_read_as_it_stands(tmp_path: Path) -> None:
     rules, problems = read(tmp_path)
     assert problems == []
     assert rules[0] == DeadlineRule("plain", date(2020, 3, 1), "none", 15, Unit.WORKING_DAY)
+    # A table of an earlier release says nothing about approval: a later due date asks.
+    assert [rule.approval for rule in rules] == [False, True, True]
+
+
+def test_a_row_says_what_it_is_for_and_whether_it_asks(tmp_path: Path) -> None:
+    file, header = tmp_path / "deadlines.csv", "rule,effective_from,step,extension,approval,days,unit\n"
+    rows = [
+        "plain,2020-03-01,answer,none,,15,working_day\n",
+        "more,2020-03-01,answer,to_30,no,30,calendar_day\n",
+        "most,2020-03-01,answer,to_60,yes,60,calendar_day\n",
+        "look,2020-03-01,review,,,30,working_day\n",
+    ]
+    file.write_text(header + "".join(rows), encoding="utf-8")
+    rules, problems = read(tmp_path)
+    assert problems == []
+    assert [(rule.step, rule.approval) for rule in rules] == [
+        (Step.ANSWER, False),
+        (Step.ANSWER, False),
+        (Step.ANSWER, True),
+        (Step.REVIEW, False),
+    ]
+    wrong = [
+        "look2,2020-03-01,review,,,40,working_day\n",
+        "look3,2021-03-01,review,to_30,,40,working_day\n",
+        "what,2021-03-01,appeal,none,perhaps,40,working_day\n",
+        f"{'x' * 65},2021-03-01,answer,none,,40,working_day\n",
+    ]
+    file.write_text(header + "".join(rows + wrong), encoding="utf-8")
+    assert [(problem.line, problem.en) for problem in read(tmp_path)[1]] == [
+        (7, "`extension` must be empty for a review"),
+        (8, "`step` must be one of: answer, review"),
+        (8, "`approval` must be yes or no"),
+        (9, "`rule` must have at most 64 characters"),
+        (6, "a review has a rule from this day already, in line 5"),
+    ]
 
 
 @pytest.mark.parametrize(
