@@ -64,6 +64,12 @@ def restore(
 
     def show() -> None:
         _show(desk, kept, ("backup restored and brought to this release", "备份已恢复并升级到本版本"))
+        for hub_id in kept.erase_again:
+            desk.say(
+                f"{hub_id} was erased after this backup was made and is in it: "
+                f"crmhub erasure run {hub_id} --reason TEXT",
+                f"{hub_id} 在该备份之后已删除，备份中仍有：crmhub erasure run {hub_id} --reason 原因",
+            )
         if into is None:
             desk.say(
                 "next: `crmhub sync`. It lists every record of every system, binds them again, deletes nothing and "
@@ -114,5 +120,6 @@ def _payload(kept: Kept) -> dict[str, Any]:
         "rows": made.rows,
         "tables": dict(made.tables),
         "head": {"epoch": made.epoch, "seq": made.seq, "chain": made.chain},
+        "erase_again": list(kept.erase_again),
         "key": {"inside": False, "path": str(kept.key)},
     }

@@ -32,6 +32,7 @@ MODULES = (
     "matching",
     "stops",
     "complaints",
+    "erasing",
     "backups",
     "audit",
     "simulators",

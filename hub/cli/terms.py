@@ -16,6 +16,7 @@ HEADINGS: Final = {
     "binding": "绑定",
     "bound": "已绑定",
     "by": "处理人",
+    "entity": "业务实体",
     "candidates": "候选值",
     "code": "错误码",
     "count": "数量",

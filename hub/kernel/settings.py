@@ -219,6 +219,7 @@ class EntitySettings(Section):
     on_delete: OnDelete = "detach"
     guards: Guards = Guards()
     oscillation: Oscillation = Oscillation()
+    keep_days: int = Field(default=0, ge=0, le=36_500)
 
 
 class EntitySchedule(Section):

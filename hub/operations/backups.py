@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
 from hub.store.anchor import FILE, keep_anchor
 from hub.store.backup import DATABASE, Manifest, write_backup
+from hub.store.erasure import erased_since
 from hub.store.restoring import Bench, restore_backup
 
 _SQLITE = "sqlite:///"
@@ -26,6 +28,8 @@ class Kept:
     size: int
     manifest: Manifest
     key: Path
+    erase_again: tuple[str, ...] = ()
+    """Who was erased after the backup was made, and is back with it."""
 
 
 def key_of(settings: Settings) -> Path:
@@ -80,4 +84,6 @@ def restore(settings: Settings, bench: Bench, file: Path, *, into: Path | None =
             )
         url = f"{_SQLITE}{into.absolute() / DATABASE}"
     manifest = restore_backup(file, url, bench, replace=replace)
-    return Kept(file, file.stat().st_size, manifest, key_of(settings))
+    made_at = datetime.fromisoformat(manifest.made_at).timestamp()
+    again = tuple(erased_since(settings.var, made_at))
+    return Kept(file, file.stat().st_size, manifest, key_of(settings), again)

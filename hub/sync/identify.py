@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.core.match import Candidate, Certainty, judge
-from hub.core.state import GoldenRecord, Observation
+from hub.core.state import GoldenRecord, GoldenState, Observation
 from hub.store import intents, matches, merges, quarantine, records
 from hub.store.database import Connection
 from hub.store.matches import Shared
@@ -74,6 +74,9 @@ def _stamped(
     if item.stamp not in stamps:
         # The store lost this record, or never had it: the stamp keeps both systems together.
         return None if item.stamp in taken else Identity(item, item.stamp, True, "stamped", "hub_id", "hub", {})
+    if stamps[item.stamp].state is GoldenState.ERASED:
+        # Whoever was erased and is admitted again comes back as somebody new.
+        return None
     if item.stamp in placed or item.stamp in taken:
         return Identity(item, None, False, Certainty.UNSURE, "", "", {item.stamp: ("same:hub_id", "bound_already")})
     return Identity(item, item.stamp, False, "stamped", "hub_id", "hub", {})

@@ -14,7 +14,7 @@ from hub.audit.event import Event
 from hub.core.state import Binding, BindingState, Observation
 from hub.kernel.failpoints import hit
 from hub.mapping.compiling import Part
-from hub.store import inbox, matches, quarantine, records, references, runs
+from hub.store import erasure, inbox, matches, quarantine, records, references, runs
 from hub.store.inbox import Queued, Wait
 from hub.store.quarantine import INBOUND, Fault
 from hub.store.records import Glimpse
@@ -24,6 +24,7 @@ from hub.sync.adopt import adopt
 from hub.sync.backfill import Listing, note_page
 from hub.sync.echo import Heard, quiet_echoes
 from hub.sync.engine import Link, RunContext
+from hub.sync.erased import erased_fault, keep_out
 from hub.sync.observe import observe
 from hub.sync.parts import awaits_main, find_strayed, pointing
 from hub.sync.references import awaits, marks_of, orphan, parks, resolve_seen
@@ -51,6 +52,10 @@ class _Known:
     queued: dict[str, Queued]
     held: dict[str, bytes]
     bindings: dict[str, Binding]
+    stopped: Mapping[str, str]
+    """native id -> hub id of an erased record that stood there"""
+    stops: bool = False
+    """Tells whether anybody of the entity was erased."""
 
 
 @dataclass(slots=True)
@@ -120,7 +125,7 @@ def _lone(run: RunContext, batch: _Batch) -> list[Observation]:
 
 def _look_up(run: RunContext, link: Link, object_: str, ids: list[str]) -> _Known:
     if not ids:
-        return _Known({}, {}, {}, {})
+        return _Known({}, {}, {}, {}, {})
     system = link.system
     with run.store.read() as conn:
         glimpses = records.glimpse(conn, system, object_, ids)
@@ -128,7 +133,9 @@ def _look_up(run: RunContext, link: Link, object_: str, ids: list[str]) -> _Know
         held = {}
         if quarantine.holds_any(conn, system, object_):
             held = quarantine.inbound_digests(conn, system, object_, ids)
-    return _Known(glimpses, queued, held, {})
+        stops = erasure.stops_any(conn, run.entity)
+        stopped = erasure.stopped_places(conn, system, object_, ids) if stops else {}
+    return _Known(glimpses, queued, held, {}, stopped, stops)
 
 
 def native_digest(run: RunContext, link: Link, record: NativeRecord) -> bytes:
@@ -253,6 +260,10 @@ def _translate(
             batch.forget.append(queued.obs_id)
         if record.native_id in known.held:
             batch.cured.append(record.native_id)
+        if record.native_id in known.stopped and not record.deleted:
+            erased = known.stopped[record.native_id]
+            batch.faults.append(erased_fault(link.system, object_, record.native_id, erased, digest))
+            continue
         if record.deleted and binding is None:
             batch.vanished.append(record.native_id)
             continue
@@ -269,6 +280,8 @@ def _translate(
 def _queue(run: RunContext, known: _Known, batch: _Batch, seen: Sequence[Observation], heard: set[str]) -> None:
     """Seals what must wait for the merge under its subject's key; strangers are looked at first."""
     subjects = _subjects(run, known, [item.native_id for item in seen if item.native_id not in heard])
+    if known.stops:
+        seen = keep_out(run, batch.faults, [i for i in seen if i.native_id not in known.bindings], seen)
     for item in seen:
         binding = known.bindings.get(item.native_id)
         if binding is None:
