@@ -38,7 +38,6 @@ from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
 from hub.outbound import Outbound, Windows
-from hub.schedule.dispatch import prepare as prepare_queue
 from hub.store.allowances import StoredBooks
 from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
@@ -93,6 +92,9 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
             write_meta(engine, {"tenant": tenant, "profile": settings.profile})
     finally:
         engine.dispose()
+    # The library of the queue costs every other command a quarter of a second.
+    from hub.schedule.dispatch import prepare as prepare_queue
+
     prepare_queue(settings)
 
 

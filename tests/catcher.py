@@ -32,13 +32,13 @@ class Catcher:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    def until(self, number: int, seconds: float = 20.0) -> list[dict[str, Any]]:
+    def until(self, number: int, seconds: float = 120.0) -> list[dict[str, Any]]:
         """Waits until so many have come and returns them."""
         wait_for(lambda: len(self.bodies) >= number, seconds)
         return self.bodies
 
 
-def wait_for(holds: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(holds: Callable[[], object], seconds: float = 120.0) -> None:
     for _ in range(int(seconds / 0.05)):
         if holds():
             return

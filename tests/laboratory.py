@@ -224,7 +224,7 @@ class Bank:
 
     def cycle(self, hub: Installation) -> Report:
         """Runs one cycle. A PostgreSQL backend may need a moment to notice that its client was killed."""
-        patience = 0 if hub.store.engine.dialect.name == "sqlite" else 40
+        patience = 0 if hub.store.engine.dialect.name == "sqlite" else 2400
         while True:
             try:
                 with hub.run(ENTITY) as run:

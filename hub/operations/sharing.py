@@ -70,6 +70,7 @@ def carry_out(hub: Installation, share_id: str, stop: threading.Event, told: Tol
             with bound(run_id=taken.run_id, entity=taken.entity):
                 return _carry_out(hub, taken, stop, told)
         except LeaseLost:
+            logger("share").info("share_lost", share=share_id)
             return Came.DONE
 
 

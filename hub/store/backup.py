@@ -22,7 +22,6 @@ from pkgutil import iter_modules
 import orjson
 import psycopg
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from psycopg import sql
 
 import hub.store
@@ -31,12 +30,12 @@ from hub.kernel.errors import Declined, HubError
 from hub.keys.keyring import Keyring
 from hub.store.anchor import flush, head_of, scratch
 from hub.store.database import store_errors
+from hub.store.migrate import revision_of
 from hub.store.tables import crypto_key, meta, metadata
 from hub.store.unit_of_work import Store
 
 FORMAT = 1
 MANIFEST, SEAL, DATABASE = "manifest.json", "manifest.mac", "hub.db"
-REVISION = "alembic_version"
 CHUNK = 1 << 20
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError, NotImplementedError)
 
@@ -236,7 +235,7 @@ def _manifest(
         release,
         iso(store.clock.now()),
         store.engine.dialect.name,
-        MigrationContext.configure(conn).get_current_revision() or "",
+        revision_of(conn) or "",
         conn.execute(tenant).scalar_one_or_none() or store.ring.tenant,
         tuple(conn.execute(sa.select(crypto_key.c.kek_id).distinct()).scalars()),
         epoch,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
-from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from hub.audit.event import Event
@@ -40,7 +39,7 @@ from hub.store.backup import (
 )
 from hub.store.database import WRITE, open_engine, store_errors
 from hub.store.lease import kernel_lock
-from hub.store.migrate import config_of
+from hub.store.migrate import VERSION, config_of, revisions
 from hub.store.tables import audit_entry, crypto_key, golden
 from hub.store.unit_of_work import Store, UnitOfWork
 
@@ -96,7 +95,7 @@ class _Proof:
 
 def _judge(manifest: Manifest, bench: Bench, database: str) -> None:
     """Refuses what does not belong here before anything is touched."""
-    if manifest.format > FORMAT or not _knows(manifest.revision):
+    if manifest.format > FORMAT or manifest.revision not in revisions():
         raise BackupRefused(
             f"the backup was made by a newer crmhub ({manifest.release}, schema {manifest.revision}); "
             "restore it with that release",
@@ -123,11 +122,6 @@ def _judge(manifest: Manifest, bench: Bench, database: str) -> None:
             "请换回备份当时的密钥文件",
             code="HUB-BACKUP-005",
         )
-
-
-def _knows(revision: str) -> bool:
-    scripts = ScriptDirectory.from_config(config_of())
-    return any(script.revision == revision for script in scripts.walk_revisions())
 
 
 # SQLite: a new file is finished beside the old one and takes its name.
@@ -230,7 +224,7 @@ def _holds_rows(conn: sa.Connection) -> bool:
 
 
 def _drop_tables(conn: sa.Connection) -> None:
-    names = sql.SQL(", ").join(map(sql.Identifier, [*known_tables(), "alembic_version"]))
+    names = sql.SQL(", ").join(map(sql.Identifier, [*known_tables(), VERSION]))
     with cursor_of(conn) as cursor:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(names))
         cursor.execute("DROP FUNCTION IF EXISTS audit_entry_refuse() CASCADE")

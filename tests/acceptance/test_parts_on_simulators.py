@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +21,9 @@ SETTINGS = """\
 """
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    made = make_lab(tmp_path_factory.mktemp("parts") / "hub")
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    made = make_lab(tmp_path / "hub")
     made.change("    prefer: [zoho, fxiaoke]\n", SETTINGS)
     folder = made.home / "mappings" / "fxiaoke"
     parts = (folder / "customer.parts.yaml").read_text(encoding="utf-8")
@@ -85,12 +86,12 @@ def holds(lab: Lab) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_mapping_of_parts_fits_the_tenant(lab: Lab) -> None:
+def the_mapping_of_parts_fits_the_tenant(lab: Lab) -> None:
     ran = lab.here("mapping", "check", "--describe")
     assert ran.code == 0, ran
 
 
-def test_a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_belongs(lab: Lab) -> None:
+def a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_belongs(lab: Lab) -> None:
     person(lab, "王", "小明", Mobile="13812340001", Mailing_Street="中山路1号", Description="老客户")
     person(lab, "李", "四")
     converge(lab)
@@ -123,7 +124,7 @@ def test_a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_be
     assert one(lab, PERSON, "李四")["mobile1"] == "+8613700000007"
 
 
-def test_contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over(lab: Lab) -> None:
+def contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over(lab: Lab) -> None:
     main = one(lab, MAIN, "王小明")
     make(lab, PERSON, name="配偶", account_id=main["_id"], mobile1="13600000009", primary__c=True)
     make(lab, PERSON, name="同事", account_id=main["_id"], mobile1="13600000008")
@@ -160,7 +161,7 @@ def test_contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over(lab: L
     assert len(rows(lab, PERSON, "孙七")) == 2
 
 
-def test_a_contact_that_is_gone_alone_is_a_question_and_no_deletion(lab: Lab) -> None:
+def a_contact_that_is_gone_alone_is_a_question_and_no_deletion(lab: Lab) -> None:
     side = one(lab, PERSON, "赵六")
     lab.fxiaoke.admin.post("delete", {"object": PERSON, "id": side["_id"]})
     assert lab.here("reconcile", "customer").code == 0
@@ -174,7 +175,7 @@ def test_a_contact_that_is_gone_alone_is_a_question_and_no_deletion(lab: Lab) ->
     assert (back["_id"], back["mobile1"]) == (side["_id"], "13500000006")
 
 
-def test_a_contact_that_was_moved_to_another_customer_is_kept_out_of_both(lab: Lab) -> None:
+def a_contact_that_was_moved_to_another_customer_is_kept_out_of_both(lab: Lab) -> None:
     side, other = one(lab, PERSON, "赵六"), one(lab, MAIN, "李四")
     edit(lab, PERSON, side, account_id=other["_id"], mobile1="13511111111")
     assert sync(lab)["outcome"] == "blocked"
@@ -191,7 +192,7 @@ def test_a_contact_that_was_moved_to_another_customer_is_kept_out_of_both(lab: L
     assert one(lab, PERSON, "赵六")["mobile1"] == "+8613522222222"
 
 
-def test_what_is_deleted_goes_together_and_comes_back_together(lab: Lab) -> None:
+def what_is_deleted_goes_together_and_comes_back_together(lab: Lab) -> None:
     lab.zoho.admin.post("delete", {"object": "Contacts", "id": contact(lab, "王小明")["id"]})
     names = {object_: one(lab, object_, "王小明")["_id"] for object_ in OBJECTS if object_ != PERSON}
     hub_id = one(lab, MAIN, "王小明")["hub_id__c"]
@@ -210,7 +211,7 @@ def test_what_is_deleted_goes_together_and_comes_back_together(lab: Lab) -> None
     assert contact(lab, "王小明")["Mobile"].endswith("13900000001")
 
 
-def test_killed_between_main_and_part_no_twin_comes_of_it(lab: Lab) -> None:
+def killed_between_main_and_part_no_twin_comes_of_it(lab: Lab) -> None:
     person(lab, "钱", "八", Mobile="13312340008")
     before = len(rows(lab, MAIN))
     killed = lab.run("sync", "customer", environ={"CRMHUB_FAILPOINT": "outcome_committed"})
@@ -220,3 +221,17 @@ def test_killed_between_main_and_part_no_twin_comes_of_it(lab: Lab) -> None:
     main, side = one(lab, MAIN, "钱八"), one(lab, PERSON, "钱八")
     assert (side["account_id"], side["hub_id__c"]) == (main["_id"], main["hub_id__c"])
     assert len(rows(lab, MAIN)) == before + 1
+
+
+def test_a_customer_of_three_objects_from_its_making_to_a_kill(lab: Lab) -> None:
+    for step in (
+        the_mapping_of_parts_fits_the_tenant,
+        a_person_from_zoho_becomes_three_records_and_each_edit_goes_where_it_belongs,
+        contacts_of_nobody_wait_and_others_of_a_customer_are_passed_over,
+        a_contact_that_is_gone_alone_is_a_question_and_no_deletion,
+        a_contact_that_was_moved_to_another_customer_is_kept_out_of_both,
+        what_is_deleted_goes_together_and_comes_back_together,
+        killed_between_main_and_part_no_twin_comes_of_it,
+    ):
+        print(step.__name__)  # shown where the test fails: each step goes on from what the one before it left
+        step(lab)

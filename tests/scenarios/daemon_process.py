@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -11,14 +12,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Returns a port for a process that is yet to start: none that the system gives to others until then."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)  # below what Linux and others choose from
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
@@ -52,7 +57,7 @@ class Process:
 
     def get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -77,7 +82,8 @@ class Process:
             except BlockingIOError:
                 return self._words
 
-    def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
+    def until(self, holds: Callable[[], object], seconds: float = 180.0) -> None:
+        """Waits for something; the limit only ends what hangs, so it is far from what a slow machine needs."""
         for _ in range(int(seconds / 0.1)):
             self.told()
             if holds():
@@ -88,15 +94,15 @@ class Process:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
-        self._reader.join(10)
+        code = self.process.wait(180)
+        self._reader.join(60)
         return code
 
     def kill(self) -> int:
         """Kills it as `kill -9` does."""
         self.process.kill()
-        code = self.process.wait(10)
-        self._reader.join(10)
+        code = self.process.wait(60)
+        self._reader.join(60)
         return code
 
     def close(self) -> None:

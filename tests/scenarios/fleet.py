@@ -106,17 +106,17 @@ class Host:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
         assert self.process is not None
-        self.process.wait(20)
+        self.process.wait(60)
 
     def stop(self) -> int:
         self.signal(signal.SIGTERM)
         assert self.process is not None
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def ready(self) -> Mapping[str, Any]:
         """Returns what /readyz says, nothing while nobody answers."""
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=30) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:

@@ -14,9 +14,10 @@ from daemon_process import Process, free_port
 
 from tests.acceptance.cli_lab import Lab, make_lab
 
-SCHEDULE = """
-schedule: {{sync: every 10s, reconcile: never}}
-daemon: {{management: "127.0.0.1:{port}", stop_within_seconds: 20}}
+STOPS_WITHIN = 120
+SCHEDULE = f"""
+schedule: {{{{sync: every 10s, reconcile: never}}}}
+daemon: {{{{management: "127.0.0.1:{{port}}", stop_within_seconds: {STOPS_WITHIN}}}}}
 """
 
 
@@ -51,7 +52,7 @@ def test_health_metrics_pause_and_a_clean_stop(lab: Lab, tmp_path: Path) -> None
         assert daemon.get("/healthz")[0] == 200
         assert daemon.get("/readyz") == (200, '{"ready":true,"role":"leads","reasons":[]}')
         # The line is written a moment before the meters move.
-        daemon.until(lambda: 'crmhub_cycles_total{act="sync",entity="customer"' in daemon.get("/metrics")[1], 20)
+        daemon.until(lambda: 'crmhub_cycles_total{act="sync",entity="customer"' in daemon.get("/metrics")[1])
         status, page = daemon.get("/metrics")
         assert status == 200
         assert 'crmhub_records_total{act="read",entity="customer",system="zoho"}' in page
@@ -61,18 +62,16 @@ def test_health_metrics_pause_and_a_clean_stop(lab: Lab, tmp_path: Path) -> None
         people = [str(row.get("Last_Name")) for row in lab.zoho.admin.records("Contacts")]
         assert not [name for name in people if len(name) > 2 and name in page]
         assert lab.here("pause", "all", "--reason", "drill").code == 0
-        daemon.until(
-            lambda: daemon.get("/readyz") == (503, '{"ready":false,"role":"leads","reasons":["all_paused"]}'), 20
-        )
-        assert 'crmhub_paused{cause="person",scope="all"} 1.0' in daemon.get("/metrics")[1]
+        daemon.until(lambda: daemon.get("/readyz") == (503, '{"ready":false,"role":"leads","reasons":["all_paused"]}'))
+        daemon.until(lambda: 'crmhub_paused{cause="person",scope="all"} 1.0' in daemon.get("/metrics")[1])
         assert lab.here("sync").code == 3
         assert [item["scope"] for item in lab.ask("schedule", "list")["pauses"]] == ["all"]
         assert lab.here("resume", "all").code == 0
-        daemon.until(lambda: daemon.get("/readyz")[0] == 200, 20)
+        daemon.until(lambda: daemon.get("/readyz")[0] == 200)
         assert lab.here("schedule", "set", "every 1h", "--reason", "drill").code == 0
         assert lab.here("schedule", "set", "hourly", "--reason", "drill").code == 3
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.until(lambda: daemon.lines("settings_read_again"), 20)
+        daemon.until(lambda: daemon.lines("settings_read_again"))
         assert daemon.stop() == 0
         told = daemon.told()
     assert told[0] == "READY=1"
@@ -90,10 +89,10 @@ def test_a_stop_in_the_middle_of_a_page_ends_in_time_and_the_next_start_goes_on(
             "edit", {"object": "Contacts", "id": contact, "fields": {"Description": "edited in the middle"}}
         )
         before = len(daemon.lines("run_started"))
-        daemon.until(lambda: len(daemon.lines("run_started")) > before, 30)
+        daemon.until(lambda: len(daemon.lines("run_started")) > before)
         begun = time.monotonic()
         assert daemon.stop() == 0
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < STOPS_WITHIN / 2, "it waits for the page and for nothing else"
         assert daemon.lines("daemon_stopped")[0]["left_behind"] == []
     lab.zoho.admin.faults([])
     again = tmp_path / "again"

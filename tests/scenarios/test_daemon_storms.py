@@ -32,11 +32,14 @@ PEOPLE = 150
 SECRET = "secrets/zoho-client-secret"
 RUNNING = """
 schedule: {{sync: every 10s, reconcile: never}}
-daemon: {{management: "127.0.0.1:{port}", stop_within_seconds: 20}}
+daemon: {{management: "127.0.0.1:{port}", stop_within_seconds: 120}}
 """
-STOPS_WITHIN = 12.0
+STOPS_WITHIN = 60.0
+"""Seconds that a stop may take, on a slow machine too; who waited for what was left behind would need twice as many."""
 PAGE = {"match": {"method": "GET", "path_regex": "/Contacts"}, "action": "slow", "ms": 2500, "times": 1}
 WRITE = {"match": {"path_regex": "/data/(create|update)"}, "action": "slow", "ms": 2500, "nth": 15}
+LONG_WRITE = {**WRITE, "ms": 60_000}
+"""Lasts until the process that waits for it is killed."""
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class Crowd:
     def stop(self) -> None:
         assert self._thread is not None
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(120)
         assert not self._failed, self._failed
 
     def _work(self) -> None:
@@ -119,7 +122,7 @@ class Storm:
         folder.mkdir()
         environ = {**os.environ, "CRMHUB_HOME": str(self.bank.home), "CRMHUB_LANG": "en"}
         self.daemon = Process([sys.executable, "-m", "hub", "run"], environ, self.port, folder)
-        self.daemon.until(lambda: self.daemon and self.daemon.lines("daemon_started"), 30)
+        self.daemon.until(lambda: self.daemon and self.daemon.lines("daemon_started"))
         return self.daemon
 
     def close(self) -> None:
@@ -143,7 +146,7 @@ class Storm:
             for _ in range(12):
                 answered = self._answer(hub)
                 begun = len(daemon.lines("run_started"))
-                daemon.until(lambda begun=begun: len(daemon.lines("cycle_ended")) > begun, 60)  # type: ignore[misc]
+                daemon.until(lambda begun=begun: len(daemon.lines("cycle_ended")) > begun)  # type: ignore[misc]
                 standing = scheduling.standing_of(hub, ENTITY)
                 last = daemon.lines("cycle_ended")[-1]
                 # A vendor adds something itself to what is written; a cycle that neither read nor wrote has seen it.
@@ -211,7 +214,7 @@ def stop_mid_page(storm: Storm) -> None:
     """SIGTERM while a page of the first load is on its way: it ends in time, and nobody waits for the page twice."""
     storm.fault("zoho", PAGE)
     daemon = storm.start()
-    daemon.until(lambda: storm.struck("zoho"), 20)
+    daemon.until(lambda: storm.struck("zoho"))
     begun = time.monotonic()
     assert daemon.stop() == 0
     assert time.monotonic() - begun < STOPS_WITHIN
@@ -222,7 +225,7 @@ def stop_mid_push(storm: Storm) -> None:
     """SIGTERM while a write is on its way: its answer is waited for and noted, the rest stays owed."""
     storm.fault("fxiaoke", WRITE)
     daemon = storm.start()
-    daemon.until(lambda: storm.struck("fxiaoke"), 40)
+    daemon.until(lambda: storm.struck("fxiaoke"))
     begun = time.monotonic()
     assert daemon.stop() == 0
     assert time.monotonic() - begun < STOPS_WITHIN
@@ -234,9 +237,9 @@ def stop_mid_push(storm: Storm) -> None:
 
 def kill_mid_push(storm: Storm) -> None:
     """SIGKILL while a write is on its way: the next start looks before it writes."""
-    storm.fault("fxiaoke", WRITE)
+    storm.fault("fxiaoke", LONG_WRITE)
     daemon = storm.start()
-    daemon.until(lambda: storm.struck("fxiaoke"), 40)
+    daemon.until(lambda: storm.struck("fxiaoke"))
     assert daemon.kill() == -9
     with storm.bank.hub() as hub, hub.store.read() as conn:
         assert intents.count(conn, ENTITY).get("sent"), "the kill came in the middle"
@@ -249,13 +252,13 @@ def lose_disk(storm: Storm) -> None:
     assert daemon is not None
     _, most = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (4096, most))
-    daemon.until(lambda: daemon.reasons() == ["disk"], 20)
-    assert 'crmhub_waiting{cause="disk"} 1.0' in daemon.get("/metrics")[1]
+    daemon.until(lambda: daemon.reasons() == ["disk"])
+    daemon.until(lambda: 'crmhub_waiting{cause="disk"} 1.0' in daemon.get("/metrics")[1])
     assert daemon.get("/healthz")[0] == 200
     time.sleep(6)
     assert daemon.reasons() == ["disk"], "it was tried again in vain"
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (most, most))
-    daemon.until(lambda: daemon.reasons() == [], 30)
+    daemon.until(lambda: daemon.reasons() == [])
 
 
 def lose_server(storm: Storm, server: PostgresServer) -> None:
@@ -265,11 +268,11 @@ def lose_server(storm: Storm, server: PostgresServer) -> None:
     seen = len(daemon.lines("run_started"))
     daemon.until(lambda: len(daemon.lines("run_started")) > seen)
     server.crash()
-    daemon.until(lambda: daemon.reasons() == ["store"], 20)
-    assert 'crmhub_waiting{cause="store"} 1.0' in daemon.get("/metrics")[1]
+    daemon.until(lambda: daemon.reasons() == ["store"])
+    daemon.until(lambda: 'crmhub_waiting{cause="store"} 1.0' in daemon.get("/metrics")[1])
     assert daemon.get("/healthz")[0] == 200
     server.start_again()
-    daemon.until(lambda: daemon.reasons() == [], 30)
+    daemon.until(lambda: daemon.reasons() == [])
 
 
 def lose_key(storm: Storm) -> None:
@@ -277,12 +280,12 @@ def lose_key(storm: Storm) -> None:
     daemon, key = storm.daemon, storm.bank.home / "keys" / "hub.key"
     assert daemon is not None
     key.rename(key.with_suffix(".away"))
-    daemon.until(lambda: daemon.reasons() == ["keys"], 50)
-    assert 'crmhub_waiting{cause="keys"} 1.0' in daemon.get("/metrics")[1]
+    daemon.until(lambda: daemon.reasons() == ["keys"])
+    daemon.until(lambda: 'crmhub_waiting{cause="keys"} 1.0' in daemon.get("/metrics")[1])
     [said] = [line for line in daemon.lines("everything_waits") if line["cause"] == "keys"]
     assert said["code"] == "HUB-KEY-001"
     key.with_suffix(".away").rename(key)
-    daemon.until(lambda: daemon.reasons() == [], 30)
+    daemon.until(lambda: daemon.reasons() == [])
 
 
 def rotate_secret(storm: Storm) -> None:
@@ -291,17 +294,17 @@ def rotate_secret(storm: Storm) -> None:
     assert daemon is not None
     zoho.settings(client_secret="rotated-secret-4711")
     zoho.post("tokens", {"expire": True})
-    daemon.until(lambda: daemon.lines("system_paused"), 20)
+    daemon.until(lambda: daemon.lines("system_paused"))
     [said] = daemon.lines("system_paused")
     assert (said["system"], said["cause"], said["code"]) == ("zoho", "auth", "HUB-AUTH-001")
-    daemon.until(lambda: 'crmhub_paused{cause="auth",scope="system:zoho"} 1.0' in daemon.get("/metrics")[1], 10)
+    daemon.until(lambda: 'crmhub_paused{cause="auth",scope="system:zoho"} 1.0' in daemon.get("/metrics")[1])
     assert daemon.reasons() == [], "the other system goes on"
     before = {name: called(storm, name) for name in OBJECTS}
-    daemon.until(lambda: called(storm, "fxiaoke") >= before["fxiaoke"] + 2, 45)
+    daemon.until(lambda: called(storm, "fxiaoke") >= before["fxiaoke"] + 2)
     assert called(storm, "zoho") == before["zoho"], "who refuses is left alone"
     storm.write_secret("rotated-secret-4711")
-    daemon.until(lambda: daemon.lines("system_resumed"), 20)
-    daemon.until(lambda: called(storm, "zoho") > before["zoho"], 20)
+    daemon.until(lambda: daemon.lines("system_resumed"))
+    daemon.until(lambda: called(storm, "zoho") > before["zoho"])
     assert "rotated-secret-4711" not in daemon.log
 
 
@@ -311,7 +314,7 @@ def called(storm: Storm, system: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)
 def test_on_sqlite(simulators: Simulators, tmp_path: Path) -> None:
     storm = storm_in("sqlite:///var/hub.db", simulators, tmp_path)
     try:
@@ -336,7 +339,7 @@ def test_on_sqlite(simulators: Simulators, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.postgres
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)
 def test_on_postgresql(simulators: Simulators, server: PostgresServer, tmp_path: Path) -> None:
     storm = storm_in(server.url(server.fresh()), simulators, tmp_path)
     try:

@@ -85,11 +85,13 @@ def _check_no_stream_ran_twice_at_once(fleet: Fleet, kills: dict[str, list[float
     total = 0
     for host in fleet.hosts.values():
         ended = {(str(line["share"]), line["turn"]): _at(line) for line in host.lines("share_ended")}
+        # Who lost a share to a later epoch ends there: the new leader waits for its kernel lock.
+        lost = {str(line["share"]): _at(line) for line in host.lines("share_lost")}
         for line in host.lines("share_taken"):
             total += 1
             begun = _at(line)
             died = min((at for at in kills.get(host.name, ()) if at >= begun), default=float("inf"))
-            end = ended.get((str(line["share"]), line["turn"]), died)
+            end = ended.get((str(line["share"]), line["turn"]), lost.get(str(line["share"]), died))
             place = line["place"]
             if line["act"] == "pull":
                 stream = (str(line["entity"]), str(line["system"]), str(place["object"]))
@@ -129,22 +131,22 @@ def test_a_first_load_is_spread_and_one_host_leads(fleet: Fleet) -> None:
     a, b, w = fleet.add("a"), fleet.add("b"), fleet.add("w", worker=True)
     for host in (a, b, w):
         host.start()
-    fleet.until(lambda: all(host.ready().get("ready") for host in (a, b, w)), 60, "three hosts ready")
-    assert sorted(str(host.ready()["role"]) for host in (a, b, w)) == ["leads", "stands_by", "works"]
-    fleet.until(fleet.converged, 240, "the first load")
+    fleet.until(lambda: all(host.ready().get("ready") for host in (a, b, w)), 240, "three hosts ready")
+    roles = {str(host.ready()["role"]): host for host in (a, b, w)}
+    assert sorted(roles) == ["leads", "stands_by", "works"]
+    fleet.until(fleet.converged, 600, "the first load")
     with fleet.hub() as hub:
         people = People(fleet, hub, random.Random(SEED))
         for _ in range(6):
             people.work()
-        fleet.until(lambda: _arrived(fleet, people) and fleet.converged(), 90, "what people made")
+        fleet.until(lambda: _arrived(fleet, people) and fleet.converged(), 600, "what people made")
     carried = {host.name: len(host.lines("share_taken")) for host in fleet.hosts.values()}
     assert sum(number > 0 for number in carried.values()) >= 2, carried
     _check_everything_is_there_once(fleet, people)
     _check_no_stream_ran_twice_at_once(fleet, {})
     _check_nobody_is_named(fleet)
     # Schedules run once: each cycle of an entity ended before its next began, and the one that stands by ran none.
-    follower = a if fleet.leader() == "b" else b
-    assert follower.lines("cycle_ended") == []
+    assert roles["stands_by"].lines("cycle_ended") == []
     assert [host.stop() for host in fleet.hosts.values()] == [0, 0, 0]
 
 
@@ -180,7 +182,8 @@ def test_hosts_are_killed_at_random_under_load(fleet: Fleet) -> None:
     watch, begun, next_kill = Watch(fleet), time.monotonic(), 6.0
     with fleet.hub() as hub:
         people = People(fleet, hub, dice)
-        while (passed := time.monotonic() - begun) < SECONDS:
+        # On a slow machine hosts take longer to come back and to be struck again.
+        while (passed := time.monotonic() - begun) < SECONDS or sum(map(len, kills.values())) < SECONDS / 10:
             people.work()
             watch.look()
             for host in fleet.hosts.values():
@@ -191,7 +194,9 @@ def test_hosts_are_killed_at_random_under_load(fleet: Fleet) -> None:
                     host.start()
             if passed > next_kill:
                 next_kill = passed + dice.uniform(2.0, 7.0)
-                _strike(dice.choice(list(fleet.hosts.values())), dice, passed, kills, frozen)
+                standing = [host for host in fleet.hosts.values() if host.alive and host.name not in frozen]
+                if standing:
+                    _strike(dice.choice(standing), dice, passed, kills, frozen)
             time.sleep(0.3)
         for host in fleet.hosts.values():
             if host.name in frozen:
@@ -199,7 +204,7 @@ def test_hosts_are_killed_at_random_under_load(fleet: Fleet) -> None:
             if not host.alive:
                 host.start()
         quiet = f"seed {SEED}: quiet after the kills"
-        fleet.until(lambda: fleet.converged() and _arrived(fleet, people), 180 + SECONDS, quiet)
+        fleet.until(lambda: fleet.converged() and _arrived(fleet, people), 600 + SECONDS, quiet)
     assert sum(map(len, kills.values())) >= SECONDS / 10, kills
     assert watch.longest < STUCK, f"seed {SEED}: nothing moved for {watch.longest:.0f} s"
     _check_everything_is_there_once(fleet, people)
@@ -211,8 +216,6 @@ def _strike(
     host: Host, dice: random.Random, passed: float, kills: dict[str, list[float]], frozen: dict[str, float]
 ) -> None:
     """Kills a host as kill -9 does, or stops its process for a while, so that it wakes up as one that was overtaken."""
-    if not host.alive or host.name in frozen:
-        return
     if dice.random() < 0.2:
         host.signal(signal.SIGSTOP)
         frozen[host.name] = passed + dice.uniform(3.0, 12.0)

@@ -50,16 +50,16 @@ def test_a_bulk_load_and_a_channel_outlive_their_host(fleet: Fleet) -> None:
     ]
     first, second = hosts
     first.start()
-    fleet.until(lambda: first.ready().get("role") == "leads", 60, "the first host leads")
+    fleet.until(lambda: first.ready().get("role") == "leads", 240, "the first host leads")
     second.start()
-    fleet.until(lambda: second.ready().get("role") == "stands_by", 60, "the second stands by")
-    fleet.until(lambda: _jobs(fleet) and first.lines("channel_open"), 60, "a job is under way")
+    fleet.until(lambda: second.ready().get("role") == "stands_by", 240, "the second stands by")
+    fleet.until(lambda: _jobs(fleet) and first.lines("channel_open"), 240, "a job is under way")
     begun = _jobs(fleet)
     first.kill()
     # Only now is a file ready: whatever is read, the second host reads.
     fleet.simulators.running["zoho"].admin.settings(bulk_seconds=0.2)
-    fleet.until(lambda: second.ready().get("role") == "leads", 60, "the second host takes over")
-    fleet.until(fleet.converged, 120, "the first load")
+    fleet.until(lambda: second.ready().get("role") == "leads", 240, "the second host takes over")
+    fleet.until(fleet.converged, 240, "the first load")
     assert _customers(fleet) == (people, people)
     assert fleet.twins() == {}
     files = sum(-(-len(fleet.simulators.rows("zoho", name)) // JOB_ROWS) for name in ("Contacts", "Accounts"))
@@ -69,10 +69,10 @@ def test_a_bulk_load_and_a_channel_outlive_their_host(fleet: Fleet) -> None:
     assert len(watch) == 1, "the channel of the installation goes on"
     fields = {"Last_Name": "王", "First_Name": "小明", "Customer_Kind": "个人"}
     first.start()
-    fleet.until(lambda: first.ready().get("role") == "stands_by", 60, "the first is back")
+    fleet.until(lambda: first.ready().get("role") == "stands_by", 240, "the first is back")
     fleet.simulators.running["zoho"].admin.post("create", {"object": "Contacts", "fields": fields})
-    fleet.until(lambda: _customers(fleet) == (people + 1, people + 1), 40, "what a callback told, an hour ahead")
+    fleet.until(lambda: _customers(fleet) == (people + 1, people + 1), 240, "what a callback told, an hour ahead")
     fleet.check_audit()
     assert second.stop() == 0
-    fleet.until(lambda: first.ready().get("role") == "leads", 60, "the first leads again")
+    fleet.until(lambda: first.ready().get("role") == "leads", 240, "the first leads again")
     assert len(fleet.simulators.running["zoho"].admin.post("watch")["channels"]) == 1

@@ -180,11 +180,16 @@ def test_a_first_load_stops_at_its_part_of_the_day_and_goes_on_after_midnight(la
     assert done.owed["fxiaoke"]["creates"] == 0
 
 
-def read_until_used_up(lab: Lab, tell: int) -> None:
-    """Reads as fast as it may until the daemon's part of the day is used up; says how often."""
+def read_until_used_up(lab: Lab, tell: int, ready: int, start: int) -> None:
+    """Reads as fast as it may until the daemon's part of the day is used up; says how often.
+
+    It says when it is ready and begins at a byte of `start`: one that is alone for long would leave the others nothing.
+    """
     made = 0
     with lab.hub("daemon") as hub:
         connector = hub.connect("fxiaoke")
+        os.write(ready, b".")
+        os.read(start, 1)
         try:
             while True:
                 connector.list_ids("AccountObj", None, 10)
@@ -197,14 +202,14 @@ def read_until_used_up(lab: Lab, tell: int) -> None:
     "lab", [({"calls_per_window": PER_WINDOW, "window_seconds": WINDOW}, PACED)], indirect=True, ids=[""]
 )
 def test_three_processes_keep_one_pace_and_one_day(lab: Lab) -> None:
-    heard, tell = os.pipe()
+    (heard, tell), (ready, say_ready), (wait_start, start) = os.pipe(), os.pipe(), os.pipe()
     pids = []
     for _ in range(3):
         pid = os.fork()
         if pid == 0:
             code = 70
             try:
-                read_until_used_up(lab, tell)
+                read_until_used_up(lab, tell, say_ready, wait_start)
                 code = 0
             except BaseException as error:  # noqa: BLE001 - a forked child has nobody above it
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -212,7 +217,13 @@ def test_three_processes_keep_one_pace_and_one_day(lab: Lab) -> None:
                 os._exit(code)
         pids.append(pid)
     os.close(tell)
+    os.close(say_ready)
+    for _ in pids:
+        assert os.read(ready, 1) == b"."
+    os.write(start, b"x" * len(pids))
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0, 0]
+    for end in (ready, wait_start, start):
+        os.close(end)
     with os.fdopen(heard) as lines:
         made = Counter(int(line) for line in lines)
     calls = lab.fxiaoke.admin.calls()

@@ -17,6 +17,7 @@ from connectors.base import Http, WriteUnclear
 from connectors.conformance.hygiene import spelled_out
 from connectors.errors import ProtocolViolation, QuotaExhausted, RetryLater, SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy, retry_after
+from tests.catcher import wait_for
 
 LAB = Egress((), "lab")
 SECRET = "planted-secret"
@@ -124,11 +125,12 @@ def test_a_write_is_sent_once_and_unclear(
 
 def test_a_slow_write_is_unclear(server: Loopback, clock: RealClock) -> None:
     release = threading.Event()
-    server.script = [lambda handler: None if release.wait(10) else handler.reply(200)]
+    server.script = [lambda handler: None if release.wait(60) else handler.reply(200)]
     client = HttpClient(HttpPolicy(LAB, read_timeout=0.05), clock)
     with pytest.raises(WriteUnclear, match="no answer in time"):
         client.send("POST", server.url, operation="x", read=False, json={})
     release.set()
+    wait_for(lambda: server.requests)
     assert len(server.requests) == 1
 
 

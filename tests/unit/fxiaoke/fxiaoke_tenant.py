@@ -26,7 +26,7 @@ class Context(KitContext):
 
     def __init__(self) -> None:
         clock = PatientClock()
-        policy = HttpPolicy(Egress(HOSTS, profile="lab"), read_timeout=2.0, read_attempts=2)
+        policy = HttpPolicy(Egress(HOSTS, profile="lab"), read_timeout=30.0, read_attempts=2)
         self.client = HttpClient(policy, clock, system="fxiaoke")
         super().__init__("fxiaoke", self.client, clock, SECRETS)
         self.secrets = self._secrets

@@ -156,7 +156,7 @@ def test_a_callback_names_what_changed_and_repeats_the_token(zoho: ZohoClient, c
     told = catcher.until(3)[2]
     assert (told["module"], told["operation"], told["ids"]) == ("Contacts", "update", [one, two])
     assert (told["channel_id"], told["token"], told["query_params"]) == ("1000001", "told", {"a": "1"})
-    assert abs(told["server_time"] / 1000 - time.time()) < 10
+    assert abs(told["server_time"] / 1000 - time.time()) < 300
     assert "1" not in [value for row in told["affected_fields"] for value in row.values()]
     assert [body["operation"] for body in catcher.bodies[:2]] == ["insert", "insert"]
 

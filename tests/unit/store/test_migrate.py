@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
 from hub.store import (  # noqa: F401 - their tables join the metadata
@@ -19,7 +20,7 @@ from hub.store import (  # noqa: F401 - their tables join the metadata
     share_tables,
 )
 from hub.store.database import open_engine
-from hub.store.migrate import migrate, require_current
+from hub.store.migrate import config_of, migrate, require_current, revisions
 from hub.store.review_tables import metadata
 
 
@@ -41,6 +42,12 @@ def test_an_empty_database_gets_every_table_and_one_audit_head(engine: sa.Engine
     assert set(sa.inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
     with engine.connect() as conn:
         assert conn.execute(sa.text("SELECT id, epoch, seq FROM audit_head")).all() == [(1, 1, -1)]
+
+
+def test_revisions_are_those_of_the_migrations_in_their_order() -> None:
+    scripts = ScriptDirectory.from_config(config_of())
+    assert revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
+    assert scripts.get_heads() == revisions()[-1:]
 
 
 def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:

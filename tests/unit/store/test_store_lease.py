@@ -36,7 +36,7 @@ def _holder(kit: Kit) -> tuple[SpawnProcess, int]:
 
 def _take(kit: Kit) -> int:
     """Takes the lease once it is free; a PostgreSQL backend may need a moment to notice a killed client."""
-    deadline = time.monotonic() + (0 if kit.is_sqlite else 10)
+    deadline = time.monotonic() + (0 if kit.is_sqlite else 120)
     while True:
         try:
             with hold(kit.store, ENTITY, "parent") as held:

@@ -152,7 +152,7 @@ def test_eight_that_wait_for_a_failed_sign_in_share_its_answer(
     org: Any, arranged: dict[str, Any], kind: type[ConnectorError]
 ) -> None:
     # Slow enough that all eight have come before the first answer.
-    slow = {"match": {"path_regex": TOKEN_PATH}, "action": "slow", "ms": 300, "times": 1}
+    slow = {"match": {"path_regex": TOKEN_PATH}, "action": "slow", "ms": 1000, "times": 1}
     org.admin.faults([slow])
     org.admin.settings(**arranged)
     errors = eight_ask(org)
@@ -163,7 +163,7 @@ def test_eight_that_wait_for_a_failed_sign_in_share_its_answer(
 
 
 def test_eight_that_wait_for_a_renewal_share_the_token(org: Any) -> None:
-    org.admin.faults([{"match": {"path_regex": TOKEN_PATH}, "action": "slow", "ms": 300}])
+    org.admin.faults([{"match": {"path_regex": TOKEN_PATH}, "action": "slow", "ms": 1000}])
     start = Barrier(8)
 
     def ask(_: int) -> str:

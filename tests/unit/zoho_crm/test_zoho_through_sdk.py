@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from connectors.zoho_crm import sdk, sdk_session
 from connectors.zoho_crm.backends import open_connector
 from connectors.zoho_crm.connector import ZohoCrmConnector
 from connectors.zoho_crm.sdk_connector import ZohoSdkConnector
+from tests.catcher import wait_for
 
 FIELDS = ("Hub_Id", "Last_Name", "Mobile", "Description", "Owner", "Account_Name", "Customer_Tier", "Loyalty_Points")
 
@@ -279,11 +280,12 @@ def test_server_errors_are_told_apart(
 
 
 def test_a_stalled_server_ends_in_our_timeout(org: Any) -> None:
-    policy = HttpPolicy(Egress((), profile="lab"), read_timeout=0.2, read_attempts=2)
-    org.context.http = HttpClient(policy, org.context.clock, system="zoho")
+    policy = HttpPolicy(Egress((), profile="lab"), read_timeout=60.0, read_attempts=2)
+    org.context.http = client = HttpClient(policy, org.context.clock, system="zoho")
     zoho = through_sdk(org.url, org.context)
     org.create()
     read(zoho)
+    client._policy = replace(policy, read_timeout=0.4)
     org.fault("GET", "/Contacts$", "timeout_before_commit", times=0, seconds=30)
     with pytest.raises(RetryLater, match="no answer in time"):
         read(zoho)
@@ -380,7 +382,7 @@ def test_a_sign_in_and_a_refused_call_do_not_wait_for_each_other(org: Any, zoho:
     org.fault("GET", "/Contacts$", "slow", ms=600)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(read, zoho)
-        time.sleep(0.2)
+        wait_for(lambda: any(rule["struck"] for rule in org.admin.calls()["faults"]))
         org.admin.post("tokens", {"expire": True})
         org.context.clock.offset += 3600
         assert len(pool.submit(read, other).result(30)) == len(slow.result(30)) == 1

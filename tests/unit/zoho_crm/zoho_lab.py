@@ -30,7 +30,7 @@ class LabContext(KitContext):
 
     def __init__(self, tokens: MemoryTokens | None = None, credentials: Mapping[str, str] = CREDENTIALS) -> None:
         clock = PatientClock()
-        policy = HttpPolicy(Egress((), profile="lab"), read_timeout=10.0, read_attempts=2)
+        policy = HttpPolicy(Egress((), profile="lab"), read_timeout=30.0, read_attempts=2)
         super().__init__("zoho", HttpClient(policy, clock, system="zoho"), clock, credentials)
         self.tokens = tokens or MemoryTokens()
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -27,6 +26,7 @@ class Subscriber(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Taking)
         self.answers = ["success"]
+        self.late: Callable[[], None] = lambda: None
         self.calls: list[dict[str, Any]] = []
 
     @property
@@ -43,7 +43,7 @@ class Taking(http.server.BaseHTTPRequestHandler):
         how = answers.pop(0) if len(answers) > 1 else answers[0]
         self.server.calls.append(body)
         if how == "late":
-            time.sleep(0.6)
+            self.server.late()
         sealed = encrypt(KEY, b"success" if how != "another word" else b"fail")
         answer = {"timestamp": 1760000000123, "nonce": "n", "encryptedResult": sealed}
         signature = sign(KEY, *answer.values()) if how != "unsigned" else ""
@@ -68,7 +68,7 @@ def subscriber() -> Iterator[Subscriber]:
 
 @pytest.fixture
 def told(api: Client, subscriber: Subscriber) -> Iterator[Subscriber]:
-    api.admin.settings(event_retry_seconds=[0.05, 0.1], event_timeout_seconds=0.3)
+    api.admin.settings(event_retry_seconds=[0.05, 0.1], event_timeout_seconds=60.0)
     api.admin.post("events", {"url": subscriber.url, "key": KEY, "objects": ["AccountObj"]})
     yield subscriber
     api.admin.post("events", {"url": None})
@@ -104,12 +104,21 @@ def test_every_change_is_told_once_signed_and_thin(api: Client, told: Subscriber
 def test_what_is_not_answered_properly_is_told_again(api: Client, told: Subscriber, how: str) -> None:
     told.answers = [how, "success"]
     api.admin.settings(event_retry_timestamp="fresh")
-    made = api.made()
+    made = ""
 
     def ends() -> list[bool]:
         sent = api.admin.post("events")["sent"]
         return [call["accepted"] for call in sent if call["plain"]["dataId"] == made]
 
+    def late() -> None:
+        """Answers when the vendor waits no longer; whatever comes after is waited for."""
+        api.admin.settings(event_timeout_seconds=60.0)
+        wait_for(lambda: made and ends())
+
+    told.late = late
+    if how == "late":
+        api.admin.settings(event_timeout_seconds=0.3, event_retry_seconds=[1.0])
+    made = api.made()
     wait_for(lambda: len(ends()) == 2)
     assert ends() == [False, True]
     first, again = told.calls
