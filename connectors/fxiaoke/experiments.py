@@ -95,7 +95,7 @@ class Experiments:
             "rate",
             f"{number} calls in {spent:.0f} s: {told[0]}",
             f"{spent:.0f} 秒内 {number} 次调用：{told[1]}",
-            f"rate_per_second: {(number - 1) / 20 - 0.3:.1f} or less" if code != 0 else "",
+            f"rate_per_second: {(number - 1) / 20 - 0.3:.1f}" if code != 0 else "",
             code == 0 or self._settings.rate_per_second * 20 + self._settings.rate_burst < number,
         )
 
