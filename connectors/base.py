@@ -180,6 +180,7 @@ class Capabilities:
     id, or refused with its id.
     `own_call_fields`: an update of them is a request without any other field, so that it has an intent of its own; a
     create takes them with the rest.
+    `rows_per_call`: how many rows of a batch one call of the vendor takes; None where a batch is one call.
     """
 
     incremental: bool = True
@@ -204,6 +205,7 @@ class Capabilities:
     shows_actor: bool = False
     ordered_versions: bool = False
     batch_size: int = 1
+    rows_per_call: int | None = None
     page_size: int = 100
     max_window_rows: int | None = None
 

@@ -171,4 +171,5 @@ class Tokens:
                 "look at ",
                 "登录成功（app_id、app_secret、permanent_code 有效），但新令牌被拒；请检查：",
             ),
+            missing_zh=f"operator_id、{enterprise}、应用的 IP 白名单、auth_style（{style}）",
         )

@@ -87,6 +87,7 @@ class FxiaokeConnector(Hearing):
             shows_actor=True,
             ordered_versions=True,
             batch_size=settings.batch_size,
+            rows_per_call=1,
             page_size=settings.page_limit,
             max_window_rows=None if settings.paging == "keyset" else MAX_OFFSET,
         )
@@ -139,7 +140,7 @@ class FxiaokeConnector(Hearing):
 
     def survey(self, object: str, needs: Sequence[FieldNeed]) -> Sequence[Finding]:
         """Says how every need of the mappings stands; Fxiaoke has no public interface that makes a field."""
-        return Surveyor(self._descriptions, self._settings).survey(object, needs)
+        return Surveyor(self._descriptions, self._settings, self._context.system).survey(object, needs)
 
     def changes(self, object: str, fields: Sequence[str], cursor: Cursor | None, limit: int) -> Page:
         """Reads the next page of the change stream."""

@@ -22,6 +22,7 @@ TOKEN_CODES = frozenset({20005, 20016})
 SYSTEM_CODES = frozenset({-1, -2})
 SERVICE_ABNORMAL = 50009
 _CREDENTIALS = "the credentials of the call (corpAccessToken)"
+_NOT_ARRIVED = f"{_CREDENTIALS}, which did not arrive; does a proxy take headers away, or does auth_style not fit?"
 CONFIGURATION = {
     10001: "app_id",
     10002: "app_secret",
@@ -56,7 +57,16 @@ PARAMETERS = {
     "x-fs-ea": "enterprise_account (x-fs-ea)",
 }
 """What to look at when 10006, which stands for any bad parameter, names one of the sign-in."""
-
+CHINESE = {
+    _CREDENTIALS: "本次调用的凭据（corpAccessToken）",
+    _NOT_ARRIVED: "本次调用的凭据（corpAccessToken）：未送达；请检查代理是否去除了请求头，或 auth_style 是否不符",
+    CONFIGURATION[15003]: "应用接口权限",
+    CONFIGURATION[20017]: "corpId / 凭据",
+    CONFIGURATION[20021]: "应用（已停用）",
+    CONFIGURATION[20022]: "企业对应用的授权",
+    CONFIGURATION[30003]: "已购买的接口调用额度",
+}
+"""What of these is more than the name of a setting, in Chinese."""
 
 ADDRESS = "this host's address (IP 白名单): enter it in the allow list of the self-built app (企业自建应用)"
 """What is missing where the app's allow list does not hold the address that the calls come from."""
@@ -294,7 +304,7 @@ def _refusal(answer: Answer, call: Call) -> Exception:
     if code == _BAD_PARAMETER and _NO_SUCH_PATH.search(wording):
         return _no_such_path(call, trace_id)
     if missing := _misconfigured(code, wording):
-        return auth_rejected(call, missing, code, trace_id)
+        return auth_rejected(call, missing, code, trace_id, missing_zh=CHINESE.get(missing, ""))
     reason = _reason(code, wording)
     named = reason is not Reason.OTHER or _RULE.search(wording)
     if code in SYSTEM_CODES or (code == SERVICE_ABNORMAL and not named):
@@ -310,7 +320,7 @@ def _misconfigured(code: int, wording: str) -> str | None:
     if code == _OFFSET_OR_TOKEN and _OFFSET.search(wording):
         return None
     if code == _NO_CREDENTIALS and "corpAccessToken" in wording:
-        return f"{_CREDENTIALS}, which did not arrive; does a proxy take headers away, or does auth_style not fit?"
+        return _NOT_ARRIVED
     return CONFIGURATION.get(code)
 
 

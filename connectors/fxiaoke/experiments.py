@@ -95,7 +95,7 @@ class Experiments:
             "rate",
             f"{number} calls in {spent:.0f} s: {told[0]}",
             f"{spent:.0f} 秒内 {number} 次调用：{told[1]}",
-            f"rate_per_second: {(number - 1) / 20 - 0.3:.1f} or less" if code != 0 else "",
+            f"rate_per_second: {(number - 1) / 20 - 0.3:.1f}" if code != 0 else "",
             code == 0 or self._settings.rate_per_second * 20 + self._settings.rate_burst < number,
         )
 
@@ -126,7 +126,7 @@ class Experiments:
         orders = [{"fieldName": _STABLE, "isAsc": True}, {"fieldName": "_id", "isAsc": False}]
         code, rows = self.query(object, limit=50, orders=orders)
         same = [str(row.get("_id")) for row in rows if row.get(_STABLE) == rows[0].get(_STABLE)]
-        told = _untold() if len(same) < 3 else _yes_no(_falls(same), "the second order counts", "第二排序有效")
+        told = _untold() if len(same) < 3 else _order_counts(_falls(same))
         yield _with_code("two_orders", code, told, "only _id is used", "只按 _id 排序")
 
     def _default_order(self, object: str) -> Iterator[Settled]:
@@ -139,7 +139,7 @@ class Experiments:
         code, rows = self.query(object, filters=[_filter(key, "N", [NOBODY])])
         other, _ = self.query(object, filters=[_filter(key, "NE", [NOBODY])])
         empty = any(row.get(key) in (None, "") for row in rows)
-        told = _yes_no(empty, "N also finds empty fields", "N 会匹配空值") if rows else _untold()
+        told = _finds_empty(empty) if rows else _untold()
         more = (f"NE: {_code(other)[0]}; neither is used", f"NE：{_code(other)[1]}；均不使用")
         yield _with_code("negation", code, told, *more)
 
@@ -219,8 +219,12 @@ def _untold() -> tuple[str, str]:
     return "too few records to tell", "记录太少，无法判断"
 
 
-def _yes_no(holds: bool, en: str, zh: str) -> tuple[str, str]:
-    return (f"yes, {en}", f"是，{zh}") if holds else (f"no: {en} is not so", f"否：“{zh}”不成立")
+def _order_counts(holds: bool) -> tuple[str, str]:
+    return ("the second order counts", "第二排序有效") if holds else ("the second order has no effect", "第二排序无效")
+
+
+def _finds_empty(holds: bool) -> tuple[str, str]:
+    return ("N also finds empty fields", "N 会匹配空值") if holds else ("N finds no empty field", "N 不匹配空值")
 
 
 def _with_code(question: str, code: int, told: tuple[str, str], en: str, zh: str) -> Settled:

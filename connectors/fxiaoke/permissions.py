@@ -80,5 +80,5 @@ def hidden(label: str) -> Words:
     return (
         f"the list can be read, but shows no record: either {label} is empty, or the operator's data permission "
         "(数据权限) hides all of them",
-        f"可读取列表，但没有可见记录：{label}为空，或操作员的数据权限看不到任何记录",
+        f"可读取列表，但没有可见记录：{label} 为空，或操作员的数据权限看不到任何记录",
     )

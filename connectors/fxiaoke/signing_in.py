@@ -10,6 +10,7 @@ from typing import Any
 from connectors.base import ConnectorContext, WriteUnclear
 from connectors.errors import AuthRejected, RateLimited
 from connectors.fxiaoke.envelope import (
+    CHINESE,
     PARAMETERS,
     Answer,
     Call,
@@ -106,7 +107,7 @@ class SignIn:
             raise self._rejected(named, no.code, no.trace_id) from None
 
     def _rejected(self, missing: str, code: int, trace_id: str) -> AuthRejected:
-        return auth_rejected(self.call, missing, code, trace_id)
+        return auth_rejected(self.call, missing, code, trace_id, missing_zh=CHINESE.get(missing, ""))
 
     def _count(self) -> None:
         """Books one call in the minute that all processes share. Raises RateLimited when it is full."""

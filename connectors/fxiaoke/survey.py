@@ -31,8 +31,8 @@ _JUDGED = frozenset(
 class Surveyor:
     """Surveys the objects of one tenant; only reads."""
 
-    def __init__(self, descriptions: Descriptions, settings: FxiaokeSettings) -> None:
-        self._descriptions, self._settings = descriptions, settings
+    def __init__(self, descriptions: Descriptions, settings: FxiaokeSettings, system: str) -> None:
+        self._descriptions, self._settings, self._system = descriptions, settings, system
 
     def survey(self, object: str, needs: Sequence[FieldNeed]) -> list[Finding]:
         """Says how every need stands, by one read of the object and, where it is not described, one of the list."""
@@ -40,14 +40,15 @@ class Surveyor:
         if described is None or described.get("is_active") is False:
             return self._absent(object, needs)
         label, fields = str(described.get("display_name") or object), described["fields"]
-        place = steps.Place(object, label)
+        place = steps.Place(object, label, self._system)
         found = [self._stands(place, need, fields) for need in needs]
         return [*found, *_uncovered(place, needs, fields)]
 
     def _absent(self, object: str, needs: Sequence[FieldNeed]) -> list[Finding]:
         """Tells how to make or enable an object, and all that it must have, so that one visit does."""
         listed = self._descriptions.listed().get(object)
-        place = steps.Place(object, str(listed.get("describeDisplayName")) if listed else steps.named(object))
+        label = str(listed.get("describeDisplayName")) if listed else steps.named(object)
+        place = steps.Place(object, label, self._system)
         if listed is not None:
             return [Finding("", State.WRONG, *steps.is_disabled(place), steps=steps.enable(place))]
         if not object.endswith("__c"):

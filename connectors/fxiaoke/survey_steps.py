@@ -50,6 +50,12 @@ class Place:
 
     object: str
     label: str
+    system: str
+
+    @property
+    def resolve(self) -> str:
+        """Returns the command that finds what the console named by itself, and writes it into the mapping files."""
+        return f"`crmhub mapping resolve {self.system} --write`"
 
     def screen(self, en: str, zh: str) -> Step:
         """Returns the way to a screen of the object."""
@@ -167,7 +173,7 @@ def make_field(place: Place, need: FieldNeed) -> tuple[Step, ...]:
     if need.length:
         made.append(Step(f"Maximum length: at least {need.length}.", f"最大长度：至少 {need.length}。"))
     if need.options:
-        made.append(_options(need, need.options))
+        made.append(_options(place, need, need.options))
     if need.target:
         made.append(Step(f"Related object: {need.target}.", f"关联对象：{need.target}。"))
     if need.key:
@@ -185,12 +191,12 @@ def _type(need: FieldNeed) -> Words:
     return _TYPES.get(need.form, ("as the mapping file names it", "以映射文件为准"))
 
 
-def _options(need: FieldNeed, values: Sequence[str]) -> Step:
+def _options(place: Place, need: FieldNeed, values: Sequence[str]) -> Step:
     listed = " · ".join(value if need.spoken(value) == value else f"{need.spoken(value)} = {value}" for value in values)
     return Step(
         f"Options, label = value: {listed}. Where the console gives values of its own, keep them and run "
-        "`crmhub mapping resolve`.",
-        f"选项（标签 = 选项值）：{listed}。若界面自动生成选项值，请保留，并运行 `crmhub mapping resolve`。",
+        f"{place.resolve}.",
+        f"选项（标签 = 选项值）：{listed}。若界面自动生成选项值，请保留，并运行 {place.resolve}。",
     )
 
 
@@ -203,8 +209,8 @@ def _api_name(place: Place, need: FieldNeed) -> Step:
             f"external_keys: {{{place.object}: field_…__c}}。",
         )
     return Step(
-        f"API name: {need.api_name}. Where the console gives another (field_…__c), run `crmhub mapping resolve`.",
-        f"API 名称：{need.api_name}。若界面自动生成其他名称（field_…__c），请运行 `crmhub mapping resolve`。",
+        f"API name: {need.api_name}. Where the console gives another (field_…__c), run {place.resolve}.",
+        f"API 名称：{need.api_name}。若界面自动生成其他名称（field_…__c），请运行 {place.resolve}。",
     )
 
 
@@ -233,8 +239,8 @@ def add_options(
     if renamed:
         told.append(
             Step(
-                "Run `crmhub mapping resolve`, which writes the values that are there into the mapping file.",
-                "运行 `crmhub mapping resolve`，将已有的选项值写入映射文件。",
+                f"Run {place.resolve}, which writes the values that are there into the mapping file.",
+                f"运行 {place.resolve}，将已有的选项值写入映射文件。",
             )
         )
     again = [value for value in lacking if value in retired and value not in renamed]
@@ -245,7 +251,7 @@ def add_options(
         listed = " · ".join(need.spoken(value) for value in again)
         told.append(Step(f"Enable these options again: {listed}", f"重新启用选项：{listed}"))
     if new:
-        told.append(_options(need, new))
+        told.append(_options(place, need, new))
     return tuple(told)
 
 
@@ -291,10 +297,11 @@ def map_another(place: Place, need: FieldNeed) -> tuple[Step, ...]:
     """Returns what a person does about a preset field that is not there."""
     return (
         Step(
-            f"`crmhub describe` {place.object} lists the fields that are there; name another than {need.api_name} in "
-            "the mapping file, or let `crmhub mapping resolve` find it by its label.",
-            f"用 `crmhub describe` 查看 {place.object} 已有的字段；在映射文件中改用 {need.api_name} 以外的字段，"
-            "或用 `crmhub mapping resolve` 按标签查找。",
+            f"`crmhub describe {place.system} {place.object}` lists the fields that are there; name another than "
+            f"{need.api_name} in the mapping file, or let {place.resolve} find it by its label.",
+            f"用 `crmhub describe {place.system} {place.object}` 查看已有的字段；在映射文件中改用 {need.api_name} "
+            "以外的字段，"
+            f"或用 {place.resolve} 按标签查找。",
         ),
     )
 

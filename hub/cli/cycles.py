@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Annotated
 
 from connectors.pricing import Price
@@ -98,7 +99,7 @@ def _show_price(desk: Desk, price: Price | None) -> None:
     desk.say(
         f"cost: about {price.calls} calls, reads before writes included, {price.units} {en}; "
         f"{price.alone} records go one by one",
-        f"成本：含写前读取约 {price.calls} 次调用，{price.units} 个{zh}；其中 {price.alone} 条逐条写入",
+        f"成本：含写前读取约 {price.calls} 次调用，{price.units} 个 {zh}；其中 {price.alone} 条逐条写入",
     )
 
 
@@ -122,9 +123,11 @@ def show_owed(desk: Desk, owed: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def show_advice(desk: Desk, advice: Sequence[Advice]) -> None:
-    for item in advice:
-        desk.say(f"- {item.en}", f"- {item.zh}")
-        desk.say(f"    {item.command}", f"    {item.command}")
+    """Prints what blocks or is owed, and below it the command that helps, once where it helps several in a row."""
+    for helps, items in groupby(advice, key=lambda item: item.command):
+        for item in items:
+            desk.say(f"- {item.en}", f"- {item.zh}")
+        desk.say(f"    {helps}", f"    {helps}")
 
 
 @command("sync", "Run one cycle of an entity, or of all.", "运行一个同步批次（默认全部业务实体）。")
@@ -252,14 +255,14 @@ def _show_allowed(desk: Desk, item: Allowed) -> None:
     desk.say(
         f"{item.system}, {item.unit}: used {item.used:,} of {item.size:,}, left {item.left:,}, "
         f"of them {item.reserve:,} for people{stopped[0]}",
-        f"{item.system}，{item.unit}：已用 {item.used:,} / {item.size:,}，剩余 {item.left:,}，"
+        f"{item.system}，{desk.term(item.unit)}：已用 {item.used:,} / {item.size:,}，剩余 {item.left:,}，"
         f"其中预留给人工 {item.reserve:,}{stopped[1]}",
     )
 
 
 def _show_standing(desk: Desk, item: EntityStanding) -> None:
     desk.say()
-    total = ", ".join(f"{state} {number}" for state, number in sorted(item.records.items())) or "0"
+    total = ", ".join(f"{desk.term(state)} {number}" for state, number in sorted(item.records.items())) or "0"
     desk.say(
         f"{item.label.en} ({item.entity}): golden records {total}; to be merged {item.queued}",
         f"{item.label.zh}（{item.entity}）：黄金记录 {total}；待合并 {item.queued}",
@@ -269,7 +272,7 @@ def _show_standing(desk: Desk, item: EntityStanding) -> None:
         en, zh = OUTCOMES.get(item.last.outcome or "", ("not ended", "未结束"))
         desk.say(
             f"last run: {item.last.act} {local(ended)}, {en} ({item.last.run_id})",
-            f"上一批次：{item.last.act} {local(ended)}，{zh}（{item.last.run_id}）",
+            f"上一批次：{desk.term(item.last.act)} {local(ended)}，{zh}（{item.last.run_id}）",
         )
     if item.owed:
         show_owed(desk, item.owed)

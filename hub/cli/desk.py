@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.app import open_installation
-from hub.cli.terms import HEADINGS
+from hub.cli.terms import HEADINGS, WORDED, WORDS
 from hub.kernel.errors import Text
 from hub.kernel.i18n import Bilingual, Language
 from hub.kernel.redaction import escape
@@ -58,6 +58,10 @@ class Desk:
         """Returns the words of the language asked for; names alone are given once and stand in both."""
         return (zh or en) if self.lang == "zh" else en
 
+    def term(self, name: str) -> str:
+        """Returns what a state or an act is called in the language asked for."""
+        return self.word(name, WORDS.get(name, name))
+
     def text(self, message: Bilingual) -> str:
         return message.zh if self.lang == "zh" else message.en
 
@@ -70,8 +74,12 @@ class Desk:
         made = Table(box=None, pad_edge=False, header_style="bold")
         for name in columns:
             made.add_column(self.word(name, HEADINGS[name]), overflow="fold")
+        worded = [name in WORDED for name in columns]
         for row in rows:
-            made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+            cells = ("" if cell is None else str(cell) for cell in row)
+            made.add_row(
+                *(escape(self.term(cell) if known else cell) for cell, known in zip(cells, worded, strict=True))
+            )
         _console().print(made)
 
     def answer(self, answer: Answer) -> int:

@@ -10,12 +10,17 @@ from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk
 from hub.cli.records import Reason, Reveal, reason_of
 from hub.core.fates import MERGE
-from hub.kernel.errors import Declined
+from hub.kernel.errors import Declined, Text
 from hub.operations import questions
 from hub.operations.questions import Asked
 
 Id = Annotated[str, Arg("its id, as `list` shows it", "编号，见 list", "ID")]
 Entity = Annotated[str | None, Opt("of one entity only", "仅该业务实体", ("--entity",))]
+_KINDS = {"conflict": "冲突", "hold": "暂缓变更"}
+_ANSWERS = {
+    "conflict": Text("--take SYSTEM | --value X | --keep", "--take 接入系统 | --value 值 | --keep"),
+    "hold": Text("--accept | --reject", "--accept | --reject"),
+}
 Limit = Annotated[int, Opt("rows at most", "最多行数", ("--limit",))]
 
 
@@ -29,8 +34,8 @@ def _list(desk: Desk, kind: str, entity: str | None, limit: int) -> Answer:
             return
         columns = ("id", "record", "field", "rule", "state", "golden", "candidates")
         desk.table(columns, [_row(desk, item) for item in found])
-        word = "--take SYSTEM | --value X | --keep" if kind == "conflict" else "--accept | --reject"
-        desk.say(f"next: crmhub {kind} resolve ID {word}", f"下一步：crmhub {kind} resolve 编号 {word}")
+        answers = _ANSWERS[kind]
+        desk.say(f"next: crmhub {kind} resolve ID {answers.en}", f"下一步：crmhub {kind} resolve 编号 {answers.zh}")
 
     return Answer({f"{kind}s": found}, show)
 
@@ -46,13 +51,14 @@ def _show(desk: Desk, kind: str, question_id: str, reason: str | None) -> Answer
         found = questions.show_question(hub, kind, question_id, reason)
 
     def show() -> None:
-        desk.say(f"{kind} {found.id} ({found.state})")
+        what = desk.word(kind, _KINDS[kind])
+        desk.say(f"{what} {found.id} ({desk.term(found.state)})", f"{what} {found.id}（{desk.term(found.state)}）")
         desk.say(
             f"{found.entity} {found.hub_id}, {found.field} ({found.label.en}), rule {found.rule}",
             f"{found.entity} {found.hub_id}，{found.field}（{found.label.zh}），规则 {found.rule}",
         )
         desk.say(f"since {local(found.opened_at)}", f"自 {local(found.opened_at)}")
-        desk.table(("from", "value"), [("golden", found.golden), *found.candidates])
+        desk.table(("from", "value"), [(desk.word("golden", "黄金记录"), found.golden), *found.candidates])
         if found.rule == MERGE:
             _explain_merge(desk, found)
 

@@ -40,17 +40,19 @@ def show_record(desk: Desk, record: Record, reveal: Reveal = False, reason: Reas
 def _show(desk: Desk, found: RecordView) -> None:
     desk.say(
         f"{found.entity} {found.hub_id}: {found.state}, revision {found.revision}",
-        f"{found.entity} {found.hub_id}：{found.state}，第 {found.revision} 版",
+        f"{found.entity} {found.hub_id}：{desk.term(found.state)}，第 {found.revision} 版",
     )
     say_merges(desk, found.hub_id, found.merges)
     columns = ("field", "label", "value", "from", "")
     waits = desk.word("waits", "待处理")
-    rows = [(f.name, desk.text(f.label), f.value, f.origin, waits if f.frozen else "") for f in found.fields]
-    desk.table(columns, rows)
+    shown = [(f.name, desk.text(f.label), f.value, f.origin, waits if f.frozen else "") for f in found.fields]
+    desk.table(columns, shown)
     desk.say()
     owed = desk.word("write owed", "待写入")
     columns = ("system", "object", "native id", "binding", "")
-    desk.table(columns, [(b.system, b.object, b.native_id, b.state, owed if b.owed else "") for b in found.bindings])
+    desk.table(
+        columns, [(b.system, b.object, b.native_id, desk.term(b.state), owed if b.owed else "") for b in found.bindings]
+    )
     for kind, question_id, field in found.questions:
         desk.say(f"- {field}: crmhub {kind} show {question_id}", f"- {field}：crmhub {kind} show {question_id}")
     for row in found.quarantine:

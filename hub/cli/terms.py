@@ -53,3 +53,32 @@ HEADINGS: Final = {
     "updates": "更新",
     "value": "值",
 }
+
+WORDS: Final = {
+    "active": "已绑定",
+    "archived": "已归档",
+    "calls": "接口调用",
+    "compared": "已核对",
+    "converged": "一致",
+    "create": "新建",
+    "credits": "API 额度",
+    "delete": "删除",
+    "detached": "已解除绑定",
+    "erased": "已擦除",
+    "live": "有效",
+    "merged_into": "已合并",
+    "open": "待处理",
+    "pending": "待新建",
+    "plan": "试运行",
+    "reconcile": "对账",
+    "released": "已放行",
+    "resolved": "已处理",
+    "restore": "恢复",
+    "superseded": "已被合并",
+    "sync": "同步",
+    "tripped": "已拦下",
+    "update": "更新",
+}
+"""Is what the words that the store and `--json` use for a state or an act are called in Chinese."""
+WORDED: Final = frozenset({"act", "action", "outcome", "state"})
+"""The columns of tables that hold such words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from connectors.preparing import FieldNeed, Form
@@ -51,6 +51,8 @@ _BY_PLACE: Mapping[str, tuple[Form, ...]] = {
     "staff": (Form.OTHER, Form.TEXT),
 }
 """Lenses whose native fields differ in form; those of any other lens are OTHER, which a person must make."""
+_OWN_PLACE: Mapping[str, int] = {"instant_else": 0, "staff": 1}
+"""Lenses of one canonical field that keep it in one of their native fields, and have help from the others."""
 
 
 def needs_of(mappings: Iterable[MappingFile], schema: Schema, tables: Tables) -> dict[str, tuple[FieldNeed, ...]]:
@@ -103,7 +105,7 @@ def _need(pair: PairSpec, name: str, schema: Schema, entity: str, tables: Tables
     place, lens, fields = pair.natives.index(name), LENSES.get(pair.lens), schema.entity(entity).fields
     canonicals = [fields[each] for each in pair.canonicals if each in fields]
     form = _form(pair, place, canonicals)
-    label = _label(name, canonicals, place, len(pair.natives))
+    label = _label(name, canonicals, place, pair)
     options = native_values(pair, name, tables, system_kind)
     if pair.lens == "constant" and "value" in pair.params:
         options = {str(pair.params["value"])}
@@ -145,17 +147,22 @@ def _length(form: Form, pair: PairSpec, canonicals: list[Field]) -> int | None:
     return length or _USUAL_LINE
 
 
-def _label(name: str, canonicals: list[Field], place: int, natives: int) -> Text:
-    """Returns what people should read over the field; of several native fields each has its own name in it."""
-    spoken = name.replace("_", " ")
-    if not canonicals:
-        return Text(spoken, spoken)
+def own_label(lens: str, canonicals: Sequence[Field], place: int, natives: int) -> Text | None:
+    """Returns the label of the canonical field that a native one stands for alone, None where none does."""
     if len(canonicals) == natives:
         return canonicals[place].label
+    return canonicals[0].label if len(canonicals) == 1 and place == _OWN_PLACE.get(lens) else None
+
+
+def _label(name: str, canonicals: list[Field], place: int, pair: PairSpec) -> Text:
+    """Returns what people should read over the field; of several native fields each has its own name in it."""
+    spoken, natives = name.removesuffix("__c").replace("_", " "), len(pair.natives)
+    if not canonicals:
+        return Text(spoken, spoken)
+    if (own := own_label(pair.lens, canonicals, place, natives)) is not None:
+        return own
     nearest = canonicals[min(place, len(canonicals) - 1)].label
-    if len(canonicals) > 1 or natives == 1:
-        return nearest
-    return Text(f"{nearest.en} ({spoken})", f"{nearest.zh}（{spoken}）")
+    return nearest if len(canonicals) > 1 else Text(f"{nearest.en} ({spoken})", f"{nearest.zh}（{spoken}）")
 
 
 def option_labels(

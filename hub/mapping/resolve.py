@@ -18,6 +18,7 @@ from hub.canonical.schema import Field, Schema
 from hub.kernel.errors import Problem, Text
 from hub.mapping.describe import FieldShape
 from hub.mapping.lenses import LENSES
+from hub.mapping.needs import own_label
 from hub.mapping.splicing import Path, Word, splice, words_of
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -173,7 +174,7 @@ class _Run:
         natives = self._many((*path, "native"))
         resolved: list[LabelledField | None] = []
         for place, word in enumerate(natives):
-            fallback = canonicals[place].label if len(canonicals) == len(natives) else None
+            fallback = own_label(lens.value if lens else "", canonicals, place, len(natives))
             name = self._field(object_, word, shape, fallback, lens.value if lens else "")
             resolved.append(shape.fields.get(name) if name is not None else None)
         for parameter, place in _OPTIONS.get(lens.value, ()) if lens else ():

@@ -21,6 +21,7 @@ from hub.mapping.loader import mapping_path, read_mapping, with_hub_id_fields
 from hub.mapping.model import MappingFile
 from hub.mapping.parts import places_of
 from hub.mapping.tables import Tables, load_tables
+from hub.mapping.targets import check_targets
 from hub.outbound import Outbound
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ def check_mappings(settings: Settings, schema: Schema, describe: Describe | None
         return found
     found += _check_deadlines(settings, schema, tables)
     found += _check_sets(settings)
+    chosen: dict[str, dict[str, MappingFile]] = {system: {} for system in settings.systems}
     for entity, configured in settings.entities.items():
         if entity not in schema.entities:
             known = ", ".join(schema.entities)
@@ -78,9 +80,11 @@ def check_mappings(settings: Settings, schema: Schema, describe: Describe | None
         for system in configured.systems:
             mapping = _read(settings, entity, system, found)
             if mapping is not None:
-                mappings[system] = mapping
+                mappings[system] = chosen[system][entity] = mapping
                 found += _check_one(mapping, schema, tables, system, describe)
         found += check_authorities(mappings, schema)
+    for system, files in chosen.items():
+        found += check_targets(system, files, schema)
     return list(dict.fromkeys(found))
 
 

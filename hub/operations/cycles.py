@@ -15,6 +15,7 @@ from hub.audit.event import Event
 from hub.core.parts import MAIN
 from hub.core.plan import Act
 from hub.kernel.errors import Text
+from hub.operations.awaited import parent_command
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
 from hub.operations.pausing import ClosedDoor, held_back, require_running
@@ -110,7 +111,7 @@ def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event 
     """Pulls and merges, writes to no system, and returns the writes that are owed. Raises Busy."""
     with _run(hub, entity, stop) as run:
         report = run_cycle(run, write=False)
-        advice = _advice(report, run.tally.blocked)
+        advice = _advice(hub, entity, report, run.tally.blocked)
         actions: dict[str, tuple[Planned, ...]] = {}
         calls: dict[str, int] = {}
         prices: dict[str, Price] = {}
@@ -131,7 +132,8 @@ def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event 
 def _calls(run: RunContext, system: str, owed: Mapping[str, int]) -> int:
     link = run.links[system]
     try:
-        size = max(1, min((link.can(name).batch_size for name in link.objects), default=1))
+        declared = [link.can(name) for name in link.objects]
+        size = max(1, min((can.rows_per_call or can.batch_size for can in declared), default=1))
     except ConnectorError:
         size = 1
     return sum(-(-owed.get(kind, 0) // size) for kind in ("creates", "updates", "deletes"))
@@ -162,7 +164,7 @@ def sync(
         cycle += 1
         with _run(hub, entity, stop, resting) as run:
             report = run_cycle(replace(run, turn=Turn(run.clock, run.clock.now(), slice_seconds)))
-            advice = _advice(report, run.tally.blocked)
+            advice = _advice(hub, entity, report, run.tally.blocked)
         counts.update(report.counts)
         told(cycle, report)
         if stop.is_set() or not until_converged or cycle >= max_cycles or not _goes_on(report):
@@ -195,9 +197,13 @@ def _goes_on(report: Report) -> bool:
     return report.outcome is Outcome.PROGRESSED or any(report.counts.get(name) for name in _MOVES)
 
 
-def _advice(report: Report, blocked: Mapping[str, ConnectorError]) -> tuple[Advice, ...]:
+def _advice(
+    hub: Installation, entity: str, report: Report, blocked: Mapping[str, ConnectorError]
+) -> tuple[Advice, ...]:
     said = {f"system:{system}:{error.code}": Text(error.en, error.zh) for system, error in blocked.items()}
-    return tuple(explain(reason, said.get(reason)) for reason in report.reasons)
+    with hub.store.read() as conn:
+        parents = parent_command(hub, conn, entity, report.reasons)
+    return tuple(explain(reason, entity, said.get(reason), parents) for reason in report.reasons)
 
 
 def _blocked(report: Report) -> tuple[str, ...]:

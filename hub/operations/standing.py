@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hub.kernel.errors import Text
+from hub.operations.awaited import parent_command, unreleased
 from hub.operations.installation import Installation
 from hub.operations.progress import Progress, progress_of
 from hub.operations.quota import with_quota
 from hub.operations.reasons import Advice, explain
 from hub.store import records, runs
 from hub.store.allowances import load
+from hub.store.database import Connection
 from hub.store.lease import Holder, leader
 from hub.store.runs import Run
 from hub.sync.cycle import FIRST_SYNC, Standing, read_standing
@@ -105,25 +107,30 @@ def overview(hub: Installation) -> list[EntityStanding]:
                     standing.queued,
                     standing.waiting,
                     last,
-                    tuple(_next(hub, entity, standing, last)),
+                    tuple(_next(hub, conn, entity, standing, last)),
                     with_quota(hub, progress_of(conn, entity, now), windows, now),
                 )
             )
     return found
 
 
-def _next(hub: Installation, entity: str, standing: Standing, last: Run | None) -> list[Advice]:
+def _next(hub: Installation, conn: Connection, entity: str, standing: Standing, last: Run | None) -> list[Advice]:
     if last is None:
         return [
             Advice("never_ran", "prove that every system answers", "先确认各接入系统可用", "crmhub check"),
-            Advice("never_ran", "then see what a first sync would do", "再查看首次同步的待同步清单", "crmhub plan"),
+            Advice(
+                "never_ran",
+                "then see what a first sync would do",
+                "再查看首次同步的待同步清单",
+                f"crmhub plan {entity}",
+            ),
         ]
-    found = [explain(reason) for reason in standing.reasons()]
-    found += [explain(reason) for reason in last.reasons if reason.startswith(("system:", "waiting_parent="))]
-    released = {row.system for row in standing.guards if row.guard == FIRST_SYNC}
-    owing = [s for s, owed in standing.owed.items() if s not in released and any(_writes(owed).values())]
-    if hub.rules[entity].limits.first_sync and owing:
-        found.append(explain(f"guard:{FIRST_SYNC}:{owing[0]}={sum(_writes(standing.owed[owing[0]]).values())}"))
+    also = [reason for reason in last.reasons if reason.startswith(("system:", "waiting_parent="))]
+    reasons = [*standing.reasons(), *also]
+    parents = parent_command(hub, conn, entity, reasons)
+    found = [explain(reason, entity, parents=parents) for reason in reasons]
+    owing = unreleased(hub, entity, standing)
+    found += [explain(f"guard:{FIRST_SYNC}:{system}={number}", entity) for system, number in owing.items()]
     if last.ended_at is None:
         found.append(
             Advice(
@@ -136,7 +143,3 @@ def _next(hub: Installation, entity: str, standing: Standing, last: Run | None) 
     elif not found and (standing.debts or standing.queued):
         found.append(Advice("owed", "changes are owed; go on", "仍有待同步变更，请继续", "crmhub sync"))
     return found
-
-
-def _writes(owed: Mapping[str, int]) -> dict[str, int]:
-    return {kind: owed.get(kind, 0) for kind in ("creates", "updates", "deletes")}

@@ -53,7 +53,10 @@ class _Known:
 
 @dataclass(slots=True)
 class _Page:
-    """Gathers what a page of dirty bindings comes to; `second` says that only second steps are to be made."""
+    """Gathers what a page of dirty bindings comes to; `second` says that only second steps are to be made.
+
+    `moot` is what was refused and is owed no more: hub id, object, fields.
+    """
 
     second: bool = False
     first: list[Intent] = attribute(default_factory=list)
@@ -62,6 +65,7 @@ class _Page:
     closed: list[Write] = attribute(default_factory=list)
     look: dict[str, list[str]] = attribute(default_factory=dict)
     spared: list[GoldenRecord] = attribute(default_factory=list)
+    moot: list[tuple[str, str, tuple[str, ...]]] = attribute(default_factory=list)
 
 
 def push(run: RunContext, link: Link, turn: Turn) -> int:
@@ -99,7 +103,7 @@ def _push_page(run: RunContext, link: Link, bindings: Sequence[Binding], *, seco
     page = _Page(second)
     for binding in bindings:
         _prepare(run, link, binding, known, page)
-    _close_page(run, page)
+    _close_page(run, link, page)
     look(run, link, page.look)
     for batch in batches(link, page.ready):
         if run.blocked(link.system) or run.stop.is_set():
@@ -202,6 +206,8 @@ def _prepare_update(run: RunContext, link: Link, binding: Binding, stored: Store
     debt: Debt = debts(golden, side_of(link, binding, base, golden), base, frozen)
     if not debt.fields:
         page.closed.append(rewrite(stored, replace(binding, dirty=False)))
+        if not frozen and (refused := known.refused.get((golden.hub_id, binding.part))):
+            page.moot.append((golden.hub_id, str(binding.object), tuple(refused)))
         return
     wanted = _allowed(run, golden, debt.fields, known, binding.part)
     if not wanted:
@@ -367,11 +373,13 @@ def side_of(link: Link, binding: Binding, base: Base | None, golden: GoldenRecor
     return Side(binding, base, None, scope.readable, writable, scope.clearable, shows, **limits)
 
 
-def _close_page(run: RunContext, page: _Page) -> None:
+def _close_page(run: RunContext, link: Link, page: _Page) -> None:
     if not page.closed and not page.faults and not page.spared:
         return
     with run.store.begin(run.held) as work:
         records.write(work, page.closed)
+        for hub_id, object_, fields in page.moot:
+            quarantine.clear_fields(work, link.system, {hub_id: fields}, object_.__eq__)
         inbox.stage(work, [_reconsidered(run, work, golden) for golden in page.spared])
         run.tally.add("quarantined", quarantine.put(work, run.ring, run.entity, run.run_id, page.faults))
 

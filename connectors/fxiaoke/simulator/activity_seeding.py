@@ -55,15 +55,21 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 """Canonical values in the order of the options that stand for them; `other` is an option of its own name."""
 
 
+_STARTED = FieldType("contact_time__c", "开始时间", "date_time")
+"""When a contact took place, also where the tenant has no field for it."""
+
+
 def seed_activities(tenant: Tenant, world: World, logs: int, complaints: int) -> tuple[int, int]:
     """Loads the contacts and complaints that live in Fxiaoke and returns how many of each there are."""
     made = invent_activities(world, logs, complaints)
     rng = random.Random(f"fxiaoke activities:{world.seed}")
-    tenant.tables[COMPLAINT].load(
-        [_complaint(tenant, entry_, made.seed, rng) for entry_ in made.complaints_in(KIND)],
-    )
+    held = COMPLAINT in tenant.objects
+    if held:
+        tenant.tables[COMPLAINT].load(
+            [_complaint(tenant, entry_, made.seed, rng) for entry_ in made.complaints_in(KIND)]
+        )
     tenant.tables[LOG].load(_logs(tenant, made.logs_in(KIND), made.seed, rng))
-    return len(tenant.tables[LOG]), len(tenant.tables[COMPLAINT])
+    return len(tenant.tables[LOG]), len(tenant.tables[COMPLAINT]) if held else 0
 
 
 def _complaint(tenant: Tenant, one: ComplaintEntry, seed: int, rng: random.Random) -> Record:
@@ -77,12 +83,13 @@ def _complaint(tenant: Tenant, one: ComplaintEntry, seed: int, rng: random.Rando
 def _logs(tenant: Tenant, entries: list[LogEntry], seed: int, rng: random.Random) -> Iterator[Record]:
     for one in entries:
         fields = native_fields(tenant.objects[LOG].fields, one.canonical())
-        record = _born(tenant, activity_id(KIND, one.log_id, seed), one, fields["contact_time__c"], rng)
+        created = _wire(_STARTED, one.canonical()["started_at"])
+        record = _born(tenant, activity_id(KIND, one.log_id, seed), one, created, rng)
         if rng.random() < 0.05:
-            del fields["contact_time__c"]  # whoever wrote it down left the time to the system
+            fields.pop("contact_time__c", None)  # whoever wrote it down left the time to the system
         customer = native_id(KIND, one.person_id, seed)
         about = [entry(CUSTOMER, customer)]
-        if one.complaint:
+        if one.complaint and COMPLAINT in tenant.objects:
             about.append(entry(COMPLAINT, activity_id(KIND, one.complaint, seed)))
         links = settle_links({}, {LOOKUP: customer, RELATED: about}, tenant.settings.log_links_mirrored)
         yield record | {"name": tenant.next_number("R"), **links, **fields}
@@ -103,12 +110,16 @@ def _born(
 
 
 def native_fields(kinds: Mapping[str, FieldType], canonical: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns canonical values in the wire form of an object; raises ValueError for an unknown option."""
+    """Returns canonical values in the wire form of an object, for the fields that it has.
+
+    Raises ValueError for an unknown option.
+    """
     made: dict[str, Any] = {}
     for name, value in canonical.items():
         if name not in _ELSEWHERE:
             target = _NAMES.get(name, f"{name}__c")
-            made[target] = _wire(kinds[target], value)
+            if target in kinds:
+                made[target] = _wire(kinds[target], value)
     return made
 
 

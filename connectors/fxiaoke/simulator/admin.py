@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.fxiaoke.simulator import lifecycle, pools
 from connectors.fxiaoke.simulator.auth import Caller
+from connectors.fxiaoke.simulator.objects import build_object
 from connectors.fxiaoke.simulator.planting import plant
 from connectors.fxiaoke.simulator.records import Record
 from connectors.fxiaoke.simulator.refusal import Refusal
@@ -195,6 +196,14 @@ def quota(tenant: Tenant, request: Mapping[str, Any]) -> None:
     tenant.gate.leave(int(request["left"]))
 
 
+def new_object(tenant: Tenant, request: Mapping[str, Any]) -> None:
+    """Makes a custom object of the name `object`, which the screens call `label`, or switches one on or off."""
+    if "active" in request:
+        tenant.objects[_name(request)].active = bool(request["active"])
+        return
+    tenant.make_object(build_object(_name(request), str(request["label"])))
+
+
 def schema(tenant: Tenant, request: Mapping[str, Any]) -> None:
     """Changes, adds or removes a field of an object, as an administrator does."""
     tenant.kind(_name(request)).change_field(str(request["field"]), request["changes"])
@@ -221,8 +230,8 @@ def arrivals(tenant: Tenant, request: Mapping[str, Any]) -> dict[str, Any]:
 ACTS: dict[str, Callable[[Tenant, Mapping[str, Any]], dict[str, Any] | None]] = {
     act.__name__: act
     for act in (
-        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, schema, leave,
-        trace, pool, arrivals, plant,
+        edit, create, delete, restore, merge, hide, touch, lock, approve, rules, lag, revoke, quota, new_object, schema,
+        leave, trace, pool, arrivals, plant,
     )
 }  # fmt: skip
 ACTS["events"] = lambda tenant, request: tenant.events.act(request)

@@ -217,8 +217,20 @@ def _object(api_name: str, label: str, own: list[FieldType], **more: Any) -> Obj
     return ObjectType(api_name, label, {kind.api_name: kind for kind in [*own, *_system_fields()]}, **more)
 
 
-def build_objects() -> dict[str, ObjectType]:
-    """Returns a fresh set of the tenant's objects by API name."""
+def build_object(api_name: str, label: str) -> ObjectType:
+    """Returns a custom object as its administrator finds it: a unique name, an owner and the system's fields.
+
+    Source: Fxiaoke field configuration notes.
+    """
+    born = [
+        new_field("name", f"{label}编号", "text", define_type="system", required=True, unique=True, max_length=255),
+        new_field("owner", "负责人", "employee", required=True),
+    ]
+    return _object(api_name, label, born)
+
+
+def build_objects(custom_fields: bool = True) -> dict[str, ObjectType]:
+    """Returns a fresh set of the tenant's objects by API name, with or without what its administrators made."""
     made = [
         _object(CUSTOMER, "客户", _account_fields()),
         _object("ContactObj", "联系人", _contact_fields()),
@@ -234,7 +246,7 @@ def build_objects() -> dict[str, ObjectType]:
     named = {kind.api_name: kind for kind in made}
     cases = named[service.CASE].fields
     cases["record_type"] = service.record_types(cases["record_type"])
-    return named
+    return named if custom_fields else {name: kind.as_bought() for name, kind in named.items() if not kind.custom}
 
 
 def region_names() -> dict[str, str]:

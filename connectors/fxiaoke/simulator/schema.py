@@ -163,8 +163,17 @@ class ObjectType:
             "iconPath": self.icon,
         }
 
-    def change_field(self, name: str, changes: Mapping[str, Any]) -> None:
+    def as_bought(self) -> ObjectType:
+        """Returns the object without what administrators have made of it."""
+        kept = {name: kind for name, kind in self.fields.items() if not name.endswith("__c")}
+        types = kept["record_type"]
+        kept["record_type"] = replace(types, choices=tuple(c for c in types.choices if c.value == types.default))
+        return replace(self, fields=kept)
+
+    def change_field(self, name: str, changes: object) -> None:
         """Changes, adds or (with `remove`) removes one field; raises ValueError for a wrong attribute."""
+        if not isinstance(changes, Mapping):
+            raise ValueError(f"field {name}: `changes` holds its attributes by name")
         if changes.get("remove"):
             if self.fields.pop(name, None) is None:
                 raise ValueError(f"unknown field {name}")

@@ -70,7 +70,8 @@ _TAG_VALUES = {label: value for value, _, label in (tag.partition("=") for tag i
 
 def seed_tenant(tenant: Tenant, world: World) -> int:
     """Loads the people who live in Fxiaoke and returns how many there are."""
-    records = list(_records(tenant, world))
+    kinds = tenant.objects["AccountObj"].fields
+    records = [{k: v for k, v in record.items() if k in kinds} for record in _records(tenant, world)]
     tenant.tables["AccountObj"].load(records)
     return len(records)
 

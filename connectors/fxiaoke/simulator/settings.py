@@ -72,6 +72,8 @@ class Settings:
     token_same_seconds: int = 6600
     token_refused_code: int = 20016
     index_lag_seconds: float = 2.0
+    # what administrators have made: False is a tenant as it was bought, without custom objects and fields
+    custom_fields: bool = True
     # requests
     third_trace_id_strict: bool = False
     strict_paths: bool = True

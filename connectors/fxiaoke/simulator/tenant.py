@@ -70,7 +70,7 @@ class Tenant:
         self.settings = settings
         self.founded_ms = int(clock.now() * 1000) - 86_400_000_000
         self.directory = Directory()
-        self.objects: dict[str, ObjectType] = build_objects()
+        self.objects: dict[str, ObjectType] = build_objects(settings.custom_fields)
         self.gate = Gate(clock, settings, self.directory)
         self.rules: list[Rule] = []
         self.pending_changes: dict[tuple[str, str], dict[str, Any]] = {}
@@ -78,13 +78,10 @@ class Tenant:
         self.mixer = random.Random("ties")
         self._queries = 0
         self.numbers: Counter[str] = Counter()
-        self.tables = {
-            name: Table(kind, clock.now, lambda: settings.index_lag_seconds, lambda: settings.replica_lag_seconds)
-            for name, kind in self.objects.items()
-        }
+        self.tables: dict[str, Table] = {}
         self.events = Events(settings, clock.now)
-        for name, table in self.tables.items():
-            table.told = self.events.listener(name)
+        for kind in self.objects.values():
+            self.open_table(kind)
         self.tables["PersonnelObj"].load(self._personnel())
         self.tables["DepartmentObj"].load(self._departments())
         self.apply_switches()
@@ -99,6 +96,20 @@ class Tenant:
         for name in ("interactive_types", "interactive_scenario"):
             if name in fields:
                 fields[name] = replace(fields[name], active=self.settings.log_interactive_types)
+
+    def open_table(self, kind: ObjectType) -> None:
+        """Makes the empty table of an object."""
+        own = self.settings
+        table = Table(kind, self.clock.now, lambda: own.index_lag_seconds, lambda: own.replica_lag_seconds)
+        table.told = self.events.listener(kind.api_name)
+        self.tables[kind.api_name] = table
+
+    def make_object(self, kind: ObjectType) -> None:
+        """Adds a custom object; raises ValueError for a name that is no custom object's, or is taken."""
+        if not kind.custom or kind.api_name in self.objects:
+            raise ValueError(f"{kind.api_name} is no name of a new custom object, or is taken")
+        self.objects[kind.api_name] = kind
+        self.open_table(kind)
 
     def now_ms(self) -> int:
         """Returns the present instant in milliseconds."""

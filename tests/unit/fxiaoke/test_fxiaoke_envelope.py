@@ -77,6 +77,7 @@ def test_configuration_codes_name_what_is_missing(code: int) -> None:
     found = outcome(code, "x", WRITE)
     assert isinstance(found, AuthRejected)
     assert found.missing == CONFIGURATION[code]
+    assert "the " not in found.zh
 
 
 @pytest.mark.parametrize("code", [-1, -2, 50009])

@@ -44,12 +44,12 @@ def test_the_connector_lists_its_questions(make: Make) -> None:
         ("limit", {}, "refused with 10006"),
         ("limit", {"over_limit": "clamp"}, "answered"),
         ("offset", {}, "offset 1 with limit 2: refused with 10006; offset 10,100: refused with 10013"),
-        ("two_orders", {"multi_field_sort": "first", "unstable_ties": False}, "no: the second order counts"),
-        ("two_orders", {"multi_field_sort": "honour"}, "yes, the second order counts"),
+        ("two_orders", {"multi_field_sort": "first", "unstable_ties": False}, "the second order has no effect"),
+        ("two_orders", {"multi_field_sort": "honour"}, "the second order counts"),
         ("two_orders", {"multi_field_sort": "reject"}, "refused with"),
         ("default_order", {"default_order": "last_modified_time"}, "by last_modified_time"),
         ("default_order", {"default_order": "_id"}, "by _id"),
-        ("negation", {}, "yes, N also finds empty fields"),
+        ("negation", {}, "N also finds empty fields"),
         ("is_empty", {}, "IS with []: answered"),
         ("not_found", {}, "refused with 320002401"),
         ("directory", {}, "/cgi/department/list with bearer"),
@@ -82,7 +82,7 @@ def test_the_rate_is_tried_only_where_it_is_named(vendor: RunningSimulator, make
     found = next(connector.settle("AccountObj", "rate", False))
     assert found.en.startswith("11 calls in ")
     assert found.en.endswith(f"refused with {code}")
-    assert (found.agrees, found.setting) == (False, "rate_per_second: 0.2 or less")
+    assert (found.agrees, found.setting) == (False, "rate_per_second: 0.2")
 
 
 def rehearsed(make: Make, **settings: Any) -> dict[str, Settled]:
@@ -99,8 +99,11 @@ def test_a_test_record_tells_about_writes_and_is_taken_back(
     asked = {name for name, writes in make().questions().items() if writes}
     assert found.keys() == asked
     assert "by dataId" in found["created_id"].en
-    assert found["index_lag"].agrees
-    assert (found["clear"].agrees, found["clear"].en) == (True, "tried on 8 types; not emptied by null: -; by empty: -")
+    assert (found["index_lag"].agrees, found["index_lag"].setting) == (True, "index_lag: 1")
+    assert (found["clear"].agrees, found["clear"].en) == (
+        True,
+        "tried on 8 types; not emptied by null: none; by empty: none",
+    )
     assert found["numbers"].en == "written as text: answered; as a number: answered; shown as str"
     assert "the owner stays" in found["owner_in_update"].en
     codes = dict(part.rsplit(" refused with ", 1) for part in found["refusals"].en.split(", "))
