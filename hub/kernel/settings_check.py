@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 from hub.kernel.errors import Text
 from hub.kernel.secrets import looks_secret, names_secret
@@ -166,12 +167,22 @@ def _check_callbacks(callbacks: Mapping[str, Any], production: bool) -> Iterator
 def _check_store(url: object) -> Iterator[Finding]:
     if not isinstance(url, str) or not url.startswith("postgresql"):
         return
-    host = re.sub(r"^[^@/]*@", "", url.partition("//")[2]).split("/")[0].split("?")[0]
-    if not _LOCAL.fullmatch(host) and "sslmode=verify-full" not in url:
+    hosts, modes = _database_hosts(url)
+    if modes != ["verify-full"] and not all(host.startswith("/") or _LOCAL.fullmatch(host) for host in hosts):
         yield (
             ("store", "url"),
             Text(
-                "`store.url` reaches another host without ?sslmode=verify-full",
-                "`store.url` 连接其他主机，须带 ?sslmode=verify-full",
+                "`store.url` reaches another host without ?sslmode=verify-full; add it, and "
+                "&sslrootcert=PATH where the server's authority is the bank's own",
+                "`store.url` 连接其他主机，须带 ?sslmode=verify-full；服务器证书由行内 CA 签发时另加 &sslrootcert=路径",
             ),
         )
+
+
+def _database_hosts(url: str) -> tuple[list[str], list[str]]:
+    """Returns every host and every sslmode that a database address names, wherever libpq would read them."""
+    place, _, options = url.partition("://")[2].partition("?")
+    given = parse_qs(options, keep_blank_values=True)
+    named = [unquote(place.partition("/")[0].rpartition("@")[2]), *given.get("host", []), *given.get("hostaddr", [])]
+    hosts = [host.strip() for name in named for host in name.split(",")]
+    return [*hosts, *(f"service {name}" for name in given.get("service", []))], given.get("sslmode", [])

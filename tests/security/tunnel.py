@@ -42,9 +42,15 @@ class Tunnel:
         # Every name leads to this machine here, as the test's server stands nowhere else.
         server = socket.create_connection(("127.0.0.1", int(lines[0].split()[1].rpartition(":")[2])))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=_copy, args=(server, client), daemon=True)
-        back.start()
-        _copy(client, server)
+        copy_both(client, server)
+
+
+def copy_both(one: socket.socket, other: socket.socket) -> None:
+    """Copies between two connections until both have ended."""
+    back = threading.Thread(target=_copy, args=(other, one), daemon=True)
+    back.start()
+    _copy(one, other)
+    back.join()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
