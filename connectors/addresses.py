@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _REFUSED = tuple(
     ip_network(net)
     for net in ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4")
 ) + tuple(ip_network(net) for net in ("2001::/23", "fec0::/10", "64:ff9b:1::/48"))
+_PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d+)?")
 _NAT64 = IPv6Network("64:ff9b::/96")
 # Where clouds that use private addresses answer with the machine's own credentials.
 _METADATA = frozenset({ip_address("fd00:ec2::254"), ip_address("fd20:ce::254")})
@@ -74,11 +76,13 @@ class Egress:
             raise _refused("an address that is not https://host/...", "地址不是 https://主机/… 的形式")
         if "@" in parts.netloc or "#" in url:
             raise _refused(f"{host}: an address with a user name or a fragment", f"{host}:地址带有用户名或片段")
-        if "%" in parts.netloc:
-            raise _refused("a host with an escape or a zone id", "主机名含转义字符或区域标识")
+        if not _PLACE.fullmatch(parts.netloc):
+            raise _refused(
+                "a host with an escape or a zone id", "主机名含转义字符或区域标识"
+            )
         if self._lab_loopback(host):
             return parts
-        if parts.scheme != "https" or (port or 443) not in self.ports:
+        if parts.scheme != "https" or (443 if port is None else port) not in self.ports:
             raise _refused(f"{host}: only https on port {self._ports()}", f"{host}:仅允许 https、端口 {self._ports()}")
         if not _listed(host, self.hosts):
             raise _refused(

@@ -150,7 +150,7 @@ def _guarded_pools(egress: Egress, inspect: Inspect | None) -> dict[str, Any]:
 def _connect(connection: HTTPConnection, egress: Egress) -> socket.socket:
     """Resolves the name once and connects to the addresses that were checked, in their order."""
     try:
-        endpoints = egress.resolve(connection.host, connection.port)
+        endpoints = egress.resolve(connection.host.strip("[]"), connection.port)
     except (OSError, UnicodeError) as error:
         raise NewConnectionError(connection, f"name resolution failed ({type(error).__name__})") from None
     problem: Exception = NewConnectionError(connection, "the name has no address")

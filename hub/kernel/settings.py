@@ -18,7 +18,7 @@ from hub.kernel.i18n import Language
 from hub.kernel.secrets import check_reference, resolve_secret
 from hub.kernel.settings_check import cross_check
 from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
-from hub.kernel.transport import check_pins, parse_network, parse_pin, parse_proxy
+from hub.kernel.transport import check_pins, parse_host, parse_network, parse_pin, parse_proxy
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
 FILE = Path("config") / "hub.yaml"
@@ -124,6 +124,7 @@ WindowText = Annotated[str, AfterValidator(_form(parse_window))]
 FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
 Reference = Annotated[str, AfterValidator(_reference)]
 Credential = Annotated[str, AfterValidator(_credential)]
+HostText = Annotated[str, AfterValidator(_form(parse_host))]
 NetworkText = Annotated[str, AfterValidator(_form(parse_network))]
 PinText = Annotated[str, AfterValidator(_form(parse_pin))]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -167,7 +168,7 @@ class Transport(Section):
     pins: Annotated[tuple[PinText, ...], AfterValidator(_pins)] = Field(default=(), strict=False)
     proxy: Annotated[str, AfterValidator(_form(parse_proxy))] | None = None
     proxy_credentials: Reference | None = Field(default=None, repr=False)
-    approved_hosts: tuple[str, ...] = Field(default=(), strict=False)
+    approved_hosts: tuple[HostText, ...] = Field(default=(), strict=False)
     approved_networks: tuple[NetworkText, ...] = Field(default=(), strict=False)
     connect_timeout: float = Field(default=5.0, gt=0, le=60)
     read_timeout: float = Field(default=30.0, gt=0, le=600)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub.kernel.errors import Text
 from hub.kernel.secrets import looks_secret, names_secret
+from hub.kernel.transport import is_public_host
 
 Place = tuple[str | int, ...]
 Finding = tuple[Place, Text]
@@ -152,16 +153,24 @@ def _check_callbacks(callbacks: Mapping[str, Any], production: bool) -> Iterator
                 f"`callbacks.{there}` 须与 `callbacks.{lacking}` 同时设置；均不设置则关闭回调",
             ),
         )
-    if isinstance(url, str) and url.lower().startswith("http://"):
-        local = _LOCAL.fullmatch(url[7:].split("/")[0])
-        if production or local is None:
-            yield (
-                ("callbacks", "public_url"),
-                Text(
-                    "`callbacks.public_url` is not https; plain http is admitted only on loopback with `profile: lab`",
-                    "`callbacks.public_url` 不是 https；仅 profile: lab 时允许本机回环的 http",
-                ),
-            )
+    if not isinstance(url, str):
+        return
+    if url.lower().startswith("http://") and (production or _LOCAL.fullmatch(url[7:].split("/")[0]) is None):
+        yield (
+            ("callbacks", "public_url"),
+            Text(
+                "`callbacks.public_url` is not https; plain http is admitted only on loopback with `profile: lab`",
+                "`callbacks.public_url` 不是 https；仅 profile: lab 时允许本机回环的 http",
+            ),
+        )
+    elif production and not is_public_host(urlsplit(url).hostname or ""):
+        yield (
+            ("callbacks", "public_url"),
+            Text(
+                "`callbacks.public_url` names an address that no system can reach from outside; use a public host name",
+                "`callbacks.public_url` 的地址无法从外部访问；请使用公网主机名",
+            ),
+        )
 
 
 def _check_store(url: object) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from hub.kernel.timetable import Malformed
@@ -13,6 +13,8 @@ Network = IPv4Network | IPv6Network
 
 _PRIVATE = tuple(ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 _PIN = re.compile(r"sha256/([A-Za-z0-9+/]{43}=)")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*|(?:\.{_LABEL}){{2,}})")
 _PROXY = re.compile(r"https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]):\d{1,5}/?")
 
 
@@ -35,6 +37,44 @@ def check_pins(pins: tuple[str, ...]) -> tuple[str, ...]:
             "至少需要两个不同的公钥指纹，其中一个为尚未启用的备用密钥",
         )
     return pins
+
+
+def parse_host(text: str) -> str:
+    """Returns a host name, an address, or the suffix `.bank.example` of at least two parts. Raises Malformed."""
+    if _HOST.fullmatch(text) is None and (text.startswith(".") or not _is_address(text)):
+        raise Malformed(
+            "is no host: crm.bank.example, an address, or .bank.example for every name below it; in lower case, "
+            "names in other scripts as xn--…",
+            "不是有效主机：crm.bank.example、IP 地址，或以 .bank.example 表示其下所有名称；小写，非拉丁域名写作 xn--…",
+        )
+    return text
+
+
+def names_number(host: str) -> bool:
+    """Tells whether a resolver takes a name for an address in another spelling: `2130706433`, `0x7f.1`, `127.1`.
+
+    Source: WHATWG URL, "ends in a number checker".
+    """
+    last = host.rstrip(".").rpartition(".")[2].lower()
+    return last.isdecimal() or re.fullmatch(r"0x[0-9a-f]*", last) is not None
+
+
+def is_public_host(host: str) -> bool:
+    """Tells whether a host in a URL can be reached from outside, as far as its spelling says."""
+    if _is_address(host):
+        address = ip_address(host)
+        inner = getattr(address, "ipv4_mapped", None) or address
+        return inner.is_global and not inner.is_multicast and not inner.is_reserved
+    name = host.rstrip(".").lower()
+    return name != "localhost" and not name.endswith(".localhost") and not names_number(name)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def parse_network(text: str) -> Network:
