@@ -73,7 +73,7 @@ class Leak:
 
 
 def find_secrets(lines: Iterable[tuple[int, str]], *, digests: bool = False) -> Iterator[Leak]:
-    """Yields one find for each numbered line at most; `digests` says that hashes and signatures are expected here and are none."""
+    """Yields one find for each numbered line at most; with `digests` hashes and signatures belong here and are none."""
     for number, line in lines:
         if (found := _form_of(line, digests)) is not None:
             yield Leak(number, *found)

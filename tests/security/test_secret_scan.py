@@ -89,10 +89,12 @@ def test_configuration_mappings_and_exports_are_refused_by_file_and_line(home: P
     }  # fmt: skip
     found = list(secret_scan.scan(home))
     assert {item.place() for item in found} == expected
-    for item in check_configuration(home), examine(home, lambda: open_installation(home)):
-        said = str(item)
-        assert all(place in said for place in expected)
-        assert not any(value in said for value in PLANTED.values())
+    checked = [item for item in check_configuration(home) if item.code == secret_scan.CODE]
+    assert {item.place() for item in checked} == expected
+    examined = [item for item in examine(home, lambda: open_installation(home)) if item.name == "secrets"]
+    assert {item.en.split()[0] for item in examined} == expected
+    assert {item.exit_code for item in examined} == {2}
+    assert not any(value in str([checked, examined]) for value in PLANTED.values())
     more = home.parent / "elsewhere.txt"
     more.write_text(PLANTED["vendor"], encoding="utf-8")
     assert "elsewhere.txt:1" in {item.place() for item in secret_scan.scan(home, [more])}
