@@ -33,8 +33,8 @@ HOMES = {
     "psycopg": ("hub/store/*",),
     "sqlite3": ("hub/store/*",),
     "cryptography": ("hub/crypto/*", "connectors/*/callbacks.py", *SIMULATORS),
-    "requests": ("connectors/http.py", "connectors/simulation/*", "connectors/zoho_crm/sdk.py"),
-    "urllib3": ("connectors/http.py",),
+    "requests": ("connectors/http.py", "connectors/wire.py", "connectors/simulation/*", "connectors/zoho_crm/sdk.py"),
+    "urllib3": ("connectors/http.py", "connectors/wire.py"),
     "httpx": (),
     "zcrmsdk": ("connectors/zoho_crm/sdk.py",),
     "apscheduler": ("hub/schedule/*",),
@@ -66,7 +66,13 @@ _PARTS = (
 )
 CONTRACT = tuple(f"connectors.{name}" for name in _PARTS)
 DOORS = {
-    "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
+    "hub/outbound.py": (
+        "connectors.addresses",
+        "connectors.http",
+        "connectors.wire",
+        "connectors.registry",
+        "connectors.machine",
+    ),
     "hub/cli/demo_lab.py": ("connectors.simulation",),
 }
 NOW = re.compile(r"(datetime|date)\.(now|utcnow|today)|os\.urandom|time\.(time|time_ns|monotonic|sleep)")

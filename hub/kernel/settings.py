@@ -18,6 +18,7 @@ from hub.kernel.i18n import Language
 from hub.kernel.secrets import check_reference, resolve_secret
 from hub.kernel.settings_check import cross_check
 from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
+from hub.kernel.transport import check_pins, parse_host, parse_network, parse_pin, parse_proxy
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
 FILE = Path("config") / "hub.yaml"
@@ -84,6 +85,13 @@ def _form(parse: Callable[[str], object]) -> Callable[[str], str]:
     return check
 
 
+def _pins(pins: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return check_pins(pins)
+    except Malformed as fault:
+        raise said(fault.en, fault.zh) from None
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -116,6 +124,9 @@ WindowText = Annotated[str, AfterValidator(_form(parse_window))]
 FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
 Reference = Annotated[str, AfterValidator(_reference)]
 Credential = Annotated[str, AfterValidator(_credential)]
+HostText = Annotated[str, AfterValidator(_form(parse_host))]
+NetworkText = Annotated[str, AfterValidator(_form(parse_network))]
+PinText = Annotated[str, AfterValidator(_form(parse_pin))]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -147,15 +158,22 @@ class Keys(Section):
 class Transport(Section):
     """Sets the bounds of a connection, in seconds; paths are relative to the hub's folder.
 
-    `approved_hosts` adds hosts to those the kind declares, for a vendor's dedicated or self-hosted cloud.
+    `approved_hosts` adds hosts to those the kind declares, for a vendor's dedicated or self-hosted cloud; these, and
+    the proxy, may lie in `approved_networks`. `max_body` bounds an answer in bytes once it is decompressed.
     """
 
     ca_bundle: str | None = None
     client_certificate: str | None = None
-    approved_hosts: tuple[str, ...] = Field(default=(), strict=False)
+    minimum_tls: Literal["1.2", "1.3"] = "1.2"
+    pins: Annotated[tuple[PinText, ...], AfterValidator(_pins)] = Field(default=(), strict=False)
+    proxy: Annotated[str, AfterValidator(_form(parse_proxy))] | None = None
+    proxy_credentials: Reference | None = Field(default=None, repr=False)
+    approved_hosts: tuple[HostText, ...] = Field(default=(), strict=False)
+    approved_networks: tuple[NetworkText, ...] = Field(default=(), strict=False)
     connect_timeout: float = Field(default=5.0, gt=0, le=60)
     read_timeout: float = Field(default=30.0, gt=0, le=600)
     deadline: float = Field(default=120.0, gt=0, le=3600)
+    max_body: int = Field(default=10 * 1024 * 1024, ge=64 * 1024, le=200 * 1024 * 1024)
 
 
 class SystemSettings(Section):
