@@ -13,6 +13,7 @@ from hub.kernel.errors import StoreTooNew, StoreUnavailable
 from hub.store import (  # noqa: F401 - their tables join the metadata
     allowance_tables,
     callback_tables,
+    key_tables,
     reference_tables,
     schedule_tables,
     share_tables,
