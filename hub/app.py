@@ -124,7 +124,7 @@ def open_installation(
         actor = f"local:{getpass.getuser()}"
         append = Appender(clock, new_id, origin_of(settings, actor, channel))
         watch = RingWatch(engine, ring, clock, new_id(), socket.gethostname(), os.getpid(), channel, keys)
-        store = Store(engine, ring, clock, new_id, append, watch)
+        store = Store(engine, ring, clock, new_id, append, watch=watch)
         common = ManyMachines(engine, clock) if many_machines(engine) else None
         windows = Windows(StoredBooks(engine), clock, asked=channel != DAEMON)
         outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store), common=common, windows=windows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +51,7 @@ class RingWatch:
     pid: int
     channel: str
     version: int
+    every: float = BEAT
     _looked_at: float = float("-inf")
     _told: tuple[float, int] = (float("-inf"), -1)
     _lock: threading.Lock = attribute(default_factory=threading.Lock)
@@ -90,7 +93,7 @@ class RingWatch:
                 conn.execute(key_holder.delete().where(key_holder.c.holder_id == self.holder_id))
 
     def _is_due(self, at: float) -> bool:
-        return not 0.0 <= self.clock.now() - at < BEAT
+        return not 0.0 <= self.clock.now() - at < self.every
 
     def _read(self) -> Sequence[KeyRow]:
         with store_errors(), self.engine.connect() as conn:
@@ -108,10 +111,22 @@ class RingWatch:
 
 
 def holders(conn: sa.Connection, now: float) -> list[Holder]:
-    """Returns the processes that use the store, those that were not heard of for `GONE` seconds left out."""
+    """Returns the processes that use the store; who was silent for `GONE` seconds, or died on this host, is left out."""
     rows = conn.execute(sa.select(key_holder).order_by(key_holder.c.holder_id))
-    return [
+    found = [
         Holder(r.holder_id, r.host, r.pid, r.channel, r.version, tuple(orjson.loads(r.kek_ids)), r.seen_at)
         for r in rows
         if abs(now - r.seen_at) < GONE
     ]
+    here = socket.gethostname()
+    return [item for item in found if item.host != here or _runs(item.pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

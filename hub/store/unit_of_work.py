@@ -71,7 +71,7 @@ class Store:
     clock: Clock
     new_id: NewId
     append: AppendEvents
-    watch: RingWatch | None = None
+    watch: RingWatch | None = attribute(default=None, kw_only=True)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
