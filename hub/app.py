@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import socket
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from hub.core.guards import Limits
 from hub.core.plan import EntityPolicy, OnDelete
 from hub.core.policy import FieldRule
 from hub.crypto.provider import KeyProvider
+from hub.crypto.suites import SUITES
 from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
-from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, problem
+from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, StoreUnavailable, problem
 from hub.kernel.ids import Uuid7
-from hub.kernel.settings import FILE, EntitySettings, Settings, line_in_settings, load_settings
+from hub.kernel.settings import FILE, EntitySettings, KeySource, Settings, line_in_settings, load_settings
 from hub.kernel.workdays import Workdays
+from hub.keys.chain import ProviderChain
 from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import Keyring, SealMode
 from hub.mapping.deadlines import read_deadlines
@@ -42,8 +45,10 @@ from hub.outbound import Alarm, Outbound, Windows
 from hub.store.allowances import StoredBooks
 from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
+from hub.store.key_rows import VERSION
 from hub.store.lease import many_machines
 from hub.store.migrate import migrate, require_current
+from hub.store.ring_watch import RingWatch
 from hub.store.unit_of_work import Store
 from hub.store.vault import SealedTokens, has_acted, load_keys, read_meta, save_keys, write_meta
 from hub.sync.engine import EntityRules, Link
@@ -89,7 +94,8 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
         if tenant is None:
             tenant = settings.installation.id
             ids = iter(range(1, 1000))
-            rows = Keyring.bootstrap(provider, tenant, lambda: next(ids), clock.now())
+            suite = SUITES[settings.keys.suite]
+            rows = Keyring.bootstrap(provider, tenant, lambda: next(ids), clock.now(), suite)
             save_keys(engine, rows)
             write_meta(engine, {"tenant": tenant, "profile": settings.profile})
     finally:
@@ -120,9 +126,11 @@ def open_installation(
     try:
         require_current(engine)
         _keep_profile(settings, engine)
-        ring = _open_ring(settings, engine, seal)
+        ring, keys = _open_ring(settings, engine, seal, clock)
         actor = f"local:{getpass.getuser()}"
-        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, actor, channel)))
+        append = Appender(clock, new_id, origin_of(settings, actor, channel))
+        watch = RingWatch(engine, ring, clock, new_id(), socket.gethostname(), os.getpid(), channel, keys)
+        store = Store(engine, ring, clock, new_id, append, watch=watch)
         common = ManyMachines(engine, clock) if many_machines(engine) else None
         windows = Windows(StoredBooks(engine), clock, asked=channel != DAEMON)
         outbound = Outbound(
@@ -158,6 +166,8 @@ def open_installation(
 
     def close() -> None:
         outbound.close()
+        with suppress(StoreUnavailable):
+            watch.close()
         engine.dispose()
 
     return Installation(
@@ -330,20 +340,26 @@ def _keep_profile(settings: Settings, engine: Engine) -> None:
 
 
 def provider_of(settings: Settings, *, create: bool = False) -> KeyProvider:
-    """Returns the key provider of a configuration; `create` makes a missing key file. Raises KeyUnusable."""
-    if settings.keys.provider != "file":
+    """Returns the key providers of a configuration as one; `create` makes a missing key file. Raises KeyUnusable."""
+    sources = (settings.keys, *settings.keys.also)
+    return ProviderChain([_provider(settings, item, create and item is settings.keys) for item in sources])
+
+
+def _provider(settings: Settings, source: KeySource, create: bool) -> KeyProvider:
+    if source.provider != "file":
         raise KeyUnusable(
-            f"key provider {settings.keys.provider} is not known; use `file`",
-            f"未知的密钥来源 {settings.keys.provider}；请使用 file",
+            f"key provider {source.provider} is not known; use `file`",
+            f"未知的密钥来源 {source.provider}；请使用 file",
         )
-    path = settings.path(settings.keys.path or "keys/hub.key")
+    path, suite = settings.path(source.path or "keys/hub.key"), SUITES[settings.keys.suite]
     if create and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         FileKeyProvider.create(path, forbidden=(settings.var,))
-    return FileKeyProvider(path, forbidden=(settings.var,))
+    return FileKeyProvider(path, forbidden=(settings.var,), suite=suite)
 
 
-def _open_ring(settings: Settings, engine: Engine, seal: SealMode) -> Keyring:
+def _open_ring(settings: Settings, engine: Engine, seal: SealMode, clock: Clock) -> tuple[Keyring, int]:
+    """Returns the ring and its version, which is read first: what is newer is read again soon."""
     tenant = read_meta(engine, "tenant") or settings.installation.id
     if tenant != settings.installation.id:
         raise ConfigInvalid(
@@ -357,7 +373,9 @@ def _open_ring(settings: Settings, engine: Engine, seal: SealMode) -> Keyring:
                 )
             ]
         )
-    return Keyring.load(provider_of(settings), tenant, load_keys(engine), seal_mode=seal, profile=settings.profile)
+    version = int(read_meta(engine, VERSION) or 0)
+    provider, rows = provider_of(settings), load_keys(engine)
+    return Keyring.load(provider, tenant, rows, seal_mode=seal, profile=settings.profile, clock=clock), version
 
 
 def origin_of(settings: Settings, actor: str, channel: str) -> Origin:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 from struct import Struct
-from typing import NoReturn
+from typing import NoReturn, Protocol, Self
+
+from hub.crypto.sm3 import sm3
+from hub.crypto.suites import Suite
 
 compare = hmac.compare_digest
 
@@ -16,17 +19,27 @@ _length = Struct(">I").pack
 _BLIND = b"csh1/index"
 
 
+class _Hash(Protocol):
+    def update(self, text: bytes, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+    def copy(self) -> Self: ...
+
+
 class Digester:
-    """Computes HMAC-SHA256 over length-prefixed parts, with the key's two blocks hashed once."""
+    """Computes HMAC over length-prefixed parts, with the key's two blocks hashed once: SHA-256, or SM3 (国密)."""
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_inner", "_outer", "suite")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, suite: Suite = Suite.XAES_256_GCM) -> None:
         if len(key) != 32:
             raise ValueError("the key has 32 bytes")
         block = key.ljust(_BLOCK, b"\0")
-        self._inner = sha256(block.translate(_INNER))
-        self._outer = sha256(block.translate(_OUTER))
+        self.suite = suite
+        made = sm3 if suite is Suite.SM4_GCM else sha256
+        self._inner: _Hash = made(block.translate(_INNER))
+        self._outer: _Hash = made(block.translate(_OUTER))
 
     def digest(self, *parts: bytes) -> bytes:
         """Returns 32 bytes; each part stands behind its length as u32, because a part may be a whole record."""
@@ -47,15 +60,16 @@ class BlindIndex:
     systems' tables share it. Never give it a value of few possibilities (gender, branch, birth date alone).
     """
 
-    __slots__ = ("_domains", "_root")
+    __slots__ = ("_domains", "_root", "_suite")
 
-    def __init__(self, key: bytes) -> None:
-        self._root = Digester(key)
+    def __init__(self, key: bytes, suite: Suite = Suite.XAES_256_GCM) -> None:
+        self._root = Digester(key, suite)
+        self._suite = suite
         self._domains: dict[str, Digester] = {}
 
     def blind(self, domain: str, normalised: str) -> bytes:
         """Returns 8 bytes; candidates found by them must be opened and compared exactly."""
         digester = self._domains.get(domain)
         if digester is None:
-            digester = self._domains[domain] = Digester(self._root.digest(_BLIND, domain.encode()))
+            digester = self._domains[domain] = Digester(self._root.digest(_BLIND, domain.encode()), self._suite)
         return digester.digest(normalised.encode())[:8]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.kernel.errors import HubError, KeyUnusable
+from hub.kernel.i18n import Bilingual
 
 
 class EnvelopeBroken(HubError):
@@ -58,4 +59,17 @@ class WrongKey(KeyUnusable):
             f"{what} does not unwrap with the configured key; use the key that made this store, "
             "or restore table crypto_key from a backup",
             f"用当前配置的密钥无法解开 {what}；请使用创建该存储时的密钥，或从备份恢复 crypto_key 表",
+        )
+
+
+class ProviderAway(KeyUnusable):
+    """Is raised when the key provider has not answered for so long that the keys in memory were given up."""
+
+    code = "HUB-KEY-009"
+
+    def __init__(self, reason: Bilingual) -> None:
+        super().__init__(
+            f"the key provider has been away for more than five minutes, so nothing is opened until it is back, and "
+            f"then everything goes on by itself: {reason.en}",
+            f"密钥来源超过五分钟不可用，在其恢复前不再解密，恢复后自动继续：{reason.zh}",
         )

@@ -16,6 +16,10 @@ class Suite(IntEnum):
     SM4_GCM = 0x21
 
 
+SUITES = {"xaes": Suite.XAES_256_GCM, "sm4": Suite.SM4_GCM}
+"""By the word that chooses one for an installation."""
+
+
 class Aead(Protocol):
     """Seals and opens under one key with nonces of its own making; `open` raises InvalidTag for every failure."""
 

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.crypto.errors import WrongKey
-from hub.crypto.sm4 import Sm4Gcm
+from hub.crypto.sm4 import NONCE, SALT, TAG, Sm4Gcm
 from hub.crypto.suites import Aead, Suite
 
 KEY = 32
@@ -20,6 +20,7 @@ The nonces are random 96-bit ones, for which NIST SP 800-38D admits 2^32 message
 that. The counter is the number of `subject_key` rows ever written under one `crypto_key` row.
 """
 _NONCE = 12
+WRAPPED_SM4 = SALT + NONCE + KEY + TAG
 
 
 def new_key() -> bytes:
@@ -57,6 +58,11 @@ class KeyWrap:
 
     def __init__(self, key: bytes, suite: Suite = Suite.XAES_256_GCM) -> None:
         self._aead: Aead = AesGcmWrap(key) if suite is Suite.XAES_256_GCM else Sm4Gcm(key)
+
+    @staticmethod
+    def suite_of(wrapped: bytes) -> Suite:
+        """Returns the suite that wrapped a 32-byte key: the two forms differ in length."""
+        return Suite.SM4_GCM if len(wrapped) == WRAPPED_SM4 else Suite.XAES_256_GCM
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Returns the wrapped key; `context` is authenticated, not stored."""

@@ -148,11 +148,22 @@ class Store(Section):
     password: Reference | None = Field(default=None, repr=False)
 
 
-class Keys(Section):
-    """Says which key provider wraps the data keys; `path` is relative to the hub's folder."""
+class KeySource(Section):
+    """Names a key provider; `path` is relative to the hub's folder."""
 
     provider: Name = "file"
     path: str | None = None
+
+
+class Keys(KeySource):
+    """Says which key provider wraps the data keys, and by which suite new keys seal.
+
+    `also` names providers that only unwrap: the key of before, or of a backup.
+    """
+
+    suite: Literal["xaes", "sm4"] = "xaes"
+    also: tuple[KeySource, ...] = Field(default=(), strict=False)
+    keep_disabled_days: int = Field(default=30, ge=0)
 
 
 class Transport(Section):

@@ -22,16 +22,24 @@ _LONGEST = 256
 class FileKeyProvider:
     """Wraps keys under the key in a file; reads the file once and keeps the key in memory."""
 
-    def __init__(self, path: Path | str, forbidden: Sequence[Path | str] = ()) -> None:
-        """Reads the key; `forbidden` are the data and backup directories. Raises KeyUnusable with the remedy."""
+    def __init__(
+        self, path: Path | str, forbidden: Sequence[Path | str] = (), suite: Suite = Suite.XAES_256_GCM
+    ) -> None:
+        """Reads the key; `forbidden` are the data and backup directories. Raises KeyUnusable with the remedy.
+
+        `suite` is what new keys are wrapped by; keys wrapped by another suite are unwrapped as well.
+        """
         self._path = Path(path)
         self._forbidden = tuple(Path(place) for place in forbidden)
         key = _read(self._path, self._forbidden)
-        self._wrap = KeyWrap(key)
+        self._suite = suite
+        self._wraps = {item: KeyWrap(key, item) for item in Suite}
         self._kek_id = "file:" + Digester(key).digest(b"csh1/kek-id").hex()[:16]
 
     @classmethod
-    def create(cls, path: Path | str, forbidden: Sequence[Path | str] = ()) -> FileKeyProvider:
+    def create(
+        cls, path: Path | str, forbidden: Sequence[Path | str] = (), suite: Suite = Suite.XAES_256_GCM
+    ) -> FileKeyProvider:
         """Makes a new key file, mode 0600, never over an existing one; raises KeyUnusable with the remedy."""
         path = Path(path)
         _refuse_forbidden(path, [Path(place) for place in forbidden])
@@ -47,19 +55,19 @@ class FileKeyProvider:
             ) from None
         except OSError as error:
             raise _unreadable(path, error) from None
-        return cls(path, forbidden)
+        return cls(path, forbidden, suite)
 
     def kek_id(self) -> str:
         """Returns `file:` and a fingerprint of the key, so that another key file is recognised by its name."""
         return self._kek_id
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        """Returns the key wrapped by AES-256-GCM."""
-        return self._wrap.wrap(key, context)
+        """Returns the key wrapped by AES-256-GCM, or by SM4-GCM where that suite was chosen."""
+        return self._wraps[self._suite].wrap(key, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """Returns the key; raises WrongKey."""
-        return self._wrap.unwrap(wrapped, context)
+        return self._wraps[KeyWrap.suite_of(wrapped)].unwrap(wrapped, context)
 
     def health(self) -> ProviderStatus:
         """Says whether the file is still there, still ours alone and still holds the key in use."""

@@ -14,6 +14,7 @@ from hub.crypto.values import decode_bytes, decode_record, encode_bytes, encode_
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.keys.sealer import Sealer
+from hub.keys.unlock import RingKeys
 
 _HEADER = bytes([FORMAT_PLAIN]).ljust(HEADER, b"\0")
 
@@ -40,6 +41,9 @@ class PlainKeyring(Keyring):
     """Digests and indexes like the sealing ring but seals nothing; made by `Keyring.load` under profile lab only."""
 
     def sealer(self, table: str, column: str) -> Sealer:
+        return PlainSealer(table)
+
+    def _sealer(self, keys: RingKeys, table: str) -> Sealer:
         return PlainSealer(table)
 
     def create_subject(self, subject_id: str) -> SubjectKeyRow:

@@ -45,6 +45,8 @@ class KeyRow:
     wrapped: bytes = field(repr=False)
     state: KeyState
     created_at: float
+    promoted_at: float | None = None
+    retired_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

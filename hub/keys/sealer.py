@@ -12,6 +12,10 @@ from hub.crypto.values import decode_record, encode_record
 from hub.keys.unlock import RingKeys
 
 
+class UnknownKey(EnvelopeBroken):
+    """Says inside the ring that a blob names a key that is not held; outside it is an EnvelopeBroken like any other."""
+
+
 class Sealer(Protocol):
     """Seals and opens the records of one column."""
 
@@ -55,11 +59,11 @@ class RecordSealer:
         if subject_id is None:
             key = self._keys.fields.get(header)
             if key is None:
-                raise EnvelopeBroken(self._table, row_id)
+                raise UnknownKey(self._table, row_id)
             return key.aead
         suite = self._keys.wraps.get(header)
         if suite is None:
-            raise EnvelopeBroken(self._table, row_id)
+            raise UnknownKey(self._table, row_id)
         return self._keys.subjects.aead(subject_id, suite)
 
     def _prefix(self, header: bytes) -> AadPrefix:

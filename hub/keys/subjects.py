@@ -40,10 +40,11 @@ class WrapKey:
 
 
 class _SubjectKey:
-    __slots__ = ("aead", "key", "wrapped")
+    __slots__ = ("aead", "key", "suite", "wrapped")
 
     def __init__(self, key: bytes, wrapped: bytes, suite: Suite) -> None:
         self.key = key
+        self.suite = suite
         self.wrapped = wrapped
         self.aead = aead_for(suite, key)
 
@@ -51,15 +52,22 @@ class _SubjectKey:
 class SubjectKeys:
     """Makes, unwraps and keeps subject keys; the least recently used are forgotten beyond `capacity`.
 
-    One call to `add` is never forgotten by itself, however long it is.
+    One call to `add` is never forgotten by itself, however long it is. What was kept `before` is shared, since work
+    that began under the ring of before goes on under it.
     """
 
-    def __init__(self, primary: WrapKey, generations: Mapping[int, WrapKey], capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        primary: WrapKey,
+        generations: Mapping[int, WrapKey],
+        capacity: int = CAPACITY,
+        before: SubjectKeys | None = None,
+    ) -> None:
         self._primary = primary
         self._generations = generations
         self._capacity = capacity
-        self._kept: OrderedDict[str, _SubjectKey] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, _SubjectKey] = OrderedDict() if before is None else before._kept
+        self._lock: threading.Lock = threading.Lock() if before is None else before._lock
 
     def new(self, subject_id: str) -> tuple[bytes, SubjectKeyRow]:
         """Returns a fresh key and its wrapped row, and keeps neither."""
@@ -94,6 +102,14 @@ class SubjectKeys:
             fresh[row.subject_id] = kept
         self._keep(fresh)
 
+    def rewrap(self, row: SubjectKeyRow) -> SubjectKeyRow:
+        """Returns the row of the same key wrapped by the primary generation; raises EnvelopeBroken, KeyUnusable."""
+        return SubjectKeyRow(row.subject_id, self._primary.id, self._primary.wrap(self.unwrap(row), row.subject_id))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
     def forget(self, subject_ids: Iterable[str]) -> None:
         with self._lock:
             for subject_id in subject_ids:
@@ -111,7 +127,7 @@ class SubjectKeys:
             self._kept.move_to_end(subject_id)
         except KeyError:  # forgotten by another thread just now; the key in hand is still the right one
             pass
-        return kept.aead if suite is self._primary.suite else aead_for(suite, kept.key)
+        return kept.aead if suite is kept.suite else aead_for(suite, kept.key)
 
     def _keep(self, fresh: Mapping[str, _SubjectKey]) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ from hub.crypto.suites import Suite
 from hub.crypto.values import decode_bytes, encode_bytes
 from hub.crypto.wrapping import KEY, new_key
 from hub.kernel.errors import KeyUnusable
+from hub.keys.chain import provider_for
 from hub.keys.rows import LOADED, KeyRow, KeyState, Purpose
 from hub.keys.subjects import CAPACITY, SubjectKeys, WrapKey
 
@@ -35,30 +36,44 @@ class RingKeys:
     subject_suite: Suite
     wraps: Mapping[bytes, Suite]
     subjects: SubjectKeys = dataclasses.field(repr=False)
-    digester: Digester = dataclasses.field(repr=False)
+    digests: Mapping[bytes, Digester] = dataclasses.field(repr=False)
+    """By the mark that stands before each digest; see `mark_of`."""
+    digest_mark: bytes
     digest_key_id: int
-    index: BlindIndex = dataclasses.field(repr=False)
+    indexes: Mapping[bytes, BlindIndex] = dataclasses.field(repr=False)
+    """By the mark that stands before each index, the primary key first: a look-up asks for all of them."""
+    index_mark: bytes
+    kek_ids: frozenset[str]
+    """Names whose provider must be there for these keys to be held in memory."""
 
 
 def make_rows(
     provider: KeyProvider, tenant: str, new_id: Callable[[], int], now: float, suite: Suite
 ) -> tuple[KeyRow, ...]:
     """Makes one primary key of every purpose, and the canary."""
-    rows = []
-    canary = b""
-    kek_id = provider.kek_id()
+    rows, field = [], None
     for purpose in _KEYS:
-        key_id, key = new_id(), new_key()
-        wrapped = provider.wrap(key, wrap_context(kek_id, key_id, tenant, purpose, suite))
-        rows.append(KeyRow(key_id, tenant, purpose, suite, kek_id, wrapped, KeyState.PRIMARY, now))
+        row, key = make_row(provider, tenant, new_id(), purpose, suite, KeyState.PRIMARY, now)
+        rows.append(row)
         if purpose is Purpose.FIELD:
-            canary = seal(DataKey(key_id, suite, key), encode_bytes(_CANARY), _canary_aad(tenant))
-    rows.append(KeyRow(new_id(), tenant, Purpose.CANARY, suite, kek_id, canary, KeyState.PRIMARY, now))
-    return tuple(rows)
+            field = DataKey(row.id, suite, key)
+    assert field is not None
+    kek_id = provider.kek_id()
+    canary = KeyRow(new_id(), tenant, Purpose.CANARY, suite, kek_id, b"", KeyState.PRIMARY, now, now)
+    return (*rows, make_canary(canary, field))
 
 
-def unlock(provider: KeyProvider, tenant: str, rows: Iterable[KeyRow], capacity: int = CAPACITY) -> RingKeys:
-    """Unwraps the keys of one tenant and opens the canary; raises KeyUnusable with the remedy."""
+def unlock(
+    provider: KeyProvider,
+    tenant: str,
+    rows: Iterable[KeyRow],
+    capacity: int = CAPACITY,
+    before: SubjectKeys | None = None,
+) -> RingKeys:
+    """Unwraps the keys of one tenant and opens the canary; raises KeyUnusable with the remedy.
+
+    The subjects' keys that a ring held `before` stay unwrapped: a record may just be open under one of them.
+    """
     own = [row for row in rows if row.tenant == tenant]
     if not own:
         raise _incomplete(f"has no keys of installation {tenant}", f"没有安装 {tenant} 的密钥")
@@ -79,13 +94,55 @@ def unlock(provider: KeyProvider, tenant: str, rows: Iterable[KeyRow], capacity:
         subject_suite=_suite(wrap_row),
         # Every generation ever, destroyed ones too: a re-wrapped subject key still opens blobs that name the old one.
         wraps={_header(row): _suite(row) for row in wrap_rows},
-        subjects=SubjectKeys(generations[wrap_row.id], generations, capacity),
-        digester=Digester(raw[digest_row.id]),
+        subjects=SubjectKeys(generations[wrap_row.id], generations, capacity, before),
+        digests={mark_of(own, r): Digester(raw[r.id], _suite(r)) for r in _loaded(own, raw, Purpose.DIGEST)},
+        digest_mark=mark_of(own, digest_row),
         digest_key_id=digest_row.id,
-        index=BlindIndex(raw[index_row.id]),
+        indexes={mark_of(own, r): BlindIndex(raw[r.id], _suite(r)) for r in _loaded(own, raw, Purpose.INDEX)},
+        index_mark=mark_of(own, index_row),
+        kek_ids=frozenset(row.kek_id for row in own if row.id in raw),
     )
     _open_canary(keys, _primary(own, Purpose.CANARY))
     return keys
+
+
+def mark_of(rows: Iterable[KeyRow], row: KeyRow) -> bytes:
+    """Returns what stands before a digest or an index made under a key: its id, so that keys are never tried in turn.
+
+    What the first key of a purpose made carries no mark: it is older than rotation.
+    """
+    first = min(item.id for item in rows if item.purpose is row.purpose)
+    return b"" if row.id == first else row.id.to_bytes(4, "big")
+
+
+def _loaded(rows: Sequence[KeyRow], raw: Mapping[int, bytes], purpose: Purpose) -> list[KeyRow]:
+    """Returns the rows of a purpose whose keys are at hand, the primary one first."""
+    found = [row for row in rows if row.purpose is purpose and row.id in raw]
+    return sorted(found, key=lambda row: row.state is not KeyState.PRIMARY)
+
+
+def make_row(
+    provider: KeyProvider, tenant: str, key_id: int, purpose: Purpose, suite: Suite, state: KeyState, now: float
+) -> tuple[KeyRow, bytes]:
+    """Makes one key; returns its row and the key itself, which goes no further than the caller."""
+    key, kek_id = new_key(), provider.kek_id()
+    wrapped = provider.wrap(key, wrap_context(kek_id, key_id, tenant, purpose, suite))
+    promoted = now if state is KeyState.PRIMARY else None
+    return KeyRow(key_id, tenant, purpose, suite, kek_id, wrapped, state, now, promoted), key
+
+
+def make_canary(row: KeyRow, field: DataKey) -> KeyRow:
+    """Returns the canary sealed anew under a `field` key."""
+    return dataclasses.replace(row, wrapped=seal(field, encode_bytes(_CANARY), _canary_aad(row.tenant)))
+
+
+def rewrap(provider: KeyProvider, row: KeyRow) -> KeyRow:
+    """Returns a row wrapped under the provider's current key; raises KeyUnusable."""
+    kek_id = provider.kek_id()
+    if row.purpose is Purpose.CANARY or row.state is KeyState.DESTROYED:
+        return dataclasses.replace(row, kek_id=kek_id)
+    context = wrap_context(kek_id, row.id, row.tenant, row.purpose, row.suite)
+    return dataclasses.replace(row, kek_id=kek_id, wrapped=provider.wrap(_unwrap(provider, row), context))
 
 
 def wrap_context(kek_id: str, key_id: int, tenant: str, purpose: Purpose, suite: int) -> bytes:
@@ -94,13 +151,7 @@ def wrap_context(kek_id: str, key_id: int, tenant: str, purpose: Purpose, suite:
 
 
 def _unwrap(provider: KeyProvider, row: KeyRow) -> bytes:
-    if row.kek_id != provider.kek_id():
-        raise KeyUnusable(
-            f"this store was sealed under key {row.kek_id}, but the configured key is {provider.kek_id()}; "
-            "configure the key that made this store",
-            f"该存储由密钥 {row.kek_id} 封存，而当前配置的密钥为 {provider.kek_id()}；请配置创建该存储时的密钥",
-            code=WrongKey.code,
-        )
+    provider = provider_for(provider, row.kek_id)
     try:
         key = provider.unwrap(row.wrapped, wrap_context(row.kek_id, row.id, row.tenant, row.purpose, row.suite))
     except WrongKey:

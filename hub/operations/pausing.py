@@ -133,16 +133,16 @@ def resume_rotated(hub: Installation, paused: Iterable[Pause]) -> list[str]:
         system = item.scope.removeprefix("system:")
         if item.cause != AUTH or system not in hub.settings.systems:
             continue
-        now = _connection_digest(hub, system)
-        if now is None or (now == item.digest and item.digest_key_id == hub.store.ring.digest_key_id):
+        now = _connection_digest(hub, system, item.digest)
+        if now is None or now == item.digest:
             continue
         resume(hub, item.scope, "the credentials of the connection changed", cause=AUTH)
         resumed.append(system)
     return resumed
 
 
-def _connection_digest(hub: Installation, system: str) -> bytes | None:
-    """Returns the keyed digest of what a system is reached with, None while a secret cannot be read."""
+def _connection_digest(hub: Installation, system: str, like: bytes | None = None) -> bytes | None:
+    """Returns the keyed digest of what a system is reached with, comparable with `like`; None without the secrets."""
     configured = hub.settings.systems[system]
     parts = [b"connection", system.encode(), orjson.dumps(dict(configured.settings), default=str)]
     try:
@@ -150,7 +150,7 @@ def _connection_digest(hub: Installation, system: str) -> bytes | None:
             parts += [name.encode(), _secret(hub, system, name, reference)]
     except SecretMissing:
         return None
-    return hub.store.ring.digest(*parts)
+    return hub.store.ring.digest(*parts, like=like)
 
 
 def _secret(hub: Installation, system: str, name: str, reference: str) -> bytes:

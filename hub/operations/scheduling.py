@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.audit.event import Event
+from hub.crypto.errors import ProviderAway
 from hub.kernel.errors import Declined
 from hub.kernel.redaction import redact
 from hub.kernel.settings import Settings
@@ -212,8 +213,15 @@ def converged_at(hub: Installation, entity: str) -> float | None:
 
 
 def check_key(hub: Installation) -> None:
-    """Proves that the key of this installation can still be read. Raises KeyUnusable with the remedy."""
+    """Proves that the key of this installation can still be used, and tells the others which keys are held here.
+
+    Raises KeyUnusable with the remedy: for a key file at once, for another provider once the keys were given up.
+    """
     keys = hub.settings.keys
+    if hub.store.watch is not None:
+        hub.store.watch.beat()
+    if hub.store.ring.given_up:
+        raise ProviderAway(hub.store.ring.prove().reason)
     if keys.provider == "file":
         FileKeyProvider(hub.settings.path(keys.path or "keys/hub.key"), forbidden=(hub.settings.var,))
 

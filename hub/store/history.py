@@ -32,9 +32,9 @@ class PastChange:
     losers: tuple[tuple[str, Value], ...] = attribute(repr=False)
 
 
-def value_digest(ring: Keyring, name: str, value: Value) -> bytes:
-    """Returns the keyed digest under which a field's value is counted and audited."""
-    return ring.digest(b"value", name.encode(), orjson.dumps(value))
+def value_digest(ring: Keyring, name: str, value: Value, like: bytes | None = None) -> bytes:
+    """Returns the keyed digest under which a field's value is counted and audited, comparable with `like`."""
+    return ring.digest(b"value", name.encode(), orjson.dumps(value), like=like)
 
 
 def keep(work: UnitOfWork, run_id: str, changed: Iterable[tuple[GoldenRecord, Sequence[FieldChange]]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from hub.keys.keyring import Keyed
 from hub.store.database import Prepared, bulk_insert
 from hub.store.review_tables import match_candidate, match_decision, match_question
 from hub.store.tables import binding, blind_index, observation
@@ -16,6 +17,8 @@ from hub.store.unit_of_work import UnitOfWork
 
 GOLDEN = ""
 """Stands for the golden records in `blind_index.system`."""
+FIND = 2
+"""Bytes of an index that only looks people up: of a million records some fifteen share one, and are opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def put_keys(
     if keys and not fresh:
         drop_keys(work, keys)
     rows = [
-        {"owner": owner, "rule": rule, "entity": entity, "system": system, "digest": digest}
+        {"owner": owner, "rule": rule, "entity": entity, "system": system, "digest": bytes(digest)}
         for owner, by_rule in keys.items()
         for rule, digest in by_rule.items()
     ]
@@ -77,9 +80,10 @@ def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[by
     golden: dict[bytes, list[str]] = {}
     rivals: dict[bytes, dict[str, int]] = {}
     if digests:
-        rows = conn.execute(_SHARED, {"ids": list(digests), "of": entity})
+        asked = as_any(digests)
+        rows = conn.execute(_SHARED, {"ids": list(asked), "of": entity})
         for raw, system, owner in rows:
-            digest = bytes(raw)
+            digest = asked[bytes(raw)]
             if system == GOLDEN:
                 golden.setdefault(digest, []).append(owner)
             else:
@@ -89,6 +93,15 @@ def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[by
         digest: Shared(tuple(golden.get(digest, ())), rivals.get(digest, {}))
         for digest in golden.keys() | rivals.keys()
     }
+
+
+def as_any(digests: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Returns each index as it may be stored, under whichever key -> as it was asked for."""
+    asked: dict[bytes, bytes] = {}
+    for digest in digests:
+        for form in (digest, *(digest.others if isinstance(digest, Keyed) else ())):
+            asked.setdefault(bytes(form), bytes(digest))
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,8 @@ def holders(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[
     """Returns the live native records behind match keys: those of golden records and those that wait."""
     if not digests:
         return {}
-    key = sa.and_(blind_index.c.digest.in_(digests), blind_index.c.entity == entity)
+    asked = as_any(digests)
+    key = sa.and_(blind_index.c.digest.in_(asked), blind_index.c.entity == entity)
     bound = (
         sa.select(blind_index.c.digest, binding.c.system, binding.c.object, binding.c.native_id)
         .join(binding, binding.c.hub_id == blind_index.c.owner)
@@ -118,7 +132,7 @@ def holders(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[
     found: dict[bytes, list[Holder]] = {}
     for statement in (bound, queued):
         for digest, system, object_, native_id in conn.execute(statement):
-            found.setdefault(bytes(digest), []).append(Holder(system, object_, native_id))
+            found.setdefault(asked[bytes(digest)], []).append(Holder(system, object_, native_id))
     return found
 
 

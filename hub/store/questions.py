@@ -162,7 +162,7 @@ def reconcile(
     closed: dict[str, dict[str, str]] = {"conflict": {}, "hold": {}}
     for question in stood:
         now = asked.get((question.kind, question.field))
-        if now is not None and _digest(work.ring, now) == question.digest and _stands(question):
+        if now is not None and _digest(work.ring, now, question.digest) == question.digest and _stands(question):
             del asked[question.kind, question.field]
             continue
         if now is None:
@@ -186,9 +186,14 @@ def _stands(question: Question) -> bool:
     return question.state == "open" or (question.state == "decided" and question.rule == MERGE)
 
 
-def _digest(ring: Keyring, item: Conflict | Hold) -> bytes:
+def _digest(ring: Keyring, item: Conflict | Hold, like: bytes | None = None) -> bytes:
     rule = item.policy if isinstance(item, Conflict) else item.guard
-    return ring.digest(b"candidates", rule.encode(), orjson.dumps(item.candidates))
+    return candidates_digest(ring, rule, item.candidates, like)
+
+
+def candidates_digest(ring: Keyring, rule: str, candidates: Sequence[Any], like: bytes | None = None) -> bytes:
+    """Returns the keyed digest by which a question is known to ask the same again."""
+    return ring.digest(b"candidates", rule.encode(), orjson.dumps(candidates), like=like)
 
 
 def _row(

@@ -126,6 +126,15 @@ MOVE_VERSION = (
     )
     .values(version=sa.bindparam("shown"))
 )
+MOVE_DIGEST = (
+    binding.update()
+    .where(
+        binding.c.system == sa.bindparam("at"),
+        binding.c.object == sa.bindparam("of"),
+        binding.c.native_id == sa.bindparam("key"),
+    )
+    .values(obs_digest=sa.bindparam("seen"))
+)
 _HERE = sa.bindparam("at", type_=sa.String)
 PLACE = Prepared(
     binding.insert().from_select(

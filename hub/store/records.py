@@ -308,6 +308,13 @@ def move_versions(work: UnitOfWork, system: str, object_: str, versions: Mapping
         work.conn.execute(statements.MOVE_VERSION, rows)
 
 
+def move_digests(work: UnitOfWork, system: str, object_: str, digests: Mapping[str, bytes]) -> None:
+    """Keeps the digests of unchanged records under the key that makes new ones."""
+    if digests:
+        rows = [{"at": system, "of": object_, "key": key, "seen": digest} for key, digest in digests.items()]
+        work.conn.execute(statements.MOVE_DIGEST, rows)
+
+
 def dirty_page(
     conn: sa.Connection, entity: str, system: str, after: str, limit: int, state: BindingState
 ) -> list[Binding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,8 @@ from hub.crypto.provider import KeyProvider
 from hub.kernel.clock import Clock
 from hub.kernel.errors import Busy, Declined, HubError, KeyUnusable, StoreUnavailable
 from hub.kernel.ids import NewId
+from hub.keys.chain import missing
 from hub.keys.keyring import Keyring
-from hub.keys.rows import KeyRow, KeyState, Purpose
 from hub.store.anchor import flush, mark_restored, scratch
 from hub.store.backup import (
     DATABASE,
@@ -38,9 +38,10 @@ from hub.store.backup import (
     seal_of,
 )
 from hub.store.database import WRITE, open_engine, store_errors
+from hub.store.key_rows import key_rows
 from hub.store.lease import kernel_lock
 from hub.store.migrate import VERSION, config_of, revisions
-from hub.store.tables import audit_entry, crypto_key, golden
+from hub.store.tables import audit_entry, golden
 from hub.store.unit_of_work import Store, UnitOfWork
 
 _SQLITE = "sqlite:///"
@@ -114,12 +115,12 @@ def _judge(manifest: Manifest, bench: Bench, database: str) -> None:
             f"point store.url at a database of kind {manifest.database}",
             f"该备份取自 {manifest.database}，而 store.url 指向 {database}；请将 store.url 改为 {manifest.database}",
         )
-    if bench.provider.kek_id() not in manifest.keys:
+    if not manifest.keys or missing(bench.provider, manifest.keys):
         raise KeyUnusable(
             f"the backup was sealed under key {', '.join(manifest.keys)}, but the configured key is "
-            f"{bench.provider.kek_id()}; bring back the key file of that time",
+            f"{bench.provider.kek_id()}; bring back the key file of that time, or add it under keys.also",
             f"该备份由密钥 {'、'.join(manifest.keys)} 封存，而当前配置的密钥为 {bench.provider.kek_id()}；"
-            "请换回备份当时的密钥文件",
+            "请换回备份当时的密钥文件，或将其加入 keys.also",
             code="HUB-BACKUP-005",
         )
 
@@ -261,7 +262,7 @@ def _count_on(conn: sa.Connection, table: str) -> None:
 def _complete(conn: sa.Connection, proof: _Proof, bench: Bench) -> None:
     """Brings what was loaded to this release, proves it with the keys, marks it and writes the audit row."""
     command.upgrade(config_of(conn), "head")
-    ring = Keyring.load(bench.provider, bench.installation, _key_rows(conn), profile=bench.profile)
+    ring = Keyring.load(bench.provider, bench.installation, key_rows(conn), profile=bench.profile)
     if seal_of(ring, proof.body) != proof.seal:
         raise damaged(proof.file)
     manifest = proof.manifest
@@ -278,18 +279,6 @@ def _complete(conn: sa.Connection, proof: _Proof, bench: Bench) -> None:
         )
     )
     Store(conn.engine, ring, bench.clock, bench.new_id, bench.append).append_events(work)
-
-
-def _key_rows(conn: sa.Connection) -> Iterator[KeyRow]:
-    for row in conn.execute(sa.select(crypto_key)).all():
-        found: Mapping[str, object] = dict(row._mapping)
-        values = {
-            **found,
-            "purpose": Purpose(row.purpose),
-            "state": KeyState(row.state),
-            "wrapped": bytes(row.wrapped),
-        }
-        yield KeyRow(**{name: values[name] for name in KeyRow.__slots__})  # type: ignore[arg-type]
 
 
 @contextmanager

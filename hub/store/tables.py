@@ -42,6 +42,8 @@ crypto_key = Table(
     Column("wrapped", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("promoted_at", Double),
+    Column("retired_at", Double),
 )
 
 subject_key = Table(

@@ -18,6 +18,7 @@ from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store.database import WRITE, Prepared, bulk_insert, store_errors
+from hub.store.ring_watch import RingWatch
 from hub.store.share_tables import share
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
 
@@ -70,15 +71,20 @@ class Store:
     clock: Clock
     new_id: NewId
     append: AppendEvents
+    watch: RingWatch | None = attribute(default=None, kw_only=True)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
+        if self.watch is not None:
+            self.watch.look()
         with store_errors(), self.engine.connect() as conn:
             yield conn
 
     @contextmanager
     def begin(self, held: Lease | None = None) -> Iterator[UnitOfWork]:
         """Opens a write transaction. Raises LeaseLost when `held` is no longer the newest epoch of its entity."""
+        if self.watch is not None:
+            self.watch.beat()
         work: UnitOfWork | None = None
         try:
             with store_errors(), self.engine.connect().execution_options(**{WRITE: True}) as conn, conn.begin():

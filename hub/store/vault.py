@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from hub.keys.rows import KeyRow, KeyState, Purpose
 from hub.store.database import WRITE, store_errors
-from hub.store.tables import audit_entry, crypto_key, meta, secret
+from hub.store.key_rows import load_keys as load_keys
+from hub.store.key_rows import save_keys as save_keys
+from hub.store.tables import audit_entry, meta, secret
 from hub.store.unit_of_work import Store, UnitOfWork
 
 
@@ -28,43 +29,6 @@ def has_acted(engine: sa.Engine) -> bool:
     """Tells whether anything was ever done with the store; making it is no act."""
     with store_errors(), engine.connect() as conn:
         return conn.execute(sa.select(audit_entry.c.seq).limit(1)).first() is not None
-
-
-def load_keys(engine: sa.Engine) -> tuple[KeyRow, ...]:
-    with store_errors(), engine.connect() as conn:
-        return tuple(
-            KeyRow(
-                row.id,
-                row.tenant,
-                Purpose(row.purpose),
-                row.suite,
-                row.kek_id,
-                bytes(row.wrapped),
-                KeyState(row.state),
-                row.created_at,
-            )
-            for row in conn.execute(sa.select(crypto_key).order_by(crypto_key.c.id))
-        )
-
-
-def save_keys(engine: sa.Engine, rows: Iterable[KeyRow]) -> None:
-    with store_errors(), engine.connect().execution_options(**{WRITE: True}) as conn, conn.begin():
-        conn.execute(
-            crypto_key.insert(),
-            [
-                {
-                    "id": row.id,
-                    "tenant": row.tenant,
-                    "purpose": row.purpose.value,
-                    "suite": int(row.suite),
-                    "kek_id": row.kek_id,
-                    "wrapped": row.wrapped,
-                    "state": row.state.value,
-                    "created_at": row.created_at,
-                }
-                for row in rows
-            ],
-        )
 
 
 class SealedTokens:

@@ -208,13 +208,17 @@ class EntityRules:
             for name, domain in self.evidence
             if (value := fields.get(name)) is not None and (shape := normalise_for_match(domain, value))
         }
-        found = {}
+        found: dict[str, bytes] = {}
         for domain, rule, names in self.key_plan:
             try:
                 found[rule] = ring.blind(domain, "\x1f".join([shapes[name] for name in names]))
             except KeyError:
                 continue
         return found
+
+    def standing_keys(self, ring: Keyring, fields: Fields) -> dict[str, bytes]:
+        """Returns the indexes that stand for a golden record: its match keys and those it is looked up by."""
+        return self.keys(ring, fields)
 
     def keyed(self, before: GoldenRecord, after: GoldenRecord) -> bool:
         """Tells whether a change touched a field of evidence."""

@@ -33,7 +33,11 @@ class Identity:
 
 def identify(run: RunContext, conn: Connection, system: str, found: Sequence[Observation]) -> list[Identity]:
     """Judges a batch of unbound observations of one system: a fixed number of queries, whatever its size."""
-    keys = matches.keys_of(conn, [item.obs_id for item in found])
+    if run.ring.reindexing:
+        # What was stored under the old key finds nothing that is under the new one.
+        keys = {item.obs_id: run.rules.keys(run.ring, item.fields) for item in found}
+    else:
+        keys = matches.keys_of(conn, [item.obs_id for item in found])
     shared = matches.share(conn, run.entity, [digest for by_rule in keys.values() for digest in by_rule.values()])
     heirs = merges.heirs(conn, [item.stamp for item in found if item.stamp])
     if heirs:

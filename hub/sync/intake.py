@@ -258,14 +258,13 @@ def _returns(
     if not loaded.returns:
         return {}
     found: dict[tuple[str, Value], int] = {}
-    restless = {name for owner, name, _ in loaded.returns if owner == hub_id}
+    restless = [(name, digest, times) for (owner, name, digest), times in loaded.returns.items() if owner == hub_id]
     for item in observations:
-        for name, value in item.fields.items():
-            if name not in restless:
-                continue
-            digest = history.value_digest(run.ring, name, value)
-            if times := loaded.returns.get((hub_id, name, digest)):
-                found[name, value] = times
+        for name, digest, times in restless:
+            if name in item.fields:
+                value = item.fields[name]
+                if history.value_digest(run.ring, name, value, digest) == digest:
+                    found[name, value] = times
     return found
 
 

@@ -13,6 +13,7 @@ from connectors.base import Fetched, Gone, NativeRecord
 from hub.audit.event import Event
 from hub.core.state import Binding, BindingState, Observation
 from hub.kernel.failpoints import hit
+from hub.keys.keyring import Keyed
 from hub.mapping.compiling import Part
 from hub.store import erasure, inbox, matches, quarantine, records, references, runs
 from hub.store.inbox import Queued, Wait
@@ -69,6 +70,7 @@ class _Batch:
     cured: list[str] = attribute(default_factory=list)
     vanished: list[str] = attribute(default_factory=list)
     newer: dict[str, str] = attribute(default_factory=dict)
+    redigested: dict[str, bytes] = attribute(default_factory=dict)
     unchanged: int = 0
     stale: int = 0
     mains: dict[str, str | None] = attribute(default_factory=dict)
@@ -138,13 +140,13 @@ def _look_up(run: RunContext, link: Link, object_: str, ids: list[str]) -> _Know
     return _Known(glimpses, queued, held, {}, stopped, stops)
 
 
-def native_digest(run: RunContext, link: Link, record: NativeRecord) -> bytes:
+def native_digest(run: RunContext, link: Link, record: NativeRecord) -> Keyed:
     """Returns the keyed digest of what a record shows in the mapped fields; nothing is translated for it."""
     names, fields = link.native_fields(record.object), record.fields
     # Connectors return the fields in the order in which they were asked for.
     shown = list(fields.values()) if tuple(fields) == names else [fields.get(name, _ABSENT) for name in names]
     body = orjson.dumps([record.deleted, record.merged_into, shown], option=orjson.OPT_SORT_KEYS)
-    return run.ring.digest(link.version_bytes, record.object.encode(), body)
+    return run.ring.recognise(link.version_bytes, record.object.encode(), body)
 
 
 def _sift(
@@ -158,13 +160,16 @@ def _sift(
         bound, queued = known.glimpses.get(native_id), known.queued.get(native_id)
         if ordered and _older(record.version, _latest(bound, queued)):
             batch.stale += 1
-        elif known.held[native_id] == digest if native_id in known.held else _said(record, digest, bound, queued):
+        elif digest.matches(known.held[native_id]) if native_id in known.held else _said(record, digest, bound, queued):
             batch.unchanged += 1
-            if bound is not None and queued is None and bound[3] == digest and record.version not in (None, bound[2]):
-                # Something that is not mapped moved: the next write must not be refused for it.
-                batch.newer[native_id] = str(record.version)
+            if bound is not None and queued is None and digest.matches(bound[3]):
+                if record.version not in (None, bound[2]):
+                    # Something that is not mapped moved: the next write must not be refused for it.
+                    batch.newer[native_id] = str(record.version)
+                if bound[3] != digest:
+                    batch.redigested[native_id] = bytes(digest)
         else:
-            changed.append((record, digest))
+            changed.append((record, bytes(digest)))
     if changed:
         with run.store.read() as conn:
             ids = [record.native_id for record, _ in changed]
@@ -172,15 +177,15 @@ def _sift(
     return changed, batch
 
 
-def _said(record: NativeRecord, digest: bytes, bound: Glimpse | None, queued: Queued | None) -> bool:
+def _said(record: NativeRecord, digest: Keyed, bound: Glimpse | None, queued: Queued | None) -> bool:
     """Tells whether a record says nothing that is not known or queued already."""
     if queued is not None:
-        return queued.digest == digest
+        return digest.matches(queued.digest)
     # A delete of nobody, or of a record already let go, has nothing more to lose.
     alive = bound is not None and bound[1] in _ALIVE
     if record.deleted and not alive:
         return True
-    return bound is not None and alive and bound[3] == digest
+    return bound is not None and alive and digest.matches(bound[3])
 
 
 def _latest(bound: Glimpse | None, queued: Queued | None) -> str | None:
@@ -221,7 +226,7 @@ def _confirm(
             continue
         proof = proofs[record.native_id]
         if isinstance(proof, NativeRecord):
-            kept.append((proof, native_digest(run, link, proof)))
+            kept.append((proof, bytes(native_digest(run, link, proof))))
         elif record.deleted:
             survivor = proof.merged_into if isinstance(proof, Gone) else None
             kept.append((_deleted(record, survivor), digest))
@@ -352,7 +357,7 @@ def _commit(
     tally.add("stale", batch.stale)
     tally.add("echoed", len(heard))
     news = bool(batch.rows or new or heard or batch.faults or batch.forget or batch.cured)
-    if not news and not batch.newer and stream.cursor is None and stream.listing is None:
+    if not news and not batch.newer and not batch.redigested and stream.cursor is None and stream.listing is None:
         return
     with run.store.begin(run.held) as work:
         matches.drop_keys(work, batch.forget)
@@ -363,6 +368,7 @@ def _commit(
         adopt(run, work, link, new)
         records.change_bindings(work, heard)
         records.move_versions(work, link.system, stream.object, batch.newer)
+        records.move_digests(work, link.system, stream.object, batch.redigested)
         quarantine.clear(work, link.system, stream.object, batch.cured, INBOUND)
         for native_id in batch.vanished:
             matches.close(work, link.system, stream.object, native_id)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hub.core.state import Kind, Observation
-from hub.store import matches
+from hub.store import matches, records
 from hub.store.database import Connection
 from hub.sync.engine import RunContext
 
@@ -24,11 +24,14 @@ def find_survivors(run: RunContext, conn: Connection, seen: Seen) -> None:
     if not gone:
         return
     strong = {rule.name for rule in run.rules.match_rules if rule.strong}
-    keys = matches.keys_of(conn, list(gone))
+    keys: Mapping[str, Mapping[str, bytes]] = matches.keys_of(conn, list(gone))
+    if run.ring.reindexing:
+        known = records.load_golden(conn, run.ring, list(gone))
+        keys = {hub_id: run.rules.keys(run.ring, record.fields) for hub_id, record in known.items()}
     wanted = {digest for by_rule in keys.values() for rule, digest in by_rule.items() if rule in strong}
     holders = matches.holders(conn, run.entity, sorted(wanted))
     for hub_id, item in gone.items():
-        digests = [digest for rule, digest in keys[hub_id].items() if rule in strong]
+        digests = [digest for rule, digest in keys.get(hub_id, {}).items() if rule in strong]
         heirs = _heirs(holders, digests, item)
         if len(heirs) == 1:
             merged = replace(item, kind=Kind.MERGED, survivor=heirs.pop())

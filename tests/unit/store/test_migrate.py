@@ -15,6 +15,7 @@ from hub.store import (  # noqa: F401 - their tables join the metadata
     allowance_tables,
     callback_tables,
     erasure_tables,
+    key_tables,
     reference_tables,
     schedule_tables,
     share_tables,
