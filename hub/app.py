@@ -37,9 +37,11 @@ from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
+from hub.operations.signer import create_signer
 from hub.outbound import Outbound, Windows
 from hub.schedule.dispatch import prepare as prepare_queue
 from hub.store.allowances import StoredBooks
+from hub.store.audit_log import choose_hash
 from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
 from hub.store.lease import many_machines
@@ -91,6 +93,8 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
             rows = Keyring.bootstrap(provider, tenant, lambda: next(ids), clock.now())
             save_keys(engine, rows)
             write_meta(engine, {"tenant": tenant, "profile": settings.profile})
+            choose_hash(engine, settings.audit.hash)
+        create_signer(settings)
     finally:
         engine.dispose()
     prepare_queue(settings)
@@ -147,7 +151,20 @@ def open_installation(
         engine.dispose()
 
     return Installation(
-        settings, schema, rules, store, clock, new_id, actor, connect, link, outbound.calls, close, lang, threads
+        settings,
+        schema,
+        rules,
+        store,
+        clock,
+        new_id,
+        actor,
+        connect,
+        link,
+        outbound.calls,
+        close,
+        lang,
+        threads,
+        post=outbound.post,
     )
 
 

@@ -34,6 +34,7 @@ MODULES = (
     "complaints",
     "backups",
     "audit",
+    "audit_proof",
     "simulators",
 )
 DEMO = "hub.cli.demo"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from hub.keys.rows import KeyRow, KeyState, Purpose
 from hub.store.database import WRITE, store_errors
-from hub.store.tables import audit_entry, crypto_key, meta, secret
+from hub.store.tables import audit_entry, audit_head, crypto_key, meta, secret
 from hub.store.unit_of_work import Store, UnitOfWork
 
 
@@ -98,7 +98,8 @@ def audit_rows(conn: sa.Connection, batch: int = 2000) -> Iterator[AuditTuple]:
 
 
 def audit_tail(conn: sa.Connection, limit: int) -> Sequence[AuditTuple]:
-    """Returns the newest rows, oldest first."""
-    query = sa.select(audit_entry).order_by(audit_entry.c.epoch.desc(), audit_entry.c.seq.desc()).limit(limit)
+    """Returns the newest rows of the epoch that is written to, oldest first."""
+    here = audit_entry.c.epoch == sa.select(audit_head.c.epoch).where(audit_head.c.id == 1).scalar_subquery()
+    query = sa.select(audit_entry).where(here).order_by(audit_entry.c.seq.desc()).limit(limit)
     rows = [(r.epoch, r.seq, bytes(r.body), bytes(r.leaf), bytes(r.chain)) for r in conn.execute(query)]
     return rows[::-1]

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
 from hub.store import (  # noqa: F401 - their tables join the metadata
     allowance_tables,
+    audit_tables,
     callback_tables,
     reference_tables,
     schedule_tables,
