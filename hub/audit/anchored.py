@@ -25,6 +25,7 @@ class Fault(StrEnum):
     FOREIGN = "foreign"
     ORDER = "order"
     TORN = "torn"
+    STRAY = "stray"
 
 
 _TEXTS = {
@@ -42,6 +43,10 @@ _TEXTS = {
     ),
     Fault.FOREIGN: Text("the checkpoint belongs to another log", "检查点属于其他日志"),
     Fault.ORDER: Text("the checkpoint is smaller than one before it", "检查点小于其之前的检查点"),
+    Fault.STRAY: Text(
+        "rows stand behind the end of the log, or in an epoch that was never begun",
+        "有行位于日志末尾之后，或属于从未开始的纪元",
+    ),
     Fault.TORN: Text("the anchor holds a text that is no whole checkpoint", "存证中有不完整的检查点"),
 }
 

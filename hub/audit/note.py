@@ -125,10 +125,11 @@ def parse_many(lines: Iterable[str]) -> Iterator[Note | NoteInvalid]:
     block: list[str] = []
     for line in lines:
         line = line if line.endswith("\n") else line + "\x00"
-        if line == "\n" and any(each.startswith(_DASH) for each in block):
+        signed = any(each.startswith(_DASH) for each in block)
+        if block and (signed if line == "\n" else block[-1] == "\n" and not line.startswith(_DASH)):
             yield _parsed(block)
             block = []
-        elif line != "\n" or block:
+        if line != "\n" or (block and not signed):
             block.append(line)
     if block:
         yield _parsed(block)

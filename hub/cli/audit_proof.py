@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from hub.audit.anchored import Finding
+from hub.cli.anchors import say_standing, say_unanchored
 from hub.cli.commands import Opt, command
-from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk, words
 from hub.operations import anchoring, audit_data, auditing, checkpointing
-from hub.operations.anchoring import AuditStanding
 from hub.operations.audit_data import Comparison
 from hub.operations.auditing import Report
 
@@ -94,14 +93,7 @@ def _show(desk: Desk, report: Report) -> None:
         f"{which_zh} {report.rows} 行、{report.anchors} 个存证校验通过；末行 {report.head.seq}，链值 {chain}",
     )
     if report.unanchored:
-        _say_unanchored(desk)
-
-
-def _say_unanchored(desk: Desk) -> None:
-    desk.say(
-        "UNANCHORED: no copy of the checkpoints is kept outside; a cut-off end cannot be proved. Set audit.sinks",
-        "UNANCHORED（未存证）：库外没有检查点副本，无法证明末尾未被截断。请配置 audit.sinks",
-    )
+        say_unanchored(desk)
 
 
 def _show_data(desk: Desk, found: Comparison) -> None:
@@ -138,24 +130,6 @@ def checkpoint(
         say_standing(desk, found)
 
     return Answer({"checkpoint": made, "delivered": delivered, "unanchored": found.unanchored}, show)
-
-
-def say_standing(desk: Desk, found: AuditStanding) -> None:
-    """Says how the log stands towards its anchors, alarms first."""
-    if found.unanchored:
-        _say_unanchored(desk)
-    if found.verified is not None and not found.verified.ok:
-        desk.say(
-            f"the audit log did not verify on {local(found.verified.at)}: crmhub audit verify --full",
-            f"{local(found.verified.at)} 审计日志校验未通过：crmhub audit verify --full",
-        )
-    for sink in found.sinks:
-        if sink.late:
-            minutes = round(sink.lag / 60)
-            desk.say(
-                f"audit sink {sink.name} has lacked what is due for {minutes} minutes ({sink.code})",
-                f"审计存证点 {sink.name} 已滞后 {minutes} 分钟（{sink.code}）",
-            )
 
 
 @command(

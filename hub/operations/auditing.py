@@ -199,10 +199,10 @@ class _Examination:
 
     def _check_end(self, at: Walk) -> None:
         epoch, seq, _ = stored_head(self.conn)
-        if not self.report.findings and (at.head.epoch, at.head.seq) != (epoch, seq):
+        if not self.report.findings and (at.head.epoch, at.head.seq) < (epoch, seq):
             self.report.findings.append(Finding(Reason.MISSING, epoch, at.head.seq + 1))
         for stray, _ in audit_log.strays(self.conn):
-            self.report.findings.append(Finding(Reason.EPOCH, stray, None))
+            self.report.findings.append(Finding(Fault.STRAY, stray, None))
 
     def _counted(self, anchors: Iterable[Anchor]) -> Iterator[Anchor]:
         for anchor in anchors:

@@ -13,7 +13,7 @@ from hub.audit.event import instant
 from hub.audit.tree import RowTuple
 from hub.store.audit_log import entries_after
 from hub.store.audit_tables import audit_field, audit_index
-from hub.store.database import WRITE, bulk_insert, store_errors
+from hub.store.database import WRITE, as_bytes, bulk_insert, store_errors
 from hub.store.tables import audit_entry, golden
 from hub.store.unit_of_work import Store
 
@@ -113,7 +113,7 @@ def _page(conn: sa.Connection, wanted: Wanted, before: Place | None, limit: int)
         places.join(audit_entry, here)
     )
     rows = conn.execute(query.order_by(places.c.epoch.desc(), places.c.seq.desc()))
-    return [(epoch, seq, bytes(body)) for epoch, seq, body in rows]
+    return [(epoch, seq, as_bytes(body)) for epoch, seq, body in rows]
 
 
 def every(conn: sa.Connection, wanted: Wanted) -> Iterator[Place]:
@@ -136,7 +136,7 @@ def bodies(conn: sa.Connection, places: Sequence[Place]) -> list[bytes]:
             query = sa.select(audit_entry.c.seq, audit_entry.c.body).where(
                 audit_entry.c.epoch == epoch, audit_entry.c.seq.in_(seqs[start : start + 500])
             )
-            found += [((epoch, seq), bytes(body)) for seq, body in conn.execute(query)]
+            found += [((epoch, seq), as_bytes(body)) for seq, body in conn.execute(query)]
     return [body for _, body in sorted(found)]
 
 
@@ -150,7 +150,7 @@ def of_objects(conn: sa.Connection, ids: Sequence[str], acts: Sequence[str]) -> 
         .order_by(audit_index.c.epoch, audit_index.c.seq)
     )
     for (body,) in conn.execute(query):
-        yield bytes(body)
+        yield as_bytes(body)
 
 
 def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hub.audit.tree import RowTuple
 from hub.store.anchor import head_of
 from hub.store.audit_tables import audit_checkpoint, audit_epoch, audit_outbox
-from hub.store.database import WRITE, store_errors
+from hub.store.database import WRITE, as_bytes, store_errors
 from hub.store.tables import audit_entry, audit_head
 from hub.store.unit_of_work import Store, UnitOfWork
 
@@ -73,14 +73,14 @@ def rows_from(conn: sa.Connection, epoch: int, seq: int, batch: int = 2000) -> I
     )
     for part in conn.execute(query).partitions():
         for epoch_, seq_, body, leaf, chain in part:
-            yield epoch_, seq_, bytes(body), bytes(leaf), bytes(chain)
+            yield epoch_, seq_, as_bytes(body), as_bytes(leaf), as_bytes(chain)
 
 
 def row_at(conn: sa.Connection, epoch: int, seq: int) -> RowTuple | None:
     """Returns one row."""
     here = sa.and_(audit_entry.c.epoch == epoch, audit_entry.c.seq == seq)
     row = conn.execute(sa.select(audit_entry).where(here)).one_or_none()
-    return None if row is None else (row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain))
+    return None if row is None else (row.epoch, row.seq, as_bytes(row.body), as_bytes(row.leaf), as_bytes(row.chain))
 
 
 def strays(conn: sa.Connection) -> list[tuple[int, int]]:
@@ -175,4 +175,4 @@ def entries_after(conn: sa.Connection, epoch: int, seq: int, limit: int) -> Sequ
     """Returns the entries that follow a place, over the ends of epochs."""
     here = sa.or_(audit_entry.c.epoch > epoch, sa.and_(audit_entry.c.epoch == epoch, audit_entry.c.seq > seq))
     query = sa.select(audit_entry).where(here).order_by(audit_entry.c.epoch, audit_entry.c.seq).limit(limit)
-    return [(r.epoch, r.seq, bytes(r.body), bytes(r.leaf), bytes(r.chain)) for r in conn.execute(query)]
+    return [(r.epoch, r.seq, as_bytes(r.body), as_bytes(r.leaf), as_bytes(r.chain)) for r in conn.execute(query)]

@@ -18,7 +18,7 @@ from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store.audit_tables import audit_epoch
-from hub.store.database import WRITE, Prepared, bulk_insert, store_errors
+from hub.store.database import WRITE, Prepared, as_bytes, bulk_insert, store_errors
 from hub.store.share_tables import share
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
 
@@ -111,7 +111,7 @@ class Store:
                 names = ("epoch", "seq", "body", "leaf", "chain")
                 bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
                 _MOVE_HEAD.run(work.conn, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
-        except BrokenTail:
+        except (BrokenTail, sa.exc.IntegrityError):
             raise _broken() from None
         except StoreUnavailable as lost:
             raise AuditUnavailable(
@@ -130,7 +130,8 @@ def _tail(conn: sa.Connection) -> Tail:
     row = _ENTRY.run(conn, {"at_epoch": epoch, "at_seq": seq}).one_or_none()
     if row is None or hash_ is None:
         raise _broken()
-    return Tail((row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain)), epoch, hash_)
+    last = (row.epoch, row.seq, as_bytes(row.body), as_bytes(row.leaf), as_bytes(row.chain))
+    return Tail(last, epoch, hash_)
 
 
 def _broken() -> AuditUnavailable:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import sqlalchemy as sa
 
 from hub.keys.rows import KeyRow, KeyState, Purpose
-from hub.store.database import WRITE, store_errors
+from hub.store.database import WRITE, as_bytes, store_errors
 from hub.store.tables import audit_entry, audit_head, crypto_key, meta, secret
 from hub.store.unit_of_work import Store, UnitOfWork
 
@@ -101,5 +101,5 @@ def audit_tail(conn: sa.Connection, limit: int) -> Sequence[AuditTuple]:
     """Returns the newest rows of the epoch that is written to, oldest first."""
     here = audit_entry.c.epoch == sa.select(audit_head.c.epoch).where(audit_head.c.id == 1).scalar_subquery()
     query = sa.select(audit_entry).where(here).order_by(audit_entry.c.seq.desc()).limit(limit)
-    rows = [(r.epoch, r.seq, bytes(r.body), bytes(r.leaf), bytes(r.chain)) for r in conn.execute(query)]
+    rows = [(r.epoch, r.seq, as_bytes(r.body), as_bytes(r.leaf), as_bytes(r.chain)) for r in conn.execute(query)]
     return rows[::-1]
