@@ -41,8 +41,10 @@ from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
+from hub.operations.signer import create_signer
 from hub.outbound import Alarm, Outbound, Windows
 from hub.store.allowances import StoredBooks
+from hub.store.audit_log import choose_hash
 from hub.store.common import ManyMachines
 from hub.store.database import Engine, open_engine
 from hub.store.key_rows import VERSION
@@ -98,6 +100,8 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
             rows = Keyring.bootstrap(provider, tenant, lambda: next(ids), clock.now(), suite)
             save_keys(engine, rows)
             write_meta(engine, {"tenant": tenant, "profile": settings.profile})
+            choose_hash(engine, settings.audit.hash)
+        create_signer(settings)
     finally:
         engine.dispose()
     # The library of the queue costs every other command a quarter of a second.
@@ -171,7 +175,20 @@ def open_installation(
         engine.dispose()
 
     return Installation(
-        settings, schema, rules, store, clock, new_id, actor, connect, link, outbound.calls, close, lang, threads
+        settings,
+        schema,
+        rules,
+        store,
+        clock,
+        new_id,
+        actor,
+        connect,
+        link,
+        outbound.calls,
+        close,
+        lang,
+        threads,
+        post=outbound.post,
     )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
+import orjson
+
 from connectors.addresses import Egress
 from connectors.allowance import Allowance, Books, MemoryBooks, Terms
 from connectors.base import Budget, Connector, Http, TokenStore
@@ -313,6 +315,22 @@ class Outbound:
                 for operation, number in client.calls().items():
                     sums[operation] = sums.get(operation, 0) + number
         return counted
+
+    def post(self, url: str, body: bytes, token: str | None = None) -> int:
+        """Posts JSON to an address of the settings that is no system, and returns the status below 500.
+
+        Raises what `HttpClient.send` raises; the address passes the same rules as that of a system.
+        """
+        parts = urlsplit(url)
+        egress = Egress((parts.hostname or "",), profile=self._settings.profile, ports=(parts.port or 443,))
+        policy = HttpPolicy(egress=egress, deadline=30.0, max_body=65_536)
+        client = HttpClient(policy, self._clock, system="audit")
+        try:
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            sent = client.send("POST", url, operation="anchor", read=False, headers=headers, json=orjson.loads(body))
+            return sent.status
+        finally:
+            client.close()
 
     def close(self) -> None:
         """Closes every connector and connection, the others too when one of them fails to."""

@@ -102,6 +102,8 @@ class Event:
     ticket: str | None = None
     approver: str | None = None
     egress: Egress | None = None
+    checkpoint: tuple[str, ...] = ()
+    """Lines of the last signed note, in the first entry of a new epoch."""
     stage: Stage = "single"
     actor: Actor | None = None
 
@@ -159,7 +161,7 @@ class Encoder:
             body["fields"] = [_field_members(note) for note in event.fields]
         if event.counts:
             body["counts"] = {_name(name): _integer(number) for name, number in event.counts.items()}
-        if event.prev_corr or event.ticket or event.approver or event.egress:
+        if event.prev_corr or event.ticket or event.approver or event.egress or event.checkpoint:
             body |= _rare_members(event)
         return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
@@ -199,6 +201,8 @@ def _rare_members(event: Event) -> dict[str, Any]:
     members = _members(prev_corr=event.prev_corr, ticket=event.ticket, approver=event.approver)
     if (egress := event.egress) is not None:
         members["egress"] = _members(region=egress.region, decision=egress.decision, rule=egress.rule)
+    if event.checkpoint:
+        members["checkpoint"] = [safe_text(line) for line in event.checkpoint]
     return members
 
 

@@ -9,7 +9,9 @@ from enum import StrEnum
 import orjson
 
 from hub.audit.event import CLOCK_JUMP, instant
+from hub.audit.merkle import Frontier
 from hub.audit.tree import TIME_TOLERANCE, Head, RowTuple, chain, leaf
+from hub.crypto.hashes import Hash, sha256
 from hub.kernel.errors import Text
 
 
@@ -53,35 +55,39 @@ def explain(reason: Reason) -> Text:
     return _TEXTS[reason]
 
 
-def verify(rows: Iterable[RowTuple], after: Head | None = None) -> Verdict:
-    """Checks continuity, leaf, chain and time of rows read in order of (epoch, seq); stops at the first broken row.
+def verify(
+    rows: Iterable[RowTuple], after: Head | None = None, *, hash_: Hash = sha256, tree: Frontier | None = None
+) -> Verdict:
+    """Checks continuity, leaf, chain and time of the rows of one epoch, read in order; stops at the first broken row.
 
-    `after` continues an earlier verification. Finds any edited, missing, moved, inserted or repeated row. It does NOT
-    find that the newest rows were deleted, nor that the whole chain was computed anew: both need a checkpoint kept
-    outside the database. `count` is the number of rows that verified.
+    `after` continues an earlier verification; `tree` takes in the leaf of every row that verified. Finds any edited,
+    missing, moved, inserted or repeated row. It does NOT find that the newest rows were deleted, nor that the whole
+    chain was computed anew: both need a checkpoint kept outside the database. `count` is how many verified.
     """
     head = after or Head()
     count = 0
     for row in rows:
-        at, reason = _check(head, row)
+        at, reason = _check(head, row, hash_)
         if reason is not None:
             bad = row[1] if reason in (Reason.REPEATED, Reason.EPOCH) else head.seq + 1
             return Verdict(False, count, (bad, reason), head)
         head = Head(row[0], row[1], row[4], at)
+        if tree is not None:
+            tree.append(row[3])
         count += 1
     return Verdict(True, count, None, head)
 
 
-def _check(head: Head, row: RowTuple) -> tuple[float, Reason | None]:
+def _check(head: Head, row: RowTuple, hash_: Hash) -> tuple[float, Reason | None]:
     """Returns the latest time seen so far and what is wrong with the row, if anything."""
     epoch, seq, body, leaf_hash, link = row
     if epoch != head.epoch:
         return 0.0, Reason.EPOCH
     if seq != head.seq + 1:
         return 0.0, Reason.REPEATED if seq <= head.seq else Reason.MISSING
-    if leaf(body) != leaf_hash:
+    if leaf(body, hash_) != leaf_hash:
         return 0.0, Reason.LEAF
-    if chain(seq, head.chain, leaf_hash) != link:
+    if chain(seq, head.chain, leaf_hash, hash_) != link:
         return 0.0, Reason.CHAIN
     try:
         record = orjson.loads(body)

@@ -8,11 +8,12 @@ from itertools import groupby
 from typing import Annotated
 
 from connectors.pricing import Price
+from hub.cli.anchors import say_standing, shown_standing
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
-from hub.operations import channels, complaints, cycles
+from hub.operations import anchoring, channels, complaints, cycles
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Difference, Preview, Synced
 from hub.operations.progress import Progress
@@ -203,6 +204,7 @@ def status(desk: Desk) -> Answer:
         steers = steering(hub)
         allowed = allowances(hub)
         heard = channels.list_channels(hub)
+        audit = anchoring.standing(hub)
 
     def show() -> None:
         desk.say(name)
@@ -219,6 +221,7 @@ def status(desk: Desk) -> Answer:
             _show_allowed(desk, window)
         for row in heard:
             say_channel(desk, row)
+        say_standing(desk, audit)
         for item in found:
             _show_standing(desk, item)
         if process:
@@ -241,6 +244,7 @@ def status(desk: Desk) -> Answer:
         "daemon": steers,
         "allowances": allowed,
         "channels": [channels.shown(row) for row in heard],
+        "audit": shown_standing(audit),
     }
     return Answer(body, show)
 

@@ -36,6 +36,7 @@ MODULES = (
     "erasing",
     "backups",
     "audit",
+    "audit_proof",
     "simulators",
 )
 DEMO = "hub.cli.demo"

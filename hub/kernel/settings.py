@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationError
 
+from hub.kernel.audit_settings import Audit
 from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.i18n import Language
 from hub.kernel.secrets import check_reference, resolve_secret
+from hub.kernel.section import Reference, Section, said
 from hub.kernel.settings_check import cross_check
 from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
 from hub.kernel.transport import check_pins, parse_host, parse_network, parse_pin, parse_proxy
@@ -35,17 +36,6 @@ _PUBLIC = re.compile(
 
 Profile = Literal["production", "lab"]
 OnDelete = Literal["detach", "archive", "propagate", "ask"]
-
-
-def said(en: str, zh: str) -> PydanticCustomError:
-    """Makes a finding that carries its own two texts."""
-    return PydanticCustomError("said", "{en}", {"en": en, "zh": zh})
-
-
-def _reference(text: str) -> str:
-    if (fault := check_reference(text)) is not None:
-        raise said(fault.en, fault.zh)
-    return text
 
 
 def _credential(text: str) -> str:
@@ -122,18 +112,11 @@ Name = Annotated[str, Field(pattern=_NAME)]
 TimingText = Annotated[str, AfterValidator(_form(parse_timing))]
 WindowText = Annotated[str, AfterValidator(_form(parse_window))]
 FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
-Reference = Annotated[str, AfterValidator(_reference)]
 Credential = Annotated[str, AfterValidator(_credential)]
 HostText = Annotated[str, AfterValidator(_form(parse_host))]
 NetworkText = Annotated[str, AfterValidator(_form(parse_network))]
 PinText = Annotated[str, AfterValidator(_form(parse_pin))]
 Percent = Annotated[float, Field(ge=0, le=100)]
-
-
-class Section(BaseModel):
-    """Is strict and frozen: no unknown key, no guessed type; inputs never appear in a message."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 class Installation(Section):
@@ -317,6 +300,7 @@ class HubFile(Section):
     schedule: Schedule = Schedule()
     daemon: Daemon = Daemon()
     callbacks: Callbacks = Callbacks()
+    audit: Audit = Audit()
 
 
 class Settings(HubFile):

@@ -31,6 +31,7 @@ def cross_check(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _check_schedule(_table(content.get("schedule")), entities)
     yield from _check_daemon(_table(content.get("daemon")), _table(content.get("store")).get("url"))
     yield from _check_callbacks(_table(content.get("callbacks")), production)
+    yield from _check_sinks(_table(_table(content.get("audit")).get("sinks")), production)
     if production:
         yield from _check_store(_table(content.get("store")).get("url"))
 
@@ -171,6 +172,36 @@ def _check_callbacks(callbacks: Mapping[str, Any], production: bool) -> Iterator
                 "`callbacks.public_url` 的地址无法从外部访问；请使用公网主机名",
             ),
         )
+
+
+def _check_sinks(sinks: Mapping[str, Any], production: bool) -> Iterator[Finding]:
+    for name, sink in sinks.items():
+        item = _table(sink)
+        place: Place = ("audit", "sinks", name)
+        if production and item.get("tls") is False:
+            yield (
+                (*place, "tls"),
+                Text(
+                    f"`audit.sinks.{name}`: syslog without TLS is admitted only with `profile: lab`",
+                    f"`audit.sinks.{name}`：仅 profile: lab 时允许不加密的 syslog",
+                ),
+            )
+        if production and str(item.get("url")).lower().startswith("http://"):
+            yield (
+                (*place, "url"),
+                Text(
+                    f"`audit.sinks.{name}` is not https; plain http is admitted only on loopback with `profile: lab`",
+                    f"`audit.sinks.{name}` 不是 https；仅 profile: lab 时允许本机回环的 http",
+                ),
+            )
+        if item.get("kind") == "file" and re.match(r"(\./)?var(/|$)", str(item.get("path"))):
+            yield (
+                (*place, "path"),
+                Text(
+                    f"`audit.sinks.{name}` lies in var/, beside the database; name another disk or machine",
+                    f"`audit.sinks.{name}` 位于 var/（与数据库同处）；请放到其他磁盘或主机",
+                ),
+            )
 
 
 def _check_store(url: object) -> Iterator[Finding]:

@@ -201,3 +201,18 @@ def _unusable(number: str, path: Path, en: str, zh: str, remedy_en: str, remedy_
     return KeyUnusable(
         f"key file {path} {en}; {remedy_en}", f"密钥文件 {path} {zh}；{remedy_zh}", code=f"HUB-KEY-{number}"
     )
+
+
+def read_key(path: Path, forbidden: Sequence[Path] = ()) -> bytes:
+    """Returns the 32 bytes of a key file, checked like that of the data keys. Raises KeyUnusable with the remedy."""
+    return _read(path, forbidden)
+
+
+def create_key(path: Path, key: bytes, forbidden: Sequence[Path] = ()) -> None:
+    """Writes a new key file, mode 0600, never over an existing one. Raises KeyUnusable with the remedy."""
+    _refuse_forbidden(path, forbidden)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(path, b64encode(key) + b"\n")
+    except OSError as error:
+        raise _unreadable(path, error) from None

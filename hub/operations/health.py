@@ -10,6 +10,7 @@ from pathlib import Path
 from hub.kernel.errors import ConfigInvalid, HubError
 from hub.kernel.secrets import STORED, not_stored, stored_as
 from hub.kernel.settings import Settings, load_settings
+from hub.operations.anchoring import SIEM, standing
 from hub.operations.auditing import verify_tail
 from hub.operations.configuration import check_configuration, credentials
 from hub.operations.installation import Installation
@@ -97,6 +98,7 @@ def _store(open_hub: Callable[[], Installation]) -> Iterator[Finding]:
         yield from _writable(hub)
         yield from _stored(hub)
         yield _audit(hub)
+        yield _anchors(hub)
     finally:
         hub.close()
 
@@ -125,4 +127,26 @@ def _audit(hub: Installation) -> Finding:
         return Finding("audit", False, f"{error.code} {error.en}", f"{error.code} {error.zh}", error.exit_code)
     return Finding(
         "audit", True, f"the newest {verdict.count} audit rows verify", f"最近 {verdict.count} 条审计记录校验通过"
+    )
+
+
+def _anchors(hub: Installation) -> Finding:
+    """Fails a production profile whose audit log nobody outside the database could prove to be cut off."""
+    found = standing(hub)
+    production = hub.settings.profile == "production"
+    if not found.sinks or all(sink.kind == SIEM for sink in found.sinks):
+        en = "UNANCHORED: set audit.sinks, so that checkpoints of the audit log are kept outside the database"
+        zh = "UNANCHORED（未存证）：请配置 audit.sinks，将审计日志检查点保存到库外"
+        return Finding("anchors", False, en, zh, 5 if production else 0)
+    behind = [sink.name for sink in found.sinks if sink.late]
+    if behind:
+        names = ", ".join(behind)
+        en = f"audit sinks that have lacked what is due for over 15 minutes: {names}; see their code in crmhub status"
+        return Finding("anchors", False, en, f"审计存证点滞后超过 15 分钟：{names}；错误码见 crmhub status", 5)
+    if found.unanchored:
+        en = "no audit sink has had a checkpoint yet: crmhub audit checkpoint"
+        zh = "尚无存证点收到检查点：crmhub audit checkpoint"
+        return Finding("anchors", False, en, zh, 5 if production else 0)
+    return Finding(
+        "anchors", True, f"{len(found.sinks)} audit sinks have what is due", f"{len(found.sinks)} 个存证点均已送达"
     )

@@ -24,6 +24,10 @@ def _silent(phase: str, system: str, done: int) -> None:
     return None
 
 
+def _no_door(url: str, body: bytes, token: str | None) -> int:
+    raise NotFound("this installation was opened without a door to the outside", "该安装未开放对外连接")
+
+
 def _alone(entity: str) -> Spread | None:
     return None
 
@@ -48,6 +52,8 @@ class Installation:
     progress: Progress = _silent
     spread: Callable[[str], Spread | None] = _alone
     """Returns who else may carry out parts of an entity's runs."""
+    post: Callable[[str, bytes, str | None], int] = _no_door
+    """Posts JSON to an https address outside the systems, with a bearer token if given; returns the status."""
     _links: dict[tuple[str, str], Link] = attribute(default_factory=dict)
 
     def entity_rules(self, entity: str) -> EntityRules:

@@ -20,6 +20,7 @@ from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board
 from hub.operations.standing import allowances
 from hub.schedule import board as boards
+from hub.schedule.anchoring import Anchoring
 from hub.schedule.board import View
 from hub.schedule.callbacks import HINTED, Callbacks
 from hub.schedule.claiming import claim
@@ -66,6 +67,7 @@ class Daemon:
         self.meters = meters or Meters()
         self.callbacks = Callbacks(clock, launch, self.meters)
         self._reminders = Reminders(self.meters)
+        self.anchoring = Anchoring(clock, launch, self.meters)
         self.hub: Installation | None = None
         self.running: dict[str, Running] = {}
         self.waiting: Waiting | None = None
@@ -153,6 +155,7 @@ class Daemon:
             log().error("stop_not_recorded", code=error.code, message=error.en)
         finally:
             self.callbacks.wait(5.0)
+            self.anchoring.wait(5.0)
             if self.hub is not None and not self.running:
                 self._shut()
                 self.hub = None
@@ -166,7 +169,8 @@ class Daemon:
         elif self.hub is not None and not any(self._view(0.0).able(entity) for entity in self.hub.rules):
             reasons.append("all_paused")
         reasons += [name for name, holds in (("stuck", self.stuck), ("stopping", self.stopping)) if holds]
-        return Health(since < ALIVE, tuple(reasons), since, "leads" if self.leading else "stands_by")
+        role = "leads" if self.leading else "stands_by"
+        return Health(since < ALIVE, tuple(reasons), since, role, self.anchoring.alarms)
 
     # Opening, waiting, reading again.
 
@@ -222,7 +226,7 @@ class Daemon:
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()
-        if self._reload_wanted and not self.running and not self.callbacks.busy:
+        if self._reload_wanted and not (self.running or self.callbacks.busy or self.anchoring.busy):
             self._read_again(now)
         return not self._reload_wanted
 
@@ -314,6 +318,7 @@ class Daemon:
         if due or resumed:
             self._board = scheduling.read_board(hub)
         self.callbacks.keep(hub, now)
+        self.anchoring.keep(hub, now)
         while len(self.running) < self.bounds.parallel and self.waiting is None and not self.stopping:
             if not self._start_next(self.clock.now()):
                 return

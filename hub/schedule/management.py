@@ -32,6 +32,8 @@ class Health:
     reasons: tuple[str, ...]
     seconds_since_tick: float
     role: str
+    alarms: tuple[str, ...] = ()
+    """What somebody must look at, though work goes on."""
 
     @property
     def ready(self) -> bool:
@@ -49,7 +51,7 @@ def make_app(health: Callable[[], Health], page: Callable[[], bytes]) -> Starlet
     def readyz(request: Request) -> Response:
         found = health()
         reasons = list(found.reasons) if found.alive else ["not_ticking", *found.reasons]
-        body = {"ready": found.ready, "role": found.role, "reasons": reasons}
+        body = {"ready": found.ready, "role": found.role, "reasons": reasons, "alarms": list(found.alarms)}
         return JSONResponse(body, 200 if found.ready else 503)
 
     def metrics(request: Request) -> Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from hub.operations.anchoring import AuditStanding
 from hub.operations.progress import Progress
 from hub.operations.standing import Allowed
 from hub.schedule.jobs import Done
@@ -16,7 +17,8 @@ from hub.sync.cycle import Standing
 
 _SECONDS = (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400)
 _PHASES = {"pull": "read", "push": "written", "reconcile": "compared", "merge": "merged"}
-CAUSES = ("store", "disk", "keys", "settings")
+CAUSES = ("store", "disk", "keys", "settings", "audit")
+AUDIT_ALARMS = ("audit_broken", "audit_refused", "audit_sink_late")
 
 
 class Meters:
@@ -67,6 +69,10 @@ class Meters:
         self._callbacks = counter("callbacks", "Calls that came in, by what became of them", "system", "outcome")
         self._channels = gauge("channel_expires_timestamp_seconds", "When a channel ends unless renewed", "system")
         self._complaints = gauge("complaints", "Complaints by where they stand", "state")
+        self._unanchored = gauge("audit_unanchored", "1 while no anchor of the audit log is kept outside the store")
+        self._signed = gauge("audit_signed_timestamp_seconds", "When a checkpoint of the audit log was signed last")
+        self._sinks = gauge("audit_sink_lag_seconds", "How long something waits for a sink of the audit log", "sink")
+        self._alarms = gauge("audit_alarm", "1 while somebody must look at the audit log", "code")
         self._ticked = gauge("last_tick_timestamp_seconds", "When the daemon last looked round")
         self._counted: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -96,6 +102,17 @@ class Meters:
         for name, number in done.counts.items():
             if name.startswith("written:"):
                 self._written.labels(job.entity, name.partition(":")[2]).inc(number)
+
+    def audit(self, found: AuditStanding, alarms: Sequence[str]) -> None:
+        """Shows how the audit log stands towards its anchors."""
+        self._unanchored.set(found.unanchored)
+        self._signed.set(found.signed_at or 0.0)
+        with self._lock:
+            self._sinks.clear()
+            for sink in found.sinks:
+                self._sinks.labels(sink.name).set(sink.lag)
+        for code in AUDIT_ALARMS:
+            self._alarms.labels(code).set(code in alarms)
 
     def callback(self, system: str, outcome: str, number: int) -> None:
         """Counts calls that came in; the system is empty where nobody knows it."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from hub.kernel.errors import AuditUnavailable, HubError, KeyUnusable, StoreTooNew, StoreUnavailable
 
 FIRST, LONGEST = 5.0, 300.0
-DISK, STORE, KEYS, SETTINGS = "disk", "store", "keys", "settings"
+DISK, STORE, KEYS, SETTINGS, AUDIT = "disk", "store", "keys", "settings", "audit"
+BROKEN = "last row of the audit log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,10 @@ def cause_of(error: BaseException) -> str | None:
     if isinstance(error, KeyUnusable):
         return KEYS
     if isinstance(error, StoreUnavailable | AuditUnavailable):
-        # The store says which it is; both wait alike, the word is for the person who is called at night.
-        return DISK if "disk" in error.en else STORE
+        # The store says which it is; all wait alike, the word is for the person who is called at night.
+        if "disk" in error.en:
+            return DISK
+        return AUDIT if BROKEN in error.en else STORE
     return STORE if isinstance(error, StoreTooNew) else None
 
 

@@ -314,3 +314,8 @@ def _unavailable(error: Exception) -> StoreUnavailable:
         "the database cannot be reached; check that it runs and store.url is right. Nothing was lost.",
         "无法连接数据库；请确认其正在运行且 store.url 正确。数据未丢失。",
     )
+
+
+def as_bytes(value: Any) -> bytes:
+    """Returns a column of bytes as it stands, even where somebody put a text or a number there by hand."""
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else str(value).encode()

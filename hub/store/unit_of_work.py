@@ -10,14 +10,15 @@ from dataclasses import field as attribute
 import sqlalchemy as sa
 
 from hub.audit.event import Event
-from hub.audit.tree import AppendEvents
+from hub.audit.tree import AppendEvents, BrokenTail, Tail
 from hub.kernel.clock import Clock
-from hub.kernel.errors import LeaseLost
+from hub.kernel.errors import AuditUnavailable, LeaseLost, StoreUnavailable
 from hub.kernel.failpoints import hit
 from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
-from hub.store.database import WRITE, Prepared, bulk_insert, store_errors
+from hub.store.audit_tables import audit_epoch
+from hub.store.database import WRITE, Prepared, as_bytes, bulk_insert, store_errors
 from hub.store.ring_watch import RingWatch
 from hub.store.share_tables import share
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
@@ -103,20 +104,58 @@ class Store:
         hit("after_commit")
 
     def append_events(self, work: UnitOfWork) -> None:
-        """Appends the events of a unit of work to the log, last before its commit."""
+        """Appends the events of a unit of work to the log, last before its commit.
+
+        Raises AuditUnavailable where they cannot be written, or would stand on a last row that is not what was
+        written; nothing of the unit of work is committed then.
+        """
         if not work.events:
             return
-        epoch, seq = _HEAD.run(work.conn).one()
-        row = _ENTRY.run(work.conn, {"at_epoch": epoch, "at_seq": seq}).one_or_none()
-        last = None if row is None else (row.epoch, row.seq, bytes(row.body), bytes(row.leaf), bytes(row.chain))
-        rows = self.append(last, work.events)
-        names = ("epoch", "seq", "body", "leaf", "chain")
-        bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
-        _MOVE_HEAD.run(work.conn, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
+        try:
+            with store_errors():
+                rows = self.append(_tail(work.conn), work.events)
+                names = ("epoch", "seq", "body", "leaf", "chain")
+                bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
+                _MOVE_HEAD.run(work.conn, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
+        except (BrokenTail, sa.exc.IntegrityError):
+            raise _broken() from None
+        except StoreUnavailable as lost:
+            raise AuditUnavailable(
+                f"nothing was done, because its audit row cannot be written: {lost.en} ({lost.code})",
+                f"审计记录无法写入，操作未执行：{lost.zh}（{lost.code}）",
+            ) from None
+
+
+def _tail(conn: sa.Connection) -> Tail:
+    """Returns the last row, holding the head for this transaction. Raises AuditUnavailable where it is missing."""
+    epoch, seq, hash_ = _HEAD.run(conn).one()
+    if hash_ is None:  # the epoch was opened while this transaction waited for the head
+        hash_ = _HASH.run(conn, {"of": epoch}).scalar()
+    if seq < 0 and hash_ is not None:
+        return Tail(None, epoch, hash_)
+    row = _ENTRY.run(conn, {"at_epoch": epoch, "at_seq": seq}).one_or_none()
+    if row is None or hash_ is None:
+        raise _broken()
+    last = (row.epoch, row.seq, as_bytes(row.body), as_bytes(row.leaf), as_bytes(row.chain))
+    return Tail(last, epoch, hash_)
+
+
+def _broken() -> AuditUnavailable:
+    return AuditUnavailable(
+        "the last row of the audit log is missing or was changed, and nothing is built on it; keep the database as it "
+        "is, run `crmhub audit verify` and tell the auditors",
+        "审计日志末行缺失或被改动，拒绝继续写入；请保留数据库原状，运行 `crmhub audit verify` 并通知审计人员",
+    )
 
 
 # What every unit of work asks.
-_HEAD = Prepared(sa.select(audit_head.c.epoch, audit_head.c.seq).where(audit_head.c.id == 1).with_for_update())
+_HASH_OF = sa.select(audit_epoch.c.hash).where(audit_epoch.c.epoch == audit_head.c.epoch).scalar_subquery()
+_HEAD = Prepared(
+    sa.select(audit_head.c.epoch, audit_head.c.seq, _HASH_OF.label("hash"))
+    .where(audit_head.c.id == 1)
+    .with_for_update(of=audit_head)
+)
+_HASH = Prepared(sa.select(audit_epoch.c.hash).where(audit_epoch.c.epoch == sa.bindparam("of")))
 _ENTRY = Prepared(
     sa.select(audit_entry).where(
         audit_entry.c.epoch == sa.bindparam("at_epoch"), audit_entry.c.seq == sa.bindparam("at_seq")

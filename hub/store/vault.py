@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from hub.store.database import WRITE, store_errors
+from hub.store.database import WRITE, as_bytes, store_errors
 from hub.store.key_rows import load_keys as load_keys
 from hub.store.key_rows import save_keys as save_keys
-from hub.store.tables import audit_entry, meta, secret
+from hub.store.tables import audit_entry, audit_head, meta, secret
 from hub.store.unit_of_work import Store, UnitOfWork
 
 
@@ -68,7 +68,8 @@ def audit_rows(conn: sa.Connection, batch: int = 2000) -> Iterator[AuditTuple]:
 
 
 def audit_tail(conn: sa.Connection, limit: int) -> Sequence[AuditTuple]:
-    """Returns the newest rows, oldest first."""
-    query = sa.select(audit_entry).order_by(audit_entry.c.epoch.desc(), audit_entry.c.seq.desc()).limit(limit)
-    rows = [(r.epoch, r.seq, bytes(r.body), bytes(r.leaf), bytes(r.chain)) for r in conn.execute(query)]
+    """Returns the newest rows of the epoch that is written to, oldest first."""
+    here = audit_entry.c.epoch == sa.select(audit_head.c.epoch).where(audit_head.c.id == 1).scalar_subquery()
+    query = sa.select(audit_entry).where(here).order_by(audit_entry.c.seq.desc()).limit(limit)
+    rows = [(r.epoch, r.seq, as_bytes(r.body), as_bytes(r.leaf), as_bytes(r.chain)) for r in conn.execute(query)]
     return rows[::-1]

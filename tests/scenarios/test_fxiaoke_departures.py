@@ -15,7 +15,7 @@ from laboratory import ENTITY, INDEX_LAG, Bank, Simulators, make_home
 from hub.cli.main import run
 from hub.kernel.errors import Declined
 from hub.operations import cycles, departed
-from hub.operations.auditing import list_log
+from hub.operations.audit_search import list_log
 from hub.operations.cycles import Synced
 from hub.operations.installation import Installation
 from hub.operations.questions import list_questions, resolve_hold

@@ -15,7 +15,8 @@ import hub.cli.backups  # noqa: F401 - adds its commands
 from hub.app import initialise, open_installation, prepare
 from hub.cli.main import run
 from hub.kernel.settings import load_settings
-from hub.operations.auditing import list_log, verify_log
+from hub.operations.audit_search import list_log
+from hub.operations.auditing import verify_log
 from hub.store.anchor import FILE, load_rebuild
 from hub.sync.rebuild import notice
 

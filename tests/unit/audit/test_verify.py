@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from hub.audit.event import Actor, Event, Origin, Source
-from hub.audit.tree import GENESIS, Appender, AuditRow, Head, Stamped, append, chain, head_of, leaf
+from hub.audit.tree import GENESIS, Appender, AuditRow, Head, Stamped, Tail, append, chain, head_of, leaf
 from hub.audit.verify import Reason, explain, verify
 
 ORIGIN = Origin(Actor("daemon", "hub"), Source("daemon", host="hub-1", pid=1), "0.1.0")
@@ -185,20 +185,20 @@ def test_hashes_are_those_of_the_format() -> None:
 def test_appender_continues_the_stored_row_in_pieces() -> None:
     clock, new_id = HandClock(), Counter()
     appender = Appender(clock, new_id, ORIGIN)
-    rows = appender(None, [Event("run.start", "run", "r1")])
+    rows = appender(Tail(), [Event("run.start", "run", "r1")])
     clock.sleep(1)
-    rows += appender(tuple(rows[-1]), [Event("record.create", "customer", "h1"), Event("run.end", "run", "r1")])  # type: ignore[arg-type]
+    rows += appender(Tail(tuple(rows[-1])), [Event("record.create", "customer", "h1"), Event("run.end", "run", "r1")])  # type: ignore[arg-type]
     assert [row.seq for row in rows] == [0, 1, 2]
     assert verify(rows).ok
-    assert appender(rows[-1], []) == []
+    assert appender(Tail(rows[-1]), []) == []
 
 
 def test_clock_set_back_is_recorded_and_then_accepted() -> None:
     clock = HandClock()
     appender = Appender(clock, Counter(), ORIGIN)
-    rows = appender(None, [Event("run.start", "run", "r1")])
+    rows = appender(Tail(), [Event("run.start", "run", "r1")])
     clock.at -= 3600
-    rows += appender(rows[-1], [Event("run.end", "run", "r1")])
+    rows += appender(Tail(rows[-1]), [Event("run.end", "run", "r1")])
     assert [orjson.loads(row.body)["act"] for row in rows] == ["run.start", "clock.jump", "run.end"]
     assert orjson.loads(rows[1].body)["counts"] == {"back_ms": 3_600_000}
     assert verify(rows).ok

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
 from hub.store import (  # noqa: F401 - their tables join the metadata
     allowance_tables,
+    audit_tables,
     callback_tables,
     erasure_tables,
     key_tables,
