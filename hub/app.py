@@ -16,7 +16,11 @@ import orjson
 from connectors.base import Connector
 from connectors.errors import PinMismatch
 from connectors.listing import Selective
-from hub.audit.event import Actor, Event, Origin, Source
+from hub.access.actor import Actor
+from hub.access.branches import Branches
+from hub.access.identity import MARKER, identify, token_of
+from hub.audit import event
+from hub.audit.event import Event, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Entity, Field, Schema, load_schema
 from hub.canonical.shipped import shipped_folder
@@ -46,7 +50,7 @@ from hub.outbound import Alarm, Outbound, Windows
 from hub.store.allowances import StoredBooks
 from hub.store.audit_log import choose_hash
 from hub.store.common import ManyMachines
-from hub.store.database import Engine, open_engine
+from hub.store.database import Engine, open_engine, store_errors
 from hub.store.key_rows import VERSION
 from hub.store.lease import many_machines
 from hub.store.migrate import migrate, require_current
@@ -131,8 +135,9 @@ def open_installation(
         require_current(engine)
         _keep_profile(settings, engine)
         ring, keys = _open_ring(settings, engine, seal, clock)
-        actor = f"local:{getpass.getuser()}"
-        append = Appender(clock, new_id, origin_of(settings, actor, channel))
+        who = _who(settings, engine, ring, clock, channel)
+        acts = who.audited(clock.now())
+        append = Appender(clock, new_id, origin_of(settings, acts, channel))
         watch = RingWatch(engine, ring, clock, new_id(), socket.gethostname(), os.getpid(), channel, keys)
         store = Store(engine, ring, clock, new_id, append, watch=watch)
         common = ManyMachines(engine, clock) if many_machines(engine) else None
@@ -149,6 +154,7 @@ def open_installation(
         entities = _entities(settings, schema)
         deadlines = load_deadlines(settings, schema)
         rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}
+        branches = _branches(settings)
     except BaseException:
         engine.dispose()
         raise
@@ -181,7 +187,8 @@ def open_installation(
         store,
         clock,
         new_id,
-        actor,
+        who,
+        branches,
         connect,
         link,
         outbound.calls,
@@ -190,6 +197,26 @@ def open_installation(
         threads,
         post=outbound.post,
     )
+
+
+def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str) -> Actor:
+    with store_errors(), engine.connect() as conn:
+        return identify(
+            conn,
+            ring,
+            account=getpass.getuser(),
+            marker=settings.var / MARKER,
+            token=token_of(os.environ),
+            daemon=channel == DAEMON,
+            now=clock.now(),
+        )
+
+
+def _branches(settings: Settings) -> Branches:
+    """Returns where branches stand, from the columns branch_code and path of the table of branches."""
+    table = load_tables(settings.mappings / "tables").get("branches")
+    rows = {} if table is None or "path" not in table.columns else table.rows
+    return Branches({code: row["path"] for code, row in rows.items() if row["path"]})
 
 
 def _selecting(connector: Connector, mapping: CompiledMapping) -> Connector:
@@ -395,7 +422,7 @@ def _open_ring(settings: Settings, engine: Engine, seal: SealMode, clock: Clock)
     return Keyring.load(provider, tenant, rows, seal_mode=seal, profile=settings.profile, clock=clock), version
 
 
-def origin_of(settings: Settings, actor: str, channel: str) -> Origin:
+def origin_of(settings: Settings, actor: event.Actor, channel: str) -> Origin:
     """Returns who acts, from where, under which release and settings, for the audit log."""
     source = Source(channel, host=socket.gethostname(), pid=os.getpid())  # type: ignore[arg-type]
-    return Origin(Actor("local", actor), source, version("crmhub"), settings.digest)
+    return Origin(actor, source, version("crmhub"), settings.digest)

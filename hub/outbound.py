@@ -321,16 +321,9 @@ class Outbound:
 
         Raises what `HttpClient.send` raises; the address passes the same rules as that of a system.
         """
-        parts = urlsplit(url)
-        egress = Egress((parts.hostname or "",), profile=self._settings.profile, ports=(parts.port or 443,))
-        policy = HttpPolicy(egress=egress, deadline=30.0, max_body=65_536)
-        client = HttpClient(policy, self._clock, system="audit")
-        try:
-            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-            sent = client.send("POST", url, operation="anchor", read=False, headers=headers, json=orjson.loads(body))
-            return sent.status
-        finally:
-            client.close()
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        sent = post(self._settings, "audit", url, json=orjson.loads(body), headers=headers, alarm=self._alarm)
+        return sent.status
 
     def close(self) -> None:
         """Closes every connector and connection, the others too when one of them fails to."""

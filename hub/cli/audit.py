@@ -41,7 +41,9 @@ def wanted_of(
     return Wanted(person, act, system, about, field, branch, outcome, start, end)
 
 
-@command("audit list", "List audit entries, the newest by default.", "列出审计记录，默认最近的记录。")
+@command(
+    "audit list", "List audit entries, the newest by default.", "列出审计记录，默认最近的记录。", action="audit.read"
+)
 def list_entries(
     desk: Desk,
     act: Act = None,
@@ -70,7 +72,12 @@ def list_entries(
     return Answer({"entries": list(page.entries), "before": page.before}, show)
 
 
-@command("audit show", "Show one audit entry whole, with its proof.", "查看一条审计记录全文及其存在证明。")
+@command(
+    "audit show",
+    "Show one audit entry whole, with its proof.",
+    "查看一条审计记录全文及其存在证明。",
+    action="audit.read",
+)
 def show_entry(
     desk: Desk, row: Annotated[str, Arg("SEQ or EPOCH:SEQ, as `list` shows it", "序号或 纪元:序号，见 list", "ROW")]
 ) -> Answer:
@@ -98,6 +105,7 @@ def show_entry(
     "audit sample",
     "Draw a sample of audit entries; the same seed draws the same ones.",
     "按种子抽取审计样本，同一种子结果相同。",
+    action="audit.read",
 )
 def sample(
     desk: Desk,

@@ -21,6 +21,7 @@ from hub.kernel.errors import AuditUnavailable, HubError
 from hub.operations.anchoring import standing
 from hub.operations.checkpointing import EPOCH
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.signer import Signed, Verified, keep_verified, place_of, signed, trusted, verified
 from hub.store import audit_log, vault
 from hub.store.anchor import head_of as stored_head
@@ -77,6 +78,7 @@ class _Source:
     name: str
 
 
+@permit("audit.verify")
 def verify_log(hub: Installation) -> Verdict:
     """Verifies the whole log with its anchors. Raises AuditBroken naming the first thing that does not hold."""
     report = _look(hub, None, None)[0]
@@ -86,6 +88,7 @@ def verify_log(hub: Installation) -> Verdict:
     return Verdict(True, report.rows, None, report.head)
 
 
+@permit("audit.verify")
 def verify_tail(hub: Installation, rows: int = 1000) -> Verdict:
     """Verifies the newest rows only. Raises AuditBroken."""
     with audit_log.snapshot(hub.store) as conn:
@@ -109,6 +112,7 @@ def _broken(seq: int, en: str, zh: str) -> AuditBroken:
     )
 
 
+@permit("audit.verify")
 def examine(hub: Installation, *, from_anchor: Path | None = None, full: bool = False) -> Report:
     """Verifies the log against all that is known of it, from where the last verification ended unless `full`.
 

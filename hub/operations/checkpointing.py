@@ -9,6 +9,7 @@ from itertools import islice
 
 import orjson
 
+from connectors.machine import FileLocks
 from hub.audit.anchored import Walk, walk
 from hub.audit.event import Event
 from hub.audit.note import parse
@@ -16,7 +17,6 @@ from hub.crypto.hashes import HASHES
 from hub.kernel.errors import Declined
 from hub.operations.installation import Installation
 from hub.operations.signer import HeadRefused, Signed, Signer, lines_of, other_rows, publish, signed, smaller
-from hub.outbound import FileLocks
 from hub.store import audit_log
 from hub.store.anchor import head_of as stored_head
 from hub.store.database import Connection

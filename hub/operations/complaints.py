@@ -15,6 +15,7 @@ from hub.kernel.clock import iso
 from hub.kernel.errors import Declined
 from hub.kernel.workdays import known_until
 from hub.operations.installation import Installation
+from hub.operations.permission import codes, permit
 from hub.store import complaints
 from hub.store.complaints import ENTITY, Bounds, Filter
 
@@ -66,6 +67,7 @@ class ComplaintList:
     calendar_until: int | None
 
 
+@permit("complaint.read")
 def list_complaints(
     hub: Installation,
     *,
@@ -84,16 +86,19 @@ def list_complaints(
         raise Declined(f"--due-within takes 0 to {MOST} days", f"--due-within 的取值为 0 至 {MOST} 天")
     entity, now = hub.entity_rules(ENTITY).entity, iso(hub.clock.now())
     going = going_of(entity)
+    near = codes(hub, "complaint.read", ENTITY)
     due = None if due_within is None else (now, _soon(now, due_within))
-    asked = Filter(going, open, now if overdue else None, closed_without_feedback, branch, due, reviews)
+    late = now if overdue else None
+    asked = Filter(going, open, late, closed_without_feedback, branch, near, due, reviews)
     table = _table(hub)
     with hub.store.read() as conn:
         found = complaints.listing(conn, asked, limit + 1)
-        counted = complaints.counts(conn, going, _bounds(hub, now))
+        counted = complaints.counts(conn, going, _bounds(hub, now), near)
     views = tuple(_view(entity, row.hub_id, row.facets, going, now, table) for row in found[:limit])
     return ComplaintList(views, len(found) > limit, _shown(hub, counted), _calendar_until(hub))
 
 
+@permit("status.read")
 def counts(hub: Installation) -> Mapping[str, int]:
     """Returns how many complaints are open, overdue, soon due, closed without feedback, reopened, or under review.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 
 from connectors.base import Connector
+from hub.access.actor import Actor
+from hub.access.branches import Branches
 from hub.canonical.schema import Schema
 from hub.kernel.clock import Clock
 from hub.kernel.errors import NotFound
@@ -42,7 +44,8 @@ class Installation:
     store: Store
     clock: Clock
     new_id: NewId
-    actor: str
+    who: Actor
+    branches: Branches
     connect: Callable[[str], Connector]
     link: Callable[[str, str], Link]
     calls: Callable[[], Mapping[str, Mapping[str, int]]]
@@ -55,6 +58,11 @@ class Installation:
     post: Callable[[str, bytes, str | None], int] = _no_door
     """Posts JSON to an https address outside the systems, with a bearer token if given; returns the status."""
     _links: dict[tuple[str, str], Link] = attribute(default_factory=dict)
+
+    @property
+    def actor(self) -> str:
+        """Returns the id of who acts."""
+        return self.who.id
 
     def entity_rules(self, entity: str) -> EntityRules:
         """Returns the rules of an entity that is synchronised here. Raises NotFound."""

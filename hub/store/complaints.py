@@ -31,6 +31,8 @@ class Filter:
     overdue_at: str | None = None
     closed_without_feedback: bool = False
     branch: str | None = None
+    codes: frozenset[str] | None = None
+    """The branches that may be seen, None for all."""
     due: tuple[str, str] | None = None
     reviews: bool = False
 
@@ -68,7 +70,9 @@ def listing(conn: sa.Connection, asked: Filter, limit: int) -> list[Faceted]:
     return [Faceted(row.hub_id, row.facets) for row in conn.execute(statement)]
 
 
-def counts(conn: sa.Connection, going: Sequence[str], bounds: Bounds) -> dict[str, int]:
+def counts(
+    conn: sa.Connection, going: Sequence[str], bounds: Bounds, codes: frozenset[str] | None = None
+) -> dict[str, int]:
     """Counts complaints by where they stand, in one pass; `past_calendar` are open and due after the horizon."""
     name, now = conn.dialect.name, bounds.now
     due, answered = facet(name, "due_at"), facet(name, "feedback_at")
@@ -88,7 +92,7 @@ def counts(conn: sa.Connection, going: Sequence[str], bounds: Bounds) -> dict[st
     if bounds.reviews_by is not None:
         columns["reviews_late"] = sa.and_(_reviewing(name), facet(name, "review_requested_at") <= bounds.reviews_by)
     chosen = [sa.func.coalesce(sa.func.sum(sa.case((when, 1), else_=0)), 0).label(n) for n, when in columns.items()]
-    row = conn.execute(sa.select(*chosen).where(*_ours())).one()
+    row = conn.execute(sa.select(*chosen).where(*_ours(), *_near(name, codes))).one()
     return {key: int(row._mapping[key]) for key in columns}
 
 
@@ -151,4 +155,8 @@ def _conditions(dialect: str, asked: Filter) -> Sequence[sa.ColumnElement[bool]]
         found += [facet(dialect, "status") == CLOSED, answered.is_(None)]
     if asked.branch is not None:
         found.append(facet(dialect, "branch_code") == asked.branch)
-    return found
+    return found + _near(dialect, asked.codes)
+
+
+def _near(dialect: str, codes: frozenset[str] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if codes is None else [facet(dialect, "branch_code").in_(sorted(codes))]

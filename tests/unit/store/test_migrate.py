@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
 from hub.store import (  # noqa: F401 - their tables join the metadata
+    access_tables,
     allowance_tables,
     audit_tables,
     callback_tables,
