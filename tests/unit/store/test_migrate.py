@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 
 from hub.kernel.errors import StoreTooNew, StoreUnavailable
 from hub.store import (  # noqa: F401 - their tables join the metadata
+    access_tables,
     allowance_tables,
     callback_tables,
     reference_tables,
