@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationError
 
 from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.i18n import Language
-from hub.kernel.secrets import check_reference, resolve_secret
+from hub.kernel.secrets import resolve_secret
 from hub.kernel.settings_check import cross_check
+from hub.kernel.settings_forms import Address, Credential, Name, Percent, PublicUrl, Reference, Section, said
+from hub.kernel.settings_web import Web
 from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
@@ -24,33 +25,10 @@ FILE = Path("config") / "hub.yaml"
 CODE = "HUB-CONF-001"
 
 _SQLITE = "sqlite:///"
-_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
-_PUBLIC = re.compile(
-    r"(?=.{1,180}\Z)https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(:\d{1,5})?"
-    r"(/[A-Za-z0-9._~-]+)*/?"
-)
 
 Profile = Literal["production", "lab"]
 OnDelete = Literal["detach", "archive", "propagate", "ask"]
-
-
-def said(en: str, zh: str) -> PydanticCustomError:
-    """Makes a finding that carries its own two texts."""
-    return PydanticCustomError("said", "{en}", {"en": en, "zh": zh})
-
-
-def _reference(text: str) -> str:
-    if (fault := check_reference(text)) is not None:
-        raise said(fault.en, fault.zh)
-    return text
-
-
-def _credential(text: str) -> str:
-    if (fault := check_reference(text, stored=True)) is not None:
-        raise said(fault.en, fault.zh)
-    return text
 
 
 def _store_url(url: str) -> str:
@@ -94,35 +72,9 @@ def _zone(name: str) -> str:
     return name
 
 
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise said("does not have the form HOST:PORT, such as 127.0.0.1:9464", "格式应为 主机:端口，如 127.0.0.1:9464")
-    return text
-
-
-def _public_url(url: str) -> str:
-    if not _PUBLIC.fullmatch(url):
-        raise said(
-            "must be https://HOST[:PORT][/PATH] of at most 180 characters, without user, query and fragment",
-            "应为 https://主机[:端口][/路径]，不超过 180 个字符，且不含用户、查询参数和片段",
-        )
-    return url.rstrip("/")
-
-
-Name = Annotated[str, Field(pattern=_NAME)]
 TimingText = Annotated[str, AfterValidator(_form(parse_timing))]
 WindowText = Annotated[str, AfterValidator(_form(parse_window))]
 FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
-Reference = Annotated[str, AfterValidator(_reference)]
-Credential = Annotated[str, AfterValidator(_credential)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-
-
-class Section(BaseModel):
-    """Is strict and frozen: no unknown key, no guessed type; inputs never appear in a message."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
 class Installation(Section):
@@ -247,7 +199,7 @@ class Daemon(Section):
     `dispatch` workers spreads cycles over every `crmhub run` and `crmhub worker`, each with so many `workers` at once.
     """
 
-    management: Annotated[str, AfterValidator(_address)] | None = "127.0.0.1:9464"
+    management: Address | None = "127.0.0.1:9464"
     dispatch: Literal["here", "workers"] = "here"
     workers: int = Field(default=2, ge=0, le=16)
     parallel: int = Field(default=1, ge=1, le=8)
@@ -264,8 +216,8 @@ class Callbacks(Section):
     Without both nobody is heard and the poll does everything. `pause_seconds` lie between two cycles that hints start.
     """
 
-    listen: Annotated[str, AfterValidator(_address)] | None = None
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    listen: Address | None = None
+    public_url: PublicUrl | None = None
     pause_seconds: float = Field(default=30.0, ge=1, le=3600)
 
     @property
@@ -287,6 +239,7 @@ class HubFile(Section):
     schedule: Schedule = Schedule()
     daemon: Daemon = Daemon()
     callbacks: Callbacks = Callbacks()
+    web: Web = Web()
 
 
 class Settings(HubFile):

@@ -17,6 +17,7 @@ from hub.store import (  # noqa: F401 - their tables join the metadata
     reference_tables,
     schedule_tables,
     share_tables,
+    signin_tables,
 )
 from hub.store.database import open_engine
 from hub.store.migrate import migrate, require_current
