@@ -27,7 +27,7 @@ _SHORTEST_WORD, _OF_ITS_OWN = 4, 5
 class PasswordRefused(HubError):
     """Is raised for a new password that the policy refuses; says every reason, never the password."""
 
-    code = "HUB-AUTH-004"
+    code = "HUB-SIGNIN-004"
     exit_code = 3
 
     def __init__(self, reasons: Iterable[Text]) -> None:

@@ -25,7 +25,7 @@ _PHC = re.compile(
 class TooManyHashes(HubError):
     """Is raised when more passwords are being checked than the machine has room for."""
 
-    code = "HUB-AUTH-009"
+    code = "HUB-SIGNIN-009"
     exit_code = 6
 
     def __init__(self) -> None:

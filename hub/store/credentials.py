@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import Any
 
@@ -63,24 +63,23 @@ def load(conn: sa.Connection, ring: Keyring, user_id: str, *, lock: bool = False
     )
 
 
-def save(work: UnitOfWork, made: Credential) -> None:
-    """Keeps what an account is proved by, under a new seal. Whoever saves has loaded it with `lock`."""
+def save(work: UnitOfWork, made: Credential) -> Credential:
+    """Keeps what an account is proved by, under a new seal, and returns it. Whoever saves has loaded it with `lock`."""
+    fresh = replace(made, revision=made.revision + 1)
     body = {
-        "phc": made.phc,
-        "set_at": made.set_at,
-        "renew": made.renew,
-        "history": list(made.history),
-        "totp": made.totp.hex() if made.totp else None,
-        "recovery": list(made.recovery),
+        "phc": fresh.phc,
+        "set_at": fresh.set_at,
+        "renew": fresh.renew,
+        "history": list(fresh.history),
+        "totp": fresh.totp.hex() if fresh.totp else None,
+        "recovery": list(fresh.recovery),
     }
-    revision = made.revision + 1
-    values: dict[str, Any] = {name: getattr(made, name) for name in _COUNTED}
-    values |= {
-        "revision": revision,
-        "blob": work.ring.sealer("credential", "blob").seal(made.user_id, None, revision, body),
-    }
-    if not work.conn.execute(credential.update().where(credential.c.user_id == made.user_id).values(values)).rowcount:
-        work.conn.execute(credential.insert().values(user_id=made.user_id, **values))
+    values: dict[str, Any] = {name: getattr(fresh, name) for name in _COUNTED}
+    values["revision"] = fresh.revision
+    values["blob"] = work.ring.sealer("credential", "blob").seal(fresh.user_id, None, fresh.revision, body)
+    if not work.conn.execute(credential.update().where(credential.c.user_id == fresh.user_id).values(values)).rowcount:
+        work.conn.execute(credential.insert().values(user_id=fresh.user_id, **values))
+    return fresh
 
 
 def count(work: UnitOfWork, made: Credential) -> None:

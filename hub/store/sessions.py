@@ -24,8 +24,9 @@ TOTP, RENEW, ENROL, FULL = "totp", "renew", "enrol", "full"
 class Session:
     """Is one sign-in; instants in epoch seconds. `proved_at` is when its person last proved to be there.
 
-    `grants` are roles that an identity provider's groups give for as long as the session lasts. `pending` is a second
-    factor that is being enrolled.
+    `user_revision` is that of the person's rows: whatever changes them, a role or the state, ends the session. `grants`
+    are roles that an identity provider's groups give for as long as the session lasts. `pending` is a second factor
+    that is being enrolled.
     """
 
     session_ref: str
@@ -35,6 +36,7 @@ class Session:
     begun_at: float
     seen_at: float
     proved_at: float
+    user_revision: int
     tries: int = 0
     ip: str | None = None
     agent: str | None = None
@@ -89,11 +91,11 @@ def end(work: UnitOfWork, refs: Sequence[str]) -> None:
         work.conn.execute(session.delete().where(session.c.session_ref.in_(refs)))
 
 
-def forgotten(conn: sa.Connection, seen_before: float, begun_before: float, limit: int = 100) -> list[tuple[str, str]]:
-    """Returns sessions that nobody can use any more, each as (reference, user id)."""
+def forgotten(conn: sa.Connection, seen_before: float, begun_before: float, limit: int = 100) -> list[str]:
+    """Returns references of sessions that nobody can use any more."""
     late = sa.or_(session.c.seen_at < seen_before, session.c.begun_at < begun_before)
-    query = sa.select(session.c.session_ref, session.c.user_id).where(late).order_by(session.c.seen_at).limit(limit)
-    return [(row[0], row[1]) for row in conn.execute(query)]
+    query = sa.select(session.c.session_ref).where(late).order_by(session.c.seen_at).limit(limit)
+    return list(conn.execute(query).scalars())
 
 
 def _sealed(ring: Keyring, made: Session) -> bytes:
