@@ -115,7 +115,8 @@ def is_common(password: str, own: Iterable[str] = ()) -> bool:
             return True
     if len(set(plain)) < _OF_ITS_OWN:
         return True
-    return _little_of_its_own(_letters(core.translate(_FOLDED)) or plain, context | _context_words())
+    around = context | _context_words()
+    return any(_little_of_its_own(_letters(form), around) for form in (core, core.translate(_FOLDED)))
 
 
 def _letters(text: str) -> str:
