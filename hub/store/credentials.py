@@ -90,24 +90,26 @@ def count(work: UnitOfWork, made: Credential) -> None:
 
 def pepper(store: Store) -> bytes:
     """Returns the secret without which no digest of this installation can be made; the first use makes it."""
-    found = _pepper(store)
-    if found is None:
-        with store.begin() as work:
-            blob = work.ring.seal_secret(_PEPPER, secret_bytes())
-            work.conn.execute(_MAKE, {"name": _PEPPER, "blob": blob, "at": work.now})
-        found = _pepper(store)
-        assert found is not None
-    return found
+    with store.read() as conn:
+        found = read_pepper(conn, store.ring)
+    if found is not None:
+        return found
+    with store.begin() as work:
+        blob = work.ring.seal_secret(_PEPPER, secret_bytes())
+        work.conn.execute(_MAKE, {"name": _PEPPER, "blob": blob, "at": work.now})
+        made = read_pepper(work.conn, work.ring)
+    assert made is not None
+    return made
 
 
 # Two processes may come first at once; only one of them makes it.
 _MAKE = sa.text("INSERT INTO secret (name, blob, stored_at) VALUES (:name, :blob, :at) ON CONFLICT (name) DO NOTHING")
 
 
-def _pepper(store: Store) -> bytes | None:
-    with store.read() as conn:
-        blob = conn.execute(sa.select(secret.c.blob).where(secret.c.name == _PEPPER)).scalar_one_or_none()
-    return None if blob is None else store.ring.open_secret(_PEPPER, bytes(blob))
+def read_pepper(conn: sa.Connection, ring: Keyring) -> bytes | None:
+    """Returns that secret, None while nothing was ever made with it."""
+    blob = conn.execute(sa.select(secret.c.blob).where(secret.c.name == _PEPPER)).scalar_one_or_none()
+    return None if blob is None else ring.open_secret(_PEPPER, bytes(blob))
 
 
 # Who failed from where: a source is a keyed digest of an address, and forgotten after a while.
