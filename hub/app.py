@@ -14,7 +14,11 @@ import orjson
 
 from connectors.base import Connector
 from connectors.listing import Selective
-from hub.audit.event import Actor, Origin, Source
+from hub.access.actor import Actor
+from hub.access.branches import Branches
+from hub.access.identity import MARKER, identify, token_of
+from hub.audit import event
+from hub.audit.event import Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Entity, Field, Schema, load_schema
 from hub.canonical.shipped import shipped_folder
@@ -41,7 +45,7 @@ from hub.outbound import Outbound, Windows
 from hub.schedule.dispatch import prepare as prepare_queue
 from hub.store.allowances import StoredBooks
 from hub.store.common import ManyMachines
-from hub.store.database import Engine, open_engine
+from hub.store.database import Engine, open_engine, store_errors
 from hub.store.lease import many_machines
 from hub.store.migrate import migrate, require_current
 from hub.store.unit_of_work import Store
@@ -115,14 +119,16 @@ def open_installation(
     try:
         require_current(engine)
         ring = _open_ring(settings, engine, seal)
-        actor = f"local:{getpass.getuser()}"
-        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, actor, channel)))
+        who = _who(settings, engine, ring, clock, channel)
+        acts = who.audited(clock.now())
+        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
         common = ManyMachines(engine, clock) if many_machines(engine) else None
         windows = Windows(StoredBooks(engine), clock, asked=channel != DAEMON)
         outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store), common=common, windows=windows)
         entities = _entities(settings, schema)
         deadlines = load_deadlines(settings, schema)
         rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}
+        branches = _branches(settings)
     except BaseException:
         engine.dispose()
         raise
@@ -147,8 +153,41 @@ def open_installation(
         engine.dispose()
 
     return Installation(
-        settings, schema, rules, store, clock, new_id, actor, connect, link, outbound.calls, close, lang, threads
+        settings,
+        schema,
+        rules,
+        store,
+        clock,
+        new_id,
+        who,
+        branches,
+        connect,
+        link,
+        outbound.calls,
+        close,
+        lang,
+        threads,
     )
+
+
+def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str) -> Actor:
+    with store_errors(), engine.connect() as conn:
+        return identify(
+            conn,
+            ring,
+            account=getpass.getuser(),
+            marker=settings.var / MARKER,
+            token=token_of(os.environ),
+            daemon=channel == DAEMON,
+            now=clock.now(),
+        )
+
+
+def _branches(settings: Settings) -> Branches:
+    """Returns where branches stand, from the columns branch_code and path of the table of branches."""
+    table = load_tables(settings.mappings / "tables").get("branches")
+    rows = {} if table is None or "path" not in table.columns else table.rows
+    return Branches({code: row["path"] for code, row in rows.items() if row["path"]})
 
 
 def _selecting(connector: Connector, mapping: CompiledMapping) -> Connector:
@@ -311,7 +350,7 @@ def _open_ring(settings: Settings, engine: Engine, seal: SealMode) -> Keyring:
     return Keyring.load(provider_of(settings), tenant, load_keys(engine), seal_mode=seal, profile=settings.profile)
 
 
-def origin_of(settings: Settings, actor: str, channel: str) -> Origin:
+def origin_of(settings: Settings, actor: event.Actor, channel: str) -> Origin:
     """Returns who acts, from where, under which release and settings, for the audit log."""
     source = Source(channel, host=socket.gethostname(), pid=os.getpid())  # type: ignore[arg-type]
-    return Origin(Actor("local", actor), source, version("crmhub"), settings.digest)
+    return Origin(actor, source, version("crmhub"), settings.digest)

@@ -27,6 +27,8 @@ class Actor:
     only: frozenset[str] | None = None
     branch: str | None = None
     open: bool = False
+    broken: tuple[str, ...] = ()
+    """What of the person's rows does not agree with their seal."""
 
     def held(self, now: float) -> tuple[Grant, ...]:
         """Returns the grants that count now; none at all where two of them exclude each other."""
@@ -53,7 +55,8 @@ def system(name: str) -> Actor:
 def person(user: User, *, auth: str, session_ref: str | None = None) -> Actor:
     """Returns a person who signed in; without grants where the account is not active or its rows are forged."""
     sound = user.state == ACTIVE and not user.broken
-    return Actor(USER, user.user_id, user.login, user.grants if sound else (), auth, session_ref)
+    grants = user.grants if sound else ()
+    return Actor(USER, user.user_id, user.login, grants, auth, session_ref, broken=user.broken)
 
 
 def bounded(actor: Actor, *, only: frozenset[str] | None, branch: str | None) -> Actor:

@@ -13,6 +13,15 @@ from hub.kernel.errors import HubError
 from hub.store.users import Grant
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Is what an act is about: a record's entity, id and branch path, or another thing by its kind and id."""
+
+    kind: str
+    id: str | None = None
+    branch: str | None = None
+
+
 class Denied(HubError):
     """Is raised when the actor may not do this; the refusal is audited, and nothing was done."""
 
@@ -25,6 +34,19 @@ class OutOfScope(Denied):
 
     code = "HUB-ACCESS-002"
 
+    def __init__(self, object: Target) -> None:
+        super().__init__(
+            f"{object.kind} {object.id or ''} lies outside your branch or role",
+            f"{object.kind} {object.id or ''} 不在本人的机构或角色范围内",
+        )
+        self.id = object.id
+
+
+class Forged(Denied):
+    """Is raised for a person whose rows do not agree with their seal: somebody wrote them behind the hub's back."""
+
+    code = "HUB-ACCESS-004"
+
 
 class SignInRequired(Denied):
     """Is raised where nobody is signed in and users are set up: the machine's account is no administrator."""
@@ -34,15 +56,6 @@ class SignInRequired(Denied):
 
 OPEN_CLASSES = frozenset({"-", "C1", "C2"})
 """Classes of fields that people may see or change at all; what has no class counts as C3."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Is what an act is about: a record's entity, id and branch path, or another thing by its kind and id."""
-
-    kind: str
-    id: str | None = None
-    branch: str | None = None
 
 
 def authorize(
@@ -72,10 +85,7 @@ def authorize(
     if known.rows and object is not None:
         held = [grant for grant in held if _covers(grant, actor, object)]
         if not held:
-            raise OutOfScope(
-                f"{object.kind} {object.id or ''} lies outside your branch or role",
-                f"{object.kind} {object.id or ''} 不在本人的机构或角色范围内",
-            )
+            raise OutOfScope(object)
     return tuple(held)
 
 
@@ -110,6 +120,14 @@ def _narrower(one: str, other: str) -> str | None:
 
 
 def _nobody(actor: Actor, action: Action) -> Denied:
+    if actor.broken:
+        what = ", ".join(actor.broken)
+        return Forged(
+            f"the rows of {actor.name} were changed behind the hub's back ({what}); nothing is permitted until the "
+            "security administrator runs `crmhub user restore`; tell the auditors",
+            f"{actor.name} 的数据被绕过系统修改（{what}）；请通知审计人员，"
+            "并由安全管理员运行 `crmhub user restore` 后再操作",
+        )
     if actor.kind == LOCAL:
         return SignInRequired(
             "sign in first: users are set up here, so the account of the machine may not act by itself; "

@@ -9,7 +9,7 @@ from hub.cli.desk import Answer, Desk
 from hub.operations import auditing
 
 
-@command("audit verify", "Verify every row of the audit log.", "逐行校验审计日志。")
+@command("audit verify", "Verify every row of the audit log.", "逐行校验审计日志。", action="audit.verify")
 def verify(desk: Desk) -> Answer:
     with desk.hub() as hub:
         verdict = auditing.verify_log(hub)
@@ -28,7 +28,7 @@ def verify(desk: Desk) -> Answer:
     return Answer({"rows": verdict.count, "head": head}, show)
 
 
-@command("audit list", "List the newest audit entries.", "列出最近的审计记录。")
+@command("audit list", "List the newest audit entries.", "列出最近的审计记录。", action="audit.read")
 def list_entries(
     desk: Desk,
     act: Annotated[str | None, Opt("an act or its beginning (guard.release)", "操作或其前缀", ("--act",))] = None,

@@ -6,6 +6,8 @@ import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from hub.access.actor import local
+from hub.access.roles import HOST
 from hub.app import origin_of, provider_of
 from hub.audit.tree import Appender
 from hub.cli.commands import Arg, Opt, command
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     "backup",
     "Copy the store into one file while it runs, and prove the copy; keys are not inside.",
     "在线备份存储为单个文件并校验；不含密钥。",
+    action="backup.make",
 )
 def backup(
     desk: Desk,
@@ -48,6 +51,7 @@ def backup(
     "restore",
     "Put a backup in the place of the store; stop every other crmhub first.",
     "用备份替换存储；请先停止其他 crmhub 进程。",
+    action=HOST,
 )
 def restore(
     desk: Desk,
@@ -79,7 +83,8 @@ def _bench(settings: Settings) -> Bench:
 
     clock = SystemClock()
     new_id = Uuid7(clock)
-    append = Appender(clock, new_id, origin_of(settings, f"local:{getpass.getuser()}", "cli"))
+    who = local(getpass.getuser(), open=False).audited(clock.now())
+    append = Appender(clock, new_id, origin_of(settings, who, "cli"))
     return Bench(
         settings.installation.id,
         settings.profile,

@@ -17,7 +17,9 @@ GROUPS["channel"] = Text("See and steer the channels by which systems call.", "�
 System = Annotated[str, Arg("a configured system", "接入系统", "SYSTEM")]
 
 
-@command("channel list", "Show every channel and what came in by it.", "列出全部回调通道及接收情况。")
+@command(
+    "channel list", "Show every channel and what came in by it.", "列出全部回调通道及接收情况。", action="status.read"
+)
 def channel_list(desk: Desk) -> Answer:
     with desk.hub() as hub:
         rows = channels.list_channels(hub)
@@ -42,13 +44,23 @@ def _done(desk: Desk, kept: Kept) -> Answer:
     return Answer({"system": kept.system, "step": kept.step, "missing": kept.missing}, show)
 
 
-@command("channel open", "Open the channel of a system, or set it right.", "开通某系统的回调通道，或修复。")
+@command(
+    "channel open",
+    "Open the channel of a system, or set it right.",
+    "开通某系统的回调通道，或修复。",
+    action="system.change",
+)
 def channel_open(desk: Desk, system: System) -> Answer:
     with desk.hub() as hub:
         return _done(desk, channels.open_channel(hub, system))
 
 
-@command("channel renew", "Renew the channel of a system now, with a new token.", "立即续期并更换令牌。")
+@command(
+    "channel renew",
+    "Renew the channel of a system now, with a new token.",
+    "立即续期并更换令牌。",
+    action="system.change",
+)
 def channel_renew(desk: Desk, system: System) -> Answer:
     with desk.hub() as hub:
         return _done(desk, channels.renew_channel(hub, system))
@@ -58,6 +70,7 @@ def channel_renew(desk: Desk, system: System) -> Answer:
     "channel close",
     "Close the channel of a system until it is opened again; polling goes on.",
     "关闭某系统的回调通道，直至再次开通；轮询不受影响。",
+    action="system.change",
 )
 def channel_close(
     desk: Desk, system: System, reason: Annotated[str, Opt("why; it is audited", "原因，留痕", ("--reason",))]
@@ -70,6 +83,7 @@ def channel_close(
     "channel setup",
     "Say what an administrator enters in a system whose callbacks are set up by hand; --new-key makes its key.",
     "列出在对方系统中手工设置回调时需填写的内容；--new-key 生成密钥。",
+    action="system.change",
 )
 def channel_setup(
     desk: Desk,

@@ -42,6 +42,8 @@ class Command:
     help: Text
     handler: Handler
     passes_on: bool
+    action: str | None
+    """The least that one must be permitted to run it; None fails the build."""
 
 
 COMMANDS: dict[str, Command] = {}
@@ -58,14 +60,18 @@ GROUPS = {
 }
 
 
-def command(path: str, en: str, zh: str, *, passes_on: bool = False) -> Callable[[Handler], Handler]:
+def command(
+    path: str, en: str, zh: str, *, action: str | None = None, passes_on: bool = False
+) -> Callable[[Handler], Handler]:
     """Adds a command: its handler takes a Desk first, then its options; --home, --json and --lang come by themselves.
 
-    With `passes_on` unknown options, --help among them, go into the handler's list argument.
+    `action` names what one must be permitted to do, `HOST` where the command opens no store for a person. It only
+    declares: the operations refuse. With `passes_on` unknown options, --help among them, go into the handler's list
+    argument.
     """
 
     def add(handler: Handler) -> Handler:
-        COMMANDS[path] = Command(path, Text(en, zh), handler, passes_on)
+        COMMANDS[path] = Command(path, Text(en, zh), handler, passes_on, action)
         return handler
 
     return add

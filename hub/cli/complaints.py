@@ -34,6 +34,7 @@ COLUMNS = ("hub id", "status", "received", "due", "extension", "feedback", "reop
     "complaint list",
     "List complaints, the first due first, from what stands in plaintext.",
     "按办理期限先后列出投诉（仅用明文索引字段）。",
+    action="complaint.read",
 )
 def complaint_list(
     desk: Desk,

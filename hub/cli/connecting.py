@@ -23,6 +23,7 @@ _LONGEST = 16 * 1024
     "connect",
     "Authorise the hub at a system: exchange a code once, keep the credential sealed; or make the fields it lacks.",
     "在接入系统授权：换取一次凭据并加密保存；或新建其缺少的字段。",
+    action="system.change",
 )
 def connect(
     desk: Desk,

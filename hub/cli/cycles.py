@@ -55,6 +55,7 @@ _OWED = ("system", "bound", "creates", "updates", "deletes")
     "plan",
     "Read and merge, write to no system, and show what a sync would write.",
     "试运行：读取并合并，不写入任何系统，列出待同步清单。",
+    action="sync.run",
 )
 def plan(
     desk: Desk,
@@ -127,7 +128,7 @@ def show_advice(desk: Desk, advice: Sequence[Advice]) -> None:
         desk.say(f"    {item.command}", f"    {item.command}")
 
 
-@command("sync", "Run one cycle of an entity, or of all.", "运行一个同步批次（默认全部业务实体）。")
+@command("sync", "Run one cycle of an entity, or of all.", "运行一个同步批次（默认全部业务实体）。", action="sync.run")
 def sync(
     desk: Desk,
     entity: Entity = None,
@@ -191,7 +192,7 @@ def _show_synced(desk: Desk, done: Synced) -> None:
     show_advice(desk, done.advice)
 
 
-@command("status", "Show where everything stands and what to do next.", "查看整体状态和下一步。")
+@command("status", "Show where everything stands and what to do next.", "查看整体状态和下一步。", action="status.read")
 def status(desk: Desk) -> Answer:
     with desk.hub() as hub:
         found = overview(hub)
@@ -355,6 +356,7 @@ def _say_unseen(desk: Desk, item: Difference) -> None:
     "reconcile",
     "Compare complete listings with what is bound, and stage what differs.",
     "对账：用完整清单核对绑定，并登记差异。",
+    action="sync.run",
 )
 def reconcile(desk: Desk, entity: Entity = None) -> Answer:
     with desk.hub() as hub, stopping() as stop:

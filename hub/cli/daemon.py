@@ -28,6 +28,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
     "run",
     "Run the daemon: cycles by schedule, nightly reconciliation, health and metrics, until SIGTERM.",
     "运行守护进程：按调度同步、夜间对账、健康检查与指标，直至收到 SIGTERM。",
+    action="daemon.run",
 )
 def run(desk: Desk) -> Answer:
     from hub.schedule.loop import run_daemon
@@ -50,6 +51,7 @@ def run(desk: Desk) -> Answer:
     "worker",
     "Carry out parts of the daemon's cycles on this machine too, until SIGTERM; needs dispatch: workers.",
     "在本机分担守护进程的同步批次，直至收到 SIGTERM；需 dispatch: workers。",
+    action="daemon.run",
 )
 def worker(
     desk: Desk,
@@ -80,6 +82,7 @@ def worker(
     "pause",
     "Stop the cycles of all, a system or an entity; what changes meanwhile is caught up later.",
     "暂停全部、某接入系统或某业务实体的同步；期间的变更在恢复后补上。",
+    action="sync.pause",
 )
 def pause(
     desk: Desk, what: What, reason: Annotated[str, Opt("why; it is audited", "原因，留痕", ("--reason",))]
@@ -97,7 +100,9 @@ def pause(
     return Answer({"scope": scope, "paused": made is not None}, show)
 
 
-@command("resume", "Go on with what was paused, by a person or by the daemon.", "恢复已暂停的同步。")
+@command(
+    "resume", "Go on with what was paused, by a person or by the daemon.", "恢复已暂停的同步。", action="sync.resume"
+)
 def resume(
     desk: Desk, what: What, reason: Annotated[str, Opt("why; it is audited", "原因，留痕", ("--reason",))] = ""
 ) -> Answer:
@@ -112,7 +117,12 @@ def resume(
     return Answer({"scope": scope, "lifted": [_pause(item) for item in lifted]}, show)
 
 
-@command("schedule list", "Show every schedule, when it is due, and every pause.", "列出全部调度、下次时间和暂停项。")
+@command(
+    "schedule list",
+    "Show every schedule, when it is due, and every pause.",
+    "列出全部调度、下次时间和暂停项。",
+    action="status.read",
+)
 def schedule_list(desk: Desk) -> Answer:
     with desk.hub() as hub:
         found = scheduling.read_board(hub)
@@ -174,6 +184,7 @@ def _pause(item: Pause) -> dict[str, object]:
     "schedule set",
     "Change when an entity, or one system of it, runs; a running daemon follows within seconds.",
     "修改某业务实体（或其某一接入系统）的调度；运行中的守护进程数秒内生效。",
+    action="schedule.change",
 )
 def schedule_set(
     desk: Desk,

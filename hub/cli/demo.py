@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from hub.access.roles import HOST
 from hub.cli.commands import Opt, command
 from hub.cli.demo_calls import CallBook, Cycle, polls, written
 from hub.cli.demo_children import Children, compare
@@ -269,6 +270,7 @@ class Demo:
     "demo",
     "Show the whole path on two simulators with invented customers; says what was promised and what was kept.",
     "在两个模拟器上用虚构客户演示全过程，并逐项核对承诺。",
+    action=HOST,
 )
 def demo(
     desk: Desk,

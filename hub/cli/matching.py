@@ -25,7 +25,7 @@ _SAID = {
 }
 
 
-@command("match report", "Count sure, unsure and new records.", "统计确定、待确认、新增的记录。")
+@command("match report", "Count sure, unsure and new records.", "统计确定、待确认、新增的记录。", action="status.read")
 def report(
     desk: Desk,
     entity: Entity = None,
@@ -65,7 +65,12 @@ def _rows(file: Path) -> list[Mapping[str, Any]]:
     return rows
 
 
-@command("match list", "List records whose match is unsure, evidence masked.", "列出待确认匹配（依据已脱敏）。")
+@command(
+    "match list",
+    "List records whose match is unsure, evidence masked.",
+    "列出待确认匹配（依据已脱敏）。",
+    action="question.read",
+)
 def list_matches(desk: Desk, entity: Entity = None) -> Answer:
     with desk.hub() as hub:
         found = matching.list_matches(hub, entity_of(hub, entity))
@@ -92,7 +97,12 @@ def _pairs(fields: Mapping[str, str]) -> str:
     return "  ".join(f"{name}={value}" for name, value in fields.items())
 
 
-@command("match merges", "List records that people are to merge in their own system.", "列出须在其系统内合并的记录。")
+@command(
+    "match merges",
+    "List records that people are to merge in their own system.",
+    "列出须在其系统内合并的记录。",
+    action="question.read",
+)
 def merges(desk: Desk, entity: Entity = None) -> Answer:
     with desk.hub() as hub:
         found = matching.list_merges(hub, entity_of(hub, entity))
@@ -111,7 +121,7 @@ def merges(desk: Desk, entity: Entity = None) -> Answer:
     return Answer({"merges": found}, show)
 
 
-@command("match decide", "Say whose record it is.", "确认该记录属于谁。")
+@command("match decide", "Say whose record it is.", "确认该记录属于谁。", action="match.answer")
 def decide(
     desk: Desk,
     id: Id,
@@ -129,7 +139,12 @@ def decide(
     return Answer({"decided": id, "answer": link or matching.NEW}, show)
 
 
-@command("match undo", "Take an answer back that no cycle has applied yet.", "撤回尚未生效的匹配答复。")
+@command(
+    "match undo",
+    "Take an answer back that no cycle has applied yet.",
+    "撤回尚未生效的匹配答复。",
+    action="match.answer",
+)
 def undo(desk: Desk, id: Id) -> Answer:
     with desk.hub() as hub:
         fresh = matching.undo_match(hub, id)

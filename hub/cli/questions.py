@@ -80,17 +80,17 @@ def _resolved(desk: Desk, found: Asked) -> Answer:
     return Answer({"resolved": found.id, "kind": found.kind, "hub_id": found.hub_id, "field": found.field}, show)
 
 
-@command("conflict list", "List open conflicts, values masked.", "列出待处理冲突（值已脱敏）。")
+@command("conflict list", "List open conflicts, values masked.", "列出待处理冲突（值已脱敏）。", action="question.read")
 def conflict_list(desk: Desk, entity: Entity = None, limit: Limit = 1000) -> Answer:
     return _list(desk, "conflict", entity, limit)
 
 
-@command("conflict show", "Show one conflict.", "查看一条冲突。")
+@command("conflict show", "Show one conflict.", "查看一条冲突。", action="question.read")
 def conflict_show(desk: Desk, id: Id, reveal: Reveal = False, reason: Reason = None) -> Answer:
     return _show(desk, "conflict", id, reason_of(reveal, reason))
 
 
-@command("conflict resolve", "Answer a conflict.", "处理一条冲突。")
+@command("conflict resolve", "Answer a conflict.", "处理一条冲突。", action="question.answer")
 def conflict_resolve(
     desk: Desk,
     id: Id,
@@ -102,17 +102,22 @@ def conflict_resolve(
         return _resolved(desk, questions.resolve_conflict(hub, id, take=take, value=value, keep=keep))
 
 
-@command("hold list", "List held changes, values masked.", "列出暂缓变更（值已脱敏）。")
+@command("hold list", "List held changes, values masked.", "列出暂缓变更（值已脱敏）。", action="question.read")
 def hold_list(desk: Desk, entity: Entity = None, limit: Limit = 1000) -> Answer:
     return _list(desk, "hold", entity, limit)
 
 
-@command("hold show", "Show one held change.", "查看一项暂缓变更。")
+@command("hold show", "Show one held change.", "查看一项暂缓变更。", action="question.read")
 def hold_show(desk: Desk, id: Id, reveal: Reveal = False, reason: Reason = None) -> Answer:
     return _show(desk, "hold", id, reason_of(reveal, reason))
 
 
-@command("hold resolve", "Let a held change through, or send the golden value back.", "放行或退回暂缓变更。")
+@command(
+    "hold resolve",
+    "Let a held change through, or send the golden value back.",
+    "放行或退回暂缓变更。",
+    action="question.answer",
+)
 def hold_resolve(
     desk: Desk,
     id: Id,

@@ -30,7 +30,12 @@ def reason_of(reveal: bool, reason: str | None) -> str | None:
     return reason if reveal else None
 
 
-@command("record show", "Show a golden record and its place in every system.", "查看黄金记录及其在各系统的绑定。")
+@command(
+    "record show",
+    "Show a golden record and its place in every system.",
+    "查看黄金记录及其在各系统的绑定。",
+    action="record.read",
+)
 def show_record(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason = None) -> Answer:
     with desk.hub() as hub:
         found = inspection.show_record(hub, record_of(hub, record), reason_of(reveal, reason))
@@ -77,7 +82,12 @@ def say_merges(desk: Desk, hub_id: str, merges: Sequence[Merged]) -> None:
             )
 
 
-@command("record timeline", "Show how a record was linked and every change of it.", "查看记录的匹配经过和全部变更。")
+@command(
+    "record timeline",
+    "Show how a record was linked and every change of it.",
+    "查看记录的匹配经过和全部变更。",
+    action="record.read",
+)
 def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason = None) -> Answer:
     with desk.hub() as hub:
         hub_id = record_of(hub, record)
@@ -98,7 +108,12 @@ def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason 
     return Answer({"hub_id": hub_id, "links": links, "changes": changes, "merges": merges}, show)
 
 
-@command("record edit", "Change fields of a golden record; the next cycle carries it out.", "编辑黄金记录。")
+@command(
+    "record edit",
+    "Change fields of a golden record; the next cycle carries it out.",
+    "编辑黄金记录。",
+    action="record.edit",
+)
 def edit(
     desk: Desk,
     record: Record,
@@ -158,7 +173,12 @@ def _text(value: str | int | list[str] | None) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-@command("record resync", "Read a record again in every system that has it.", "从各系统重新读取一条记录。")
+@command(
+    "record resync",
+    "Read a record again in every system that has it.",
+    "从各系统重新读取一条记录。",
+    action="record.repair",
+)
 def resync(desk: Desk, record: Record) -> Answer:
     with desk.hub() as hub:
         hub_id = record_of(hub, record)
@@ -177,6 +197,7 @@ def resync(desk: Desk, record: Record) -> Answer:
     "record gone",
     "Say that a record was deleted for good in a system that shows neither it nor its deletion.",
     "声明一条记录已在某系统中被彻底删除（该系统既不显示记录，也不显示删除）。",
+    action="record.repair",
 )
 def gone(
     desk: Desk,

@@ -15,6 +15,7 @@ from hub.operations.resolving import Resolved, remaining, resolve_mappings
     "mapping resolve",
     "Find objects, fields and options by their labels in a system, and write their names into the mapping file.",
     "按标签在系统中查找对象、字段和选项，并将其名称写入映射文件。",
+    action="mapping.read",
 )
 def mapping_resolve(
     desk: Desk,

@@ -14,6 +14,7 @@ from hub.operations.settling import settle_questions
     "settle",
     "Try out on a system what its vendor leaves open, and name the setting that goes with it.",
     "在接入系统上核实厂商未明确的行为，并给出对应的配置。",
+    action="system.change",
 )
 def settle(
     desk: Desk,

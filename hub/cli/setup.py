@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+from hub.access.roles import HOST
 from hub.app import initialise, open_installation, prepare
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
@@ -27,6 +28,7 @@ from hub.operations.health import examine
     "init",
     "Make a hub folder: settings, mappings, key and store; again: complete it, bring its store to this release.",
     "新建 crmhub 目录：配置、映射、密钥和存储；再次运行则补全缺失部分并升级存储。",
+    action=HOST,
 )
 def init(
     desk: Desk,
@@ -100,7 +102,12 @@ def _problems(desk: Desk, problems: Sequence[Problem], what: tuple[str, str]) ->
     return Answer(body, show, CONFIGURATION if errors else 0)
 
 
-@command("config check", "Find everything wrong in config/ and mappings/.", "检查 config/ 与 mappings/ 中的全部问题。")
+@command(
+    "config check",
+    "Find everything wrong in config/ and mappings/.",
+    "检查 config/ 与 mappings/ 中的全部问题。",
+    action=HOST,
+)
 def config_check(desk: Desk) -> Answer:
     return _problems(desk, check_configuration(desk.home), ("settings and mappings", "配置与映射"))
 
@@ -109,6 +116,7 @@ def config_check(desk: Desk) -> Answer:
     "mapping check",
     "Prove the mappings against the schema, and against the systems with --describe.",
     "按标准模型检查字段映射；加 --describe 时与各系统的对象描述核对。",
+    action="system.check",
 )
 def mapping_check(
     desk: Desk,
@@ -122,7 +130,12 @@ def mapping_check(
     return _problems(desk, check_mappings(settings, schema), ("mappings", "字段映射"))
 
 
-@command("doctor", "Examine settings, key, store, audit log and disk.", "体检：配置、密钥、存储、审计日志、磁盘。")
+@command(
+    "doctor",
+    "Examine settings, key, store, audit log and disk.",
+    "体检：配置、密钥、存储、审计日志、磁盘。",
+    action=HOST,
+)
 def doctor(desk: Desk) -> Answer:
     found = examine(desk.home, lambda: open_installation(desk.home, lang=desk.lang))
 
@@ -135,7 +148,7 @@ def doctor(desk: Desk) -> Answer:
     return Answer({"findings": found}, show, code)
 
 
-@command("version", "Show the release.", "显示版本。")
+@command("version", "Show the release.", "显示版本。", action=HOST)
 def show_version(desk: Desk) -> Answer:
     payload: dict[str, Any] = {"version": version("crmhub"), "python": platform.python_version()}
     return Answer(payload, lambda: desk.say(f"crmhub {payload['version']}", f"crmhub {payload['version']}"))

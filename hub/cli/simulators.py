@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from hub.access.roles import HOST
 from hub.cli.commands import Arg, command
 from hub.cli.desk import Answer, Desk
 from hub.operations.simulation import simulate
@@ -14,6 +15,7 @@ from hub.operations.simulation import simulate
     "Serve the simulator of a kind of system until stopped; `simulate KIND --help` lists its options.",
     "运行某类接入系统的模拟器；`simulate 类型 --help` 查看其选项。",
     passes_on=True,
+    action=HOST,
 )
 def simulate_command(
     desk: Desk,

@@ -16,7 +16,12 @@ Entity = Annotated[str | None, Opt("the entity (default: the only one)", "业务
 Id = Annotated[str, Arg("the row, as `list` shows it", "编号，见 list", "ID")]
 
 
-@command("guard list", "List guards that tripped or were released.", "列出已触发或已放行的批量变更保护。")
+@command(
+    "guard list",
+    "List guards that tripped or were released.",
+    "列出已触发或已放行的批量变更保护。",
+    action="status.read",
+)
 def guard_list(desk: Desk, entity: Entity = None) -> Answer:
     with desk.hub() as hub:
         found = [row for name in entities_of(hub, entity) for row in guards.list_guards(hub, name)]
@@ -35,7 +40,12 @@ def guard_list(desk: Desk, entity: Entity = None) -> Answer:
     return Answer({"guards": found}, show)
 
 
-@command("guard release", "Let through what a guard stopped, up to the number you saw.", "放行被拦下的变更。")
+@command(
+    "guard release",
+    "Let through what a guard stopped, up to the number you saw.",
+    "放行被拦下的变更。",
+    action="guard.release",
+)
 def guard_release(
     desk: Desk,
     guard: Annotated[
@@ -63,7 +73,12 @@ def guard_release(
     return Answer({"released": made}, show)
 
 
-@command("quarantine list", "List records that were held out, with the reason.", "列出异常记录及原因。")
+@command(
+    "quarantine list",
+    "List records that were held out, with the reason.",
+    "列出异常记录及原因。",
+    action="quarantine.read",
+)
 def quarantine_list(
     desk: Desk, entity: Entity = None, limit: Annotated[int, Opt("rows at most", "最多行数", ("--limit",))] = 200
 ) -> Answer:
@@ -93,7 +108,9 @@ _OUTCOMES = {
 }
 
 
-@command("quarantine retry", "Let a held-out record be tried again.", "重新处理一条异常记录。")
+@command(
+    "quarantine retry", "Let a held-out record be tried again.", "重新处理一条异常记录。", action="quarantine.retry"
+)
 def quarantine_retry(
     desk: Desk, id: Annotated[str, Arg("the row, as `list` shows it", "编号，见 list", "ID")]
 ) -> Answer:

@@ -11,7 +11,12 @@ from hub.cli.failures import SYSTEM
 from hub.operations import connections
 
 
-@command("check", "Prove that a system, or every system, accepts the hub.", "确认接入系统（默认全部）可用。")
+@command(
+    "check",
+    "Prove that a system, or every system, accepts the hub.",
+    "确认接入系统（默认全部）可用。",
+    action="system.check",
+)
 def check(desk: Desk, system: Annotated[str | None, Arg("one system only", "仅检查该系统", "SYSTEM")] = None) -> Answer:
     with desk.hub() as hub:
         found = connections.check_systems(hub, system)
@@ -27,7 +32,9 @@ def check(desk: Desk, system: Annotated[str | None, Arg("one system only", "仅�
     return Answer(body, show, 0 if all(item.ok for item in found) else SYSTEM)
 
 
-@command("describe", "Show an object as its system describes it.", "查看接入系统对某个对象的描述。")
+@command(
+    "describe", "Show an object as its system describes it.", "查看接入系统对某个对象的描述。", action="system.check"
+)
 def describe(
     desk: Desk,
     system: Annotated[str, Arg("a configured system", "接入系统", "SYSTEM")],

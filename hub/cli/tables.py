@@ -18,6 +18,7 @@ SHOWN = 10
     "mapping tables",
     "Compare the staff, branch and region tables with a system; --apply fills them.",
     "将员工、机构、区域对照表与接入系统核对；加 --apply 时写入对照表。",
+    action="mapping.read",
 )
 def mapping_tables(
     desk: Desk,

@@ -11,6 +11,7 @@ from hub.audit.tree import FIRST_EPOCH, GENESIS, Head, head_of
 from hub.audit.verify import Verdict, explain, verify
 from hub.kernel.errors import HubError
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import vault
 
 
@@ -21,12 +22,14 @@ class AuditBroken(HubError):
     exit_code = 5
 
 
+@permit("audit.verify")
 def verify_log(hub: Installation) -> Verdict:
     """Verifies the whole log. Raises AuditBroken naming the first broken row."""
     with hub.store.read() as conn:
         return _judge(verify(vault.audit_rows(conn)))
 
 
+@permit("audit.verify")
 def verify_tail(hub: Installation, rows: int = 1000) -> Verdict:
     """Verifies the newest rows only. Raises AuditBroken."""
     with hub.store.read() as conn:
@@ -47,6 +50,7 @@ def _judge(verdict: Verdict) -> Verdict:
     return verdict
 
 
+@permit("audit.read")
 def list_log(
     hub: Installation, *, act: str | None = None, about: str | None = None, limit: int = 50
 ) -> list[Mapping[str, Any]]:

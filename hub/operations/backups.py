@@ -11,6 +11,7 @@ from hub.audit.event import Event
 from hub.kernel.errors import Declined
 from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store.anchor import FILE, keep_anchor
 from hub.store.backup import DATABASE, Manifest, write_backup
 from hub.store.restoring import Bench, restore_backup
@@ -32,6 +33,7 @@ def key_of(settings: Settings) -> Path:
     return settings.path(settings.keys.path or "keys/hub.key")
 
 
+@permit("backup.make")
 def back_up(hub: Installation, file: Path) -> Kept:
     """Writes a backup of the store, reads it back, and audits it; cycles may go on meanwhile.
 

@@ -21,6 +21,7 @@ from hub.operations import signing
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
 from hub.operations.pausing import ALL, list_pauses, stopped_systems
+from hub.operations.permission import permit
 from hub.store import callbacks
 from hub.store.callbacks import ChannelRow, ChannelState
 from hub.store.lease import kernel_lock
@@ -86,6 +87,7 @@ def speakers(hub: Installation) -> dict[str, tuple[Notify, tuple[str, ...]]]:
     return found
 
 
+@permit("status.read")
 def list_channels(hub: Installation) -> list[ChannelRow]:
     """Returns every channel; never show its `tokens` and `url`."""
     with hub.store.read() as conn:
@@ -97,6 +99,7 @@ def shown(row: ChannelRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in ChannelRow.__dataclass_fields__ if name not in ("tokens", "url")}
 
 
+@permit("system.change")
 def keep(hub: Installation) -> list[Kept]:
     """Gives every channel what it needs; systems that are paused are not called. Raises Busy."""
     found: list[Kept] = []
@@ -264,6 +267,7 @@ class Keeper:
 # What people do.
 
 
+@permit("system.change")
 def open_channel(hub: Installation, name: str) -> Kept:
     """Opens the channel of a system, also one that a person closed. Raises Declined, Busy, the connector's errors."""
     signed = signing.listeners(hub)
@@ -282,6 +286,7 @@ def open_channel(hub: Installation, name: str) -> Kept:
         return keeper.look(row)
 
 
+@permit("system.change")
 def renew_channel(hub: Installation, name: str) -> Kept:
     """Renews the channel of a system now, with a new token. Raises Declined where there is none, Busy."""
     keeper = _keeper(hub, name)
@@ -289,6 +294,7 @@ def renew_channel(hub: Installation, name: str) -> Kept:
         return keeper.renew(_open_row(hub, name))
 
 
+@permit("system.change")
 def close_channel(hub: Installation, name: str, reason: str) -> Kept:
     """Closes the channel of a system until a person opens it again. Raises Declined without a reason, Busy."""
     if not reason.strip():

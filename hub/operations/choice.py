@@ -7,6 +7,8 @@ import re
 from hub.core.plan import order_entities
 from hub.kernel.errors import Declined, NotFound
 from hub.operations.installation import Installation
+from hub.operations.permission import no_record as no_record
+from hub.operations.permission import sees
 from hub.store import records
 
 _HUB_ID = re.compile(r"[0-9a-fA-F-]{36}")
@@ -60,18 +62,12 @@ def record_of(hub: Installation, reference: str) -> str:
         with hub.store.read() as conn:
             for object_ in hub.links(entity)[system].objects:
                 found = records.bindings_by_native(conn, system, object_, [native_id]).get(native_id)
-                if found is not None:
+                # Who may not see the record learns no more than that it is not bound.
+                if found is not None and sees(hub, conn, found.hub_id):
                     return found.hub_id
     raise NotFound(
         f"{system} record {native_id} is bound to no golden record here",
         f"{system} 的记录 {native_id} 未绑定任何黄金记录",
-    )
-
-
-def no_record(hub_id: str) -> NotFound:
-    return NotFound(
-        f"there is no golden record {hub_id}; look it up with `crmhub record show SYSTEM:NATIVE_ID`",
-        f"没有黄金记录 {hub_id}；可用 `crmhub record show 系统:原编号` 查找",
     )
 
 

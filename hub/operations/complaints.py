@@ -15,6 +15,7 @@ from hub.kernel.clock import iso
 from hub.kernel.errors import Declined
 from hub.kernel.workdays import known_until
 from hub.operations.installation import Installation
+from hub.operations.permission import codes, permit
 from hub.store import complaints
 from hub.store.complaints import ENTITY, Filter
 
@@ -56,6 +57,7 @@ class ComplaintList:
     calendar_until: int | None
 
 
+@permit("complaint.read")
 def list_complaints(
     hub: Installation,
     *,
@@ -70,14 +72,16 @@ def list_complaints(
         raise Declined(f"--limit takes 1 to {MOST}", f"--limit 的取值为 1 至 {MOST}")
     entity, now = hub.entity_rules(ENTITY).entity, iso(hub.clock.now())
     going = _going(entity)
-    asked = Filter(going, open, now if overdue else None, closed_without_feedback, branch)
+    near = codes(hub, "complaint.read", ENTITY)
+    asked = Filter(going, open, now if overdue else None, closed_without_feedback, branch, near)
     with hub.store.read() as conn:
         found = complaints.listing(conn, asked, limit + 1)
-        counted = complaints.counts(conn, going, now, _horizon())
+        counted = complaints.counts(conn, going, now, _horizon(), near)
     views = tuple(_view(entity, row.hub_id, row.facets, going, now) for row in found[:limit])
     return ComplaintList(views, len(found) > limit, _shown(hub, counted), _calendar_until(hub))
 
 
+@permit("status.read")
 def counts(hub: Installation) -> Mapping[str, int]:
     """Returns how many complaints are open, overdue, closed without feedback, reopened, and due past the calendar.
 

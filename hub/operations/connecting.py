@@ -11,9 +11,11 @@ from hub.kernel.settings import CODE, FILE, line_in_settings
 from hub.operations import pausing
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store.vault import SealedTokens
 
 
+@permit("system.change")
 def invite(hub: Installation, system: str, *, by_link: bool = False) -> Invitation:
     """Says what the person does at the system; nothing is asked of it, and no code is spent on wrong settings.
 
@@ -25,6 +27,7 @@ def invite(hub: Installation, system: str, *, by_link: bool = False) -> Invitati
     return invitation
 
 
+@permit("system.change")
 def admit(hub: Installation, system: str, brought: str, *, by_link: bool = False) -> Admission:
     """Carries out the sign-in with what the person brought and keeps credentials and tokens in one commit.
 

@@ -12,6 +12,7 @@ from hub.kernel.errors import Problem
 from hub.operations.choice import system_of
 from hub.operations.configuration import check_mappings
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.staffing import staff_lines
 
 
@@ -28,6 +29,7 @@ class SystemCheck:
         return all(line.ok for line in self.lines)
 
 
+@permit("system.check")
 def check_systems(hub: Installation, name: str | None = None) -> list[SystemCheck]:
     """Proves the connection of one system, or of all; a system that cannot be reached is a line that failed."""
     names = [system_of(hub, name)] if name is not None else list(hub.settings.systems)
@@ -48,11 +50,13 @@ def _prove(hub: Installation, system: str) -> Sequence[CheckLine]:
         return [CheckLine("connection", False, f"{error.code} {error.en}", f"{error.code} {error.zh}")]
 
 
+@permit("system.check")
 def describe(hub: Installation, system: str, object_: str) -> ObjectDescription:
     """Returns an object as its system describes it now. Raises NotFound and the connector's errors."""
     return hub.connect(system_of(hub, system)).describe(object_)
 
 
+@permit("system.check")
 def check_described_mappings(hub: Installation) -> list[Problem]:
     """Returns every problem of the mappings in use, against the schema and against what the systems describe."""
     return check_mappings(hub.settings, hub.schema, lambda system, object_: describe(hub, system, object_))

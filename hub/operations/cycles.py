@@ -18,6 +18,7 @@ from hub.kernel.errors import Text
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
 from hub.operations.pausing import ClosedDoor, held_back, require_running
+from hub.operations.permission import permit, require_record
 from hub.operations.progress import to_be_read
 from hub.operations.reasons import Advice, explain
 from hub.store import inbox, records
@@ -106,6 +107,7 @@ def _hold_back(hub: Installation, run: RunContext, resting: Iterable[str]) -> Ru
     return replace(run, links=links)
 
 
+@permit("sync.run")
 def plan(hub: Installation, entity: str, limit: int = 20, stop: threading.Event | None = None) -> Preview:
     """Pulls and merges, writes to no system, and returns the writes that are owed. Raises Busy."""
     with _run(hub, entity, stop) as run:
@@ -137,6 +139,7 @@ def _calls(run: RunContext, system: str, owed: Mapping[str, int]) -> int:
     return sum(-(-owed.get(kind, 0) // size) for kind in ("creates", "updates", "deletes"))
 
 
+@permit("sync.run")
 def sync(
     hub: Installation,
     entity: str,
@@ -204,6 +207,7 @@ def _blocked(report: Report) -> tuple[str, ...]:
     return tuple(reason.rpartition(":")[2] for reason in report.reasons if reason.startswith("system:"))
 
 
+@permit("sync.run")
 def reconcile_entity(
     hub: Installation,
     entity: str,
@@ -237,12 +241,14 @@ def _slice(run: RunContext, only: tuple[str, str] | None) -> RunContext:
     return replace(run, links=links)
 
 
+@permit("record.repair")
 def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
     """Reads a record strongly wherever it is bound; the next cycle takes in what moved. Returns system -> seen."""
     with hub.store.read() as conn:
         stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
     if stored is None:
         raise no_record(hub_id)
+    require_record(hub, "record.repair", stored.golden)
     seen: dict[str, bool] = {}
     with _run(hub, stored.golden.entity) as run:
         for found in stored.bindings:
@@ -262,6 +268,7 @@ def resync(hub: Installation, hub_id: str) -> dict[str, bool]:
     return seen
 
 
+@permit("status.read")
 def expected(hub: Installation, entity: str, phase: str, system: str) -> int | None:
     """Returns how many records a phase of the running cycle has before it, where anybody can know."""
     if phase == "pull":

@@ -12,6 +12,7 @@ from hub.kernel.errors import Declined
 from hub.kernel.redaction import redact
 from hub.operations.choice import no_record, system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit, require_record
 from hub.store import records
 from hub.sync.engine import Link
 from hub.sync.stage import Stream, stage
@@ -29,6 +30,7 @@ class Departed:
     native_ids: tuple[str, ...]
 
 
+@permit("record.repair")
 def declare_gone(hub: Installation, hub_id: str, system: str, reason: str) -> Departed:
     """Stages the deletion of a record that nobody can see in a system; the next cycle applies the entity's rule.
 
@@ -42,6 +44,7 @@ def declare_gone(hub: Installation, hub_id: str, system: str, reason: str) -> De
         stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
     if stored is None:
         raise no_record(hub_id)
+    require_record(hub, "record.repair", stored.golden)
     places = [
         (str(each.object), str(each.native_id))
         for each in stored.bindings

@@ -12,6 +12,7 @@ from hub.core.state import HUB, GoldenRecord, GoldenState, Kind, Observation
 from hub.kernel.errors import Declined
 from hub.operations.choice import no_record
 from hub.operations.installation import Installation
+from hub.operations.permission import permit, require_record
 from hub.operations.questions import parse
 from hub.store import inbox, records
 from hub.store.history import value_digest
@@ -30,6 +31,7 @@ class StagedEdit:
     fields: tuple[str, ...]
 
 
+@permit("record.edit")
 def edit_record(hub: Installation, hub_id: str, typed: Mapping[str, str]) -> StagedEdit:
     """Stages a change of fields, empty text clearing one; joins an edit that is staged already.
 
@@ -41,6 +43,8 @@ def edit_record(hub: Installation, hub_id: str, typed: Mapping[str, str]) -> Sta
         golden = records.load_golden(work.conn, hub.store.ring, [hub_id]).get(hub_id)
         if golden is None:
             raise no_record(hub_id)
+        fields = hub.schema.entity(golden.entity).fields
+        require_record(hub, "record.edit", golden, [fields[name] for name in typed if name in fields])
         if golden.state is not GoldenState.LIVE or golden.entity not in hub.rules:
             raise Declined(
                 f"golden record {hub_id} is {golden.state}; only a live one can be edited",

@@ -25,6 +25,7 @@ from hub.mapping.loader import load_chosen
 from hub.mapping.tables import Table, load_tables
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Comparison:
         return bool(self.proposal.unmatched or self.left)
 
 
+@permit("mapping.read")
 def compare_tables(hub: Installation, system: str) -> list[Comparison]:
     """Compares every table that the mappings of a system use; only reads.
 
@@ -80,6 +82,7 @@ def _compare(connector: Connector, kind: str, table: Table, use: Use) -> Compari
     return None
 
 
+@permit("mapping.edit")
 def fill_tables(hub: Installation, system: str) -> list[Comparison]:
     """Writes into the tables what a comparison finds, each file in one step, audited.
 

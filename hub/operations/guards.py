@@ -11,6 +11,7 @@ from hub.kernel.errors import Declined
 from hub.kernel.redaction import redact
 from hub.operations.choice import person, system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import records, runs
 from hub.store.runs import GuardRow
 from hub.sync.cycle import FIRST_SYNC
@@ -26,12 +27,14 @@ class Released:
     allowed: int
 
 
+@permit("status.read")
 def list_guards(hub: Installation, entity: str) -> list[GuardRow]:
     """Returns the guards of an entity that tripped or were released."""
     with hub.store.read() as conn:
         return sorted(runs.guards(conn, entity), key=lambda row: (row.guard, row.system))
 
 
+@permit("guard.release")
 def release_guard(
     hub: Installation, entity: str, guard: str, *, system: str | None = None, reason: str
 ) -> list[Released]:

@@ -15,6 +15,7 @@ from hmac import compare_digest
 from connectors.channels import Hint, Receive, Told
 from hub.operations import signing
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import callbacks
 from hub.store.callbacks import ChannelRow
 from hub.store.unit_of_work import UnitOfWork
@@ -92,6 +93,7 @@ class _Ear:
             self.hints |= dict.fromkeys((system, hint.object, each) for each in hint.native_ids)
 
 
+@permit("daemon.run")
 def hear(hub: Installation, calls: Iterable[Call]) -> Heard:
     """Verifies calls and keeps what they hint at, all in one commit; then answers the signed ones. Calls nobody."""
     with hub.store.read() as conn:
@@ -148,6 +150,7 @@ def _listeners(hub: Installation) -> tuple[dict[str, Receive], set[tuple[str, st
     return listeners, objects
 
 
+@permit("daemon.run")
 def hinted(hub: Installation) -> dict[str, set[str]]:
     """Returns what there is to read again: entity -> the systems that hinted at records of it."""
     with hub.store.read() as conn:
@@ -161,6 +164,7 @@ def hinted(hub: Installation) -> dict[str, set[str]]:
     return found
 
 
+@permit("sync.run")
 def forget_echoes(hub: Installation, entity: str, systems: Iterable[str]) -> int:
     """Forgets the hints that our own writes caused; returns how many. A person's edit beside one waits for the poll."""
     links = hub.links(entity)

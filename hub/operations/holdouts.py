@@ -10,6 +10,7 @@ from hub.audit.event import Event
 from hub.kernel.errors import Declined
 from hub.operations.choice import entities_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit, reach
 from hub.store import intents, quarantine
 from hub.store.intents import ABSENT, IntentState
 from hub.store.quarantine import INBOUND, Held
@@ -29,12 +30,18 @@ class Retried:
     outcome: str
 
 
+@permit("quarantine.read")
 def list_held(hub: Installation, entity: str | None = None, limit: int = 1000) -> list[Held]:
     """Returns open quarantine rows, oldest first."""
     with hub.store.read() as conn:
-        return [row for name in entities_of(hub, entity) for row in quarantine.listing(conn, name, limit=limit)]
+        return [
+            row
+            for name, near in reach(hub, "quarantine.read", entities_of(hub, entity)).items()
+            for row in quarantine.listing(conn, name, limit=limit, codes=near)
+        ]
 
 
+@permit("quarantine.retry")
 def retry_held(hub: Installation, quarantine_id: str) -> Retried:
     """Lets one row be tried again. Raises Declined for a row that is no longer open, or whose cause still stands.
 
@@ -49,8 +56,8 @@ def retry_held(hub: Installation, quarantine_id: str) -> Retried:
 
 def _find(hub: Installation, quarantine_id: str) -> Held:
     with hub.store.read() as conn:
-        for entity in hub.rules:
-            for row in quarantine.listing(conn, entity, quarantine_id=quarantine_id):
+        for entity, near in reach(hub, "quarantine.retry", hub.rules).items():
+            for row in quarantine.listing(conn, entity, quarantine_id=quarantine_id, codes=near):
                 return row
     raise Declined(
         f"quarantine row {quarantine_id} is not open: it went through, or its input has moved; see "
@@ -110,7 +117,12 @@ def _retry_inbound(hub: Installation, row: Held) -> Retried:
 
 def _held_again(hub: Installation, row: Held) -> bool:
     place = (row.system, row.object, row.native_id, INBOUND)
-    return any((r.system, r.object, r.native_id, r.direction) == place for r in list_held(hub, row.entity, 100_000))
+    return any((r.system, r.object, r.native_id, r.direction) == place for r in _open(hub, row.entity))
+
+
+def _open(hub: Installation, entity: str) -> list[Held]:
+    with hub.store.read() as conn:
+        return quarantine.listing(conn, entity, limit=100_000)
 
 
 def _refuse(row: Held) -> Retried:

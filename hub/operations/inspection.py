@@ -14,6 +14,7 @@ from hub.core.state import HUB, Binding
 from hub.kernel.errors import Declined, Text
 from hub.operations.choice import no_record
 from hub.operations.installation import Installation
+from hub.operations.permission import permit, require_record
 from hub.store import history, inbox, matches, merges, quarantine, questions, records
 from hub.store.merges import Merged
 from hub.store.quarantine import Held
@@ -92,12 +93,14 @@ class LinkView:
     decided_by: str
 
 
+@permit("record.read")
 def show_record(hub: Installation, hub_id: str, reveal: str | None = None) -> RecordView:
     """Returns a golden record, masked; `reveal` is the reason to see it whole, audited before anything is shown."""
     with hub.store.read() as conn:
         stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
         if stored is None:
             raise no_record(hub_id)
+        require_record(hub, "record.read", stored.golden)
         frozen = questions.frozen_fields(conn, [hub_id]).get(hub_id, frozenset())
         asked = tuple(
             (kind, item.id, item.field)
@@ -149,6 +152,7 @@ def _binding(item: Binding) -> BindingView:
     return BindingView(item.system, item.object, item.native_id, item.state.value, item.dirty)
 
 
+@permit("record.read")
 def show_timeline(
     hub: Installation, hub_id: str, reveal: str | None = None
 ) -> tuple[tuple[LinkView, ...], tuple[ChangeView, ...], tuple[Merged, ...]]:
@@ -157,6 +161,7 @@ def show_timeline(
         stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
         if stored is None:
             raise no_record(hub_id)
+        require_record(hub, "record.read", stored.golden)
         past = history.timeline(conn, hub.store.ring, hub_id)
         joined = tuple(merges.of_record(conn, hub_id))
         links = [

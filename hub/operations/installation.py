@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 
 from connectors.base import Connector
+from hub.access.actor import Actor
+from hub.access.branches import Branches
 from hub.canonical.schema import Schema
 from hub.kernel.clock import Clock
 from hub.kernel.errors import NotFound
@@ -38,7 +40,8 @@ class Installation:
     store: Store
     clock: Clock
     new_id: NewId
-    actor: str
+    who: Actor
+    branches: Branches
     connect: Callable[[str], Connector]
     link: Callable[[str, str], Link]
     calls: Callable[[], Mapping[str, Mapping[str, int]]]
@@ -49,6 +52,11 @@ class Installation:
     spread: Callable[[str], Spread | None] = _alone
     """Returns who else may carry out parts of an entity's runs."""
     _links: dict[tuple[str, str], Link] = attribute(default_factory=dict)
+
+    @property
+    def actor(self) -> str:
+        """Returns the id of who acts."""
+        return self.who.id
 
     def entity_rules(self, entity: str) -> EntityRules:
         """Returns the rules of an entity that is synchronised here. Raises NotFound."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
 
+from hub.access.authorize import Target
 from hub.access.masking import mask_fields
 from hub.audit.event import Event
 from hub.canonical.values import Value
@@ -14,7 +15,8 @@ from hub.core.state import GoldenRecord, GoldenState
 from hub.kernel.errors import Declined
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
-from hub.store import inbox, matches, merges, records
+from hub.operations.permission import codes, permit, require, require_record
+from hub.store import inbox, matches, merges, records, row_scope
 from hub.store.claims import ONE_OF_SEVERAL
 from hub.store.matches import MatchQuestion
 from hub.store.merges import Twin
@@ -48,6 +50,7 @@ class AskedMatch:
     candidates: tuple[CandidateView, ...]
 
 
+@permit("status.read")
 def match_report(hub: Installation, entity: str) -> dict[str, int]:
     """Returns how many records were linked as sure, answered or stamped, how many are asked about, and are new.
 
@@ -75,6 +78,7 @@ class TruthScore:
     unbound: int
 
 
+@permit("status.read")
 def compare_with_truth(hub: Installation, entity: str, rows: Sequence[Mapping[str, Any]]) -> TruthScore:
     """Scores the bindings by rows that name a person's native id per system or kind of system."""
     links = hub.links(entity)
@@ -109,6 +113,7 @@ def _native(hub: Installation, row: Mapping[str, Any], system: str) -> str | Non
     return None if found is None else str(found)
 
 
+@permit("question.read")
 def list_matches(hub: Installation, entity: str, question_id: str | None = None) -> list[AskedMatch]:
     """Returns the open match questions with the evidence of both sides, masked. Raises Declined for another id."""
     with hub.store.read() as conn:
@@ -120,7 +125,7 @@ def list_matches(hub: Installation, entity: str, question_id: str | None = None)
         for start in range(0, len(hub_ids), 500):
             golden |= records.load_golden(conn, hub.store.ring, hub_ids[start : start + 500])
         seen = [_observed(hub, conn, item) for item in found]
-    evidence = _evidence(hub, entity)
+    evidence, near = _evidence(hub, entity), codes(hub, "question.read", entity)
     return [
         AskedMatch(
             item.question_id,
@@ -133,13 +138,21 @@ def list_matches(hub: Installation, entity: str, question_id: str | None = None)
             item.opened_at,
             _masked(hub, entity, evidence, values),
             tuple(
-                CandidateView(hub_id, why, _masked(hub, entity, evidence, golden[hub_id].fields))
+                CandidateView(hub_id, why, _masked(hub, entity, evidence, _near(near, golden[hub_id].fields)))
                 for hub_id, why in item.candidates.items()
                 if hub_id in golden
             ),
         )
         for item, values in zip(found, seen, strict=True)
+        if near is None
+        or _near(near, values)
+        or any(_near(near, golden[key].fields) for key in item.candidates if key in golden)
     ]
+
+
+def _near(codes: frozenset[str] | None, fields: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Returns the values of a record of these branches, and nothing of any other."""
+    return fields if codes is None or fields.get("branch_code") in codes else {}
 
 
 def _observed(hub: Installation, conn: Any, item: MatchQuestion) -> Mapping[str, Value]:
@@ -162,13 +175,18 @@ def _masked(hub: Installation, entity: str, names: Sequence[str], values: Mappin
     return mask_fields(fields, {name: values[name] for name in names if values.get(name) is not None})
 
 
+@permit("question.read")
 def list_merges(hub: Installation, entity: str) -> list[Twin]:
     """Returns the records that people are to merge in their own system, since the golden records are one already."""
     hub.entity_rules(entity)
+    near = codes(hub, "question.read", entity)
     with hub.store.read() as conn:
-        return merges.twins(conn, entity)
+        found = merges.twins(conn, entity)
+        known = {} if near is None else row_scope.places(conn, [twin.heir_id for twin in found])
+    return [twin for twin in found if near is None or known[twin.heir_id][1] in near]
 
 
+@permit("match.answer")
 def decide_match(hub: Installation, question_id: str, *, link: str | None = None, new: bool = False) -> MatchQuestion:
     """Answers whose record it is: link it with a golden record, or take it as new.
 
@@ -182,11 +200,14 @@ def decide_match(hub: Installation, question_id: str, *, link: str | None = None
             record = records.load_golden(work.conn, hub.store.ring, [link]).get(link)
             if record is None or record.entity != item.entity or record.state is not GoldenState.LIVE:
                 raise no_record(link)
+            require_record(hub, "match.answer", record)
             if not _of_part(item, link) and matches.placed(work.conn, [link], item.system):
                 raise Declined(
                     f"golden record {link} has a record in {item.system} already; merge the two there first",
                     f"黄金记录 {link} 在 {item.system} 中已有记录；请先在该系统合并两条记录",
                 )
+        else:
+            _require_seen(hub, work.conn, item)
         if not matches.answer(work, question_id, link or NEW, person(hub)):
             raise _no_question(question_id)
         inbox.wake_native(work, item.system, item.object, item.native_id)
@@ -194,6 +215,11 @@ def decide_match(hub: Installation, question_id: str, *, link: str | None = None
         obj = link or question_id
         work.audit(Event("match.decide", item.entity, obj, connection=item.system, code=_code(new), reason=reason))
     return item
+
+
+def _require_seen(hub: Installation, conn: Any, item: MatchQuestion) -> None:
+    place = hub.branches.path(_observed(hub, conn, item).get("branch_code"))
+    require(hub, "match.answer", Target(item.entity, item.question_id, place))
 
 
 def _of_part(item: MatchQuestion, link: str) -> bool:
@@ -205,10 +231,12 @@ def _code(new: bool) -> str:
     return NEW if new else "link"
 
 
+@permit("match.answer")
 def undo_match(hub: Installation, question_id: str) -> str:
     """Takes an answer back that no cycle has applied yet; returns the id of the question that stands in its place."""
     with hub.store.begin() as work:
         item = _open_question(hub, work.conn, question_id)
+        _require_seen(hub, work.conn, item)
         if item.state != "decided":
             raise Declined(
                 f"match question {question_id} has no answer to take back", f"匹配问题 {question_id} 尚无可撤回的答复"

@@ -15,6 +15,7 @@ from hub.kernel.redaction import redact
 from hub.kernel.secrets import STORED, SecretMissing, not_stored, resolve_secret, stored_as
 from hub.operations.choice import person
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import schedules
 from hub.store.schedules import Pause
 from hub.store.vault import SealedTokens
@@ -78,12 +79,14 @@ def scope_of(hub: Installation, what: str) -> str:
     raise NotFound(f"{what} is nothing that can be paused; known: {known}", f"无法暂停 {what}；可选：{known}")
 
 
+@permit("status.read")
 def list_pauses(hub: Installation) -> list[Pause]:
     """Returns everything that is paused."""
     with hub.store.read() as conn:
         return schedules.pauses(conn)
 
 
+@permit("sync.pause")
 def pause(
     hub: Installation, scope: str, reason: str, *, cause: str = PERSON, digest: bytes | None = None
 ) -> Pause | None:
@@ -99,6 +102,7 @@ def pause(
     return made
 
 
+@permit("sync.resume")
 def resume(hub: Installation, scope: str, reason: str = "", *, cause: str | None = None) -> list[Pause]:
     """Lifts the pauses of a scope, or those of one cause. Raises Declined where nothing of it is paused."""
     with hub.store.begin() as work:
@@ -120,12 +124,14 @@ def _event(act: str, item: Pause, reason: str | None = None) -> Event:
     return Event("resume", kind or ALL, name, code=item.cause, reason=about)
 
 
+@permit("sync.pause")
 def pause_refused(hub: Installation, system: str, code: str) -> Pause | None:
     """Pauses a system that refuses the hub, until a person resumes it or its secrets change; None if it is already."""
     said = f"{system} refuses the credentials of the hub ({code})"
     return pause(hub, f"system:{system}", said, cause=AUTH, digest=_connection_digest(hub, system))
 
 
+@permit("sync.resume")
 def resume_rotated(hub: Installation, paused: Iterable[Pause]) -> list[str]:
     """Resumes the systems whose secrets or settings are others than those that were refused; returns their names."""
     resumed = []

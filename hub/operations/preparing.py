@@ -16,6 +16,7 @@ from hub.mapping.tables import load_tables
 from hub.operations.choice import system_of
 from hub.operations.configuration import check_mappings
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 
 CODES: Mapping[State, str] = {
     State.WRONG: "HUB-PREP-001",
@@ -56,12 +57,14 @@ def system_needs(hub: Installation, system: str) -> dict[str, tuple[FieldNeed, .
     return needs_of(chosen, hub.schema, load_tables(settings.mappings / "tables"))
 
 
+@permit("system.check")
 def survey_system(hub: Installation, system: str) -> list[Preparation]:
     """Lists what a system has and lacks; only reads. Raises NotFound, Declined and the connector's errors."""
     needs, door = system_needs(hub, system), _door(hub, system)
     return [Preparation(name, wanted, tuple(door.survey(name, wanted))) for name, wanted in needs.items()]
 
 
+@permit("system.change")
 def prepare_system(hub: Installation, system: str) -> list[Preparation]:
     """Makes what a system lacks, object by object, each audited before and after; may be repeated at any time.
 

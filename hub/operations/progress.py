@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import backfills, records
 from hub.store.backfills import WRITES
 from hub.store.database import Connection
@@ -48,12 +49,14 @@ def progress_of(conn: Connection, entity: str, now: float) -> tuple[Progress, ..
     return tuple(found)
 
 
+@permit("status.read")
 def progress(hub: Installation, entity: str) -> tuple[Progress, ...]:
     """Returns how far the first load of an entity has come; reads the store only."""
     with hub.store.read() as conn:
         return progress_of(conn, entity, hub.store.clock.now())
 
 
+@permit("status.read")
 def to_be_read(hub: Installation, entity: str, system: str) -> int | None:
     """Returns how many records the listings of a system still have before them, None where it cannot say."""
     with hub.store.read() as conn:

@@ -17,6 +17,7 @@ from hub.core.state import HUB
 from hub.kernel.errors import Declined, NotFound, Text
 from hub.operations.choice import entities_of, person
 from hub.operations.installation import Installation
+from hub.operations.permission import permit, reach, require_record
 from hub.store import inbox, questions, records
 from hub.store.history import value_digest
 from hub.store.questions import Question
@@ -47,28 +48,32 @@ class Asked:
     candidates: tuple[tuple[str, str], ...] = attribute(repr=False)
 
 
+@permit("question.read")
 def list_questions(hub: Installation, kind: str, entity: str | None = None, limit: int = 1000) -> list[Asked]:
     """Returns the open and decided questions of one kind, oldest first."""
-    found: list[Asked] = []
+    within = reach(hub, "question.read", entities_of(hub, entity))
     with hub.store.read() as conn:
-        golden = records.load_golden(conn, hub.store.ring, questions.subjects(conn, kind, limit=limit))
-        for item in questions.load(conn, hub.store.ring, kind, limit=limit):
-            if item.entity in entities_of(hub, entity):
-                found.append(_asked(hub, item, golden[item.hub_id].fields.get(item.field)))
-    return found
+        owners = questions.subjects(conn, kind, limit=limit, reach=within)
+        golden = records.load_golden(conn, hub.store.ring, owners)
+        found = questions.load(conn, hub.store.ring, kind, hub_ids=owners, limit=limit)
+    return [_asked(hub, item, golden[item.hub_id].fields.get(item.field)) for item in found]
 
 
+@permit("question.read")
 def show_question(hub: Installation, kind: str, question_id: str, reason: str | None = None) -> Asked:
     """Returns one question; with `reason` its values stand whole, and that is audited first."""
     with hub.store.read() as conn:
         item = _find(hub, conn, kind, question_id)
-        now = records.load_golden(conn, hub.store.ring, [item.hub_id])[item.hub_id].fields.get(item.field)
+        record = records.load_golden(conn, hub.store.ring, [item.hub_id])[item.hub_id]
+    require_record(hub, "question.read", record)
+    now = record.fields.get(item.field)
     if reason is not None:
         with hub.store.begin() as work:
             work.audit(Event("record.reveal", item.entity, item.hub_id, reason=reason, code=f"{kind}:{item.field}"))
     return _asked(hub, item, now, whole=reason is not None)
 
 
+@permit("question.answer")
 def resolve_conflict(
     hub: Installation,
     question_id: str,
@@ -101,6 +106,7 @@ def _word(take: str | None, value: str | None) -> str:
     return f"take:{take}" if take is not None else "value" if value is not None else "keep"
 
 
+@permit("question.answer")
 def resolve_hold(hub: Installation, question_id: str, *, accept: bool, reason: str | None = None) -> Asked:
     """Lets a held change through, or sends the golden value back to the system that made it. Raises as above.
 
@@ -129,6 +135,7 @@ def _resolve(hub: Installation, kind: str, question_id: str, word: str, choose: 
         if item.state not in questions.LIVE:
             raise _moved(hub, work, item)
         record = records.load_golden(work.conn, hub.store.ring, [item.hub_id])[item.hub_id]
+        require_record(hub, "question.answer", record, [] if item.field == RECORD else [_field(hub, item)])
         now = record.fields.get(item.field)
         answer = choose(item, now)
         if not questions.answer(work, item, answer, person(hub)):

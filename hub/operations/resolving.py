@@ -19,6 +19,7 @@ from hub.mapping.loader import mapping_path, read_mapping
 from hub.mapping.resolve import Resolution, resolve
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,14 @@ class Resolved:
     written: bool
 
 
+@permit("mapping.read")
 def resolve_mappings(hub: Installation, system: str, draft: Path | None, write: bool) -> list[Resolved]:
     """Resolves the mapping files in use for a system, or a draft alone; with `write` what is beyond doubt is written.
 
     Raises NotFound, ConfigInvalid for a file that is no YAML, and the connector's errors.
     """
+    if write:
+        require(hub, "mapping.edit")
     connector = hub.connect(system_of(hub, system))
     look = _Look(connector)
     found = [_resolve(hub, system, look, file) for file in _files(hub, system, draft)]

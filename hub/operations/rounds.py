@@ -11,6 +11,7 @@ from functools import partial
 
 from hub.operations.cycles import Synced, sync
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.sync.cycle import Outcome, Report, read_standing
 
 ROUNDS = 5
@@ -19,6 +20,7 @@ ROUNDS = 5
 Watch = Callable[[str], AbstractContextManager[object]]
 
 
+@permit("sync.run")
 def sync_all(
     hub: Installation,
     names: Sequence[str],

@@ -13,6 +13,7 @@ from hub.kernel.timetable import Malformed, parse_timing
 from hub.keys.file import FileKeyProvider
 from hub.operations.choice import person
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import runs, schedules
 from hub.store.schedules import ALL, Pause, Schedule, Wish
 from hub.sync.cycle import Outcome, Standing, read_standing
@@ -47,6 +48,7 @@ def wishes(settings: Settings) -> Iterator[Wish]:
             yield Wish(act, entity, system, timing, general.time_zone, general.blackout, general.freeze)
 
 
+@permit("schedule.change")
 def adopt_settings(hub: Installation) -> list[str]:
     """Brings the stored schedules to what the settings say; what a person set while it ran keeps its times.
 
@@ -85,6 +87,7 @@ def _wish(like: Wish, timing: str, origin: str) -> Wish:
     return Wish(like.act, like.entity, like.system, timing, like.zone, like.blackout, like.freeze, origin)
 
 
+@permit("schedule.change")
 def set_schedule(
     hub: Installation, entity: str, timing: str | None, *, act: str = SYNC, system: str | None = None, reason: str
 ) -> Wish:
@@ -131,12 +134,14 @@ def _checked(timing: str) -> str:
     return " ".join(timing.split())
 
 
+@permit("status.read")
 def read_board(hub: Installation) -> Board:
     """Returns every schedule and every pause."""
     with hub.store.read() as conn:
         return Board(tuple(schedules.load(conn)), tuple(schedules.pauses(conn)))
 
 
+@permit("daemon.run")
 def move(hub: Installation, due: Mapping[str, float | None]) -> None:
     """Notes when schedules are due next."""
     with hub.store.begin() as work:
@@ -156,6 +161,7 @@ class Start:
     slices: tuple[tuple[str, str], ...] | None = None
 
 
+@permit("daemon.run")
 def claim(hub: Installation, starts: Sequence[Start]) -> list[Start]:
     """Starts schedules; returns those that nobody else started meanwhile. A catch-up is audited once."""
     taken = []
@@ -170,6 +176,7 @@ def claim(hub: Installation, starts: Sequence[Start]) -> list[Start]:
     return taken
 
 
+@permit("daemon.run")
 def end(hub: Installation, ids: Sequence[str], outcome: str, run_id: str | None) -> None:
     """Notes how schedules ended."""
     with hub.store.begin() as work:
@@ -177,23 +184,27 @@ def end(hub: Installation, ids: Sequence[str], outcome: str, run_id: str | None)
             schedules.end(work, which, outcome, run_id)
 
 
+@permit("daemon.run")
 def keep_slices(hub: Installation, which: str, slices: Sequence[tuple[str, str]]) -> None:
     """Notes which slices of a reconciliation are left."""
     with hub.store.begin() as work:
         schedules.keep_slices(work, which, slices)
 
 
+@permit("status.read")
 def slices_of(hub: Installation, entity: str) -> tuple[tuple[str, str], ...]:
     """Returns the slices of a reconciliation: (system, object)."""
     return tuple((system, object_) for system, link in hub.links(entity).items() for object_ in link.objects)
 
 
+@permit("status.read")
 def standing_of(hub: Installation, entity: str) -> Standing:
     """Reads where an entity stands; reads the store only."""
     with hub.store.read() as conn:
         return read_standing(conn, entity)
 
 
+@permit("daemon.run")
 def cut_short(hub: Installation) -> list[str]:
     """Returns the entities whose last sync did not come to its end: its process was stopped, or died amid it."""
     found = []
@@ -205,12 +216,14 @@ def cut_short(hub: Installation) -> list[str]:
     return found
 
 
+@permit("status.read")
 def converged_at(hub: Installation, entity: str) -> float | None:
     """Returns when an entity was last seen converged, in epoch seconds."""
     with hub.store.read() as conn:
         return schedules.converged_at(conn, entity)
 
 
+@permit("daemon.run")
 def check_key(hub: Installation) -> None:
     """Proves that the key of this installation can still be read. Raises KeyUnusable with the remedy."""
     keys = hub.settings.keys
@@ -218,18 +231,21 @@ def check_key(hub: Installation) -> None:
         FileKeyProvider(hub.settings.path(keys.path or "keys/hub.key"), forbidden=(hub.settings.var,))
 
 
+@permit("daemon.run")
 def note_start(hub: Installation) -> None:
     """Audits that the daemon started; proves at once that the store can be written."""
     with hub.store.begin() as work:
         work.audit(Event("daemon.start", "daemon", hub.settings.installation.id))
 
 
+@permit("daemon.run")
 def note_stop(hub: Installation, reason: str) -> None:
     """Audits that the daemon stops."""
     with hub.store.begin() as work:
         work.audit(Event("daemon.stop", "daemon", hub.settings.installation.id, reason=reason))
 
 
+@permit("daemon.run")
 def note_wait(hub: Installation, cause: str, code: str, seconds: float) -> None:
     """Audits that everything waited for a cause and goes on; proves at once that the store can be written."""
     with hub.store.begin() as work:

@@ -9,8 +9,10 @@ from hub.audit.event import Event
 from hub.kernel.errors import Declined, NotFound
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 
 
+@permit("system.change")
 def settle_questions(hub: Installation, system: str, object_: str, question: str | None, write: bool) -> list[Settled]:
     """Tries one question, or all; with `write` also those that need a test record, which is audited.
 

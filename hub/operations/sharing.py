@@ -16,6 +16,7 @@ import orjson
 
 from hub.kernel.errors import HubError, LeaseLost, StoreUnavailable
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import shares
 from hub.store.lease import kernel_lock
 from hub.store.shares import Share, ShareState
@@ -50,6 +51,7 @@ def scope_of(hub: Installation, entity: str) -> str:
     return sha256(body).hexdigest()[:32]
 
 
+@permit("daemon.run")
 def carry_out(hub: Installation, share_id: str, stop: threading.Event, told: Told) -> Came:
     """Carries out a share until its end, a stop, or the end of its run. Raises Busy while another process does.
 

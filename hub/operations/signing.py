@@ -17,6 +17,7 @@ from hub.kernel.errors import Declined, NotFound
 from hub.kernel.ids import secret_bytes
 from hub.operations.choice import system_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import callbacks
 from hub.store.callbacks import ChannelRow, ChannelState
 
@@ -61,6 +62,7 @@ class Standing:
     error: ConnectorError | None = None
 
 
+@permit("system.change")
 def keep(hub: Installation, known: Listeners, rows: Mapping[str, ChannelRow]) -> list[Standing]:
     """Hears every system that asks for it, and looks whether its key can be used."""
     found = []
@@ -123,6 +125,7 @@ def _end(hub: Installation, system: str, reason: str) -> None:
 # What people do.
 
 
+@permit("system.change")
 def open_signed(hub: Installation, system: str, known: Listeners) -> Standing:
     """Hears a system from now on, also one that a person closed. Raises the connector's error for an unusable key."""
     listener, objects = known[system]
@@ -130,6 +133,7 @@ def open_signed(hub: Installation, system: str, known: Listeners) -> Standing:
     return _begin(hub, system, listener, objects)
 
 
+@permit("system.change")
 def close_signed(hub: Installation, system: str, reason: str) -> Standing:
     """Hears a system no more until a person opens it again."""
     with hub.store.begin() as work:
@@ -151,6 +155,7 @@ class SetUp:
     entries: tuple[Entry, ...]
 
 
+@permit("system.change")
 def set_up(hub: Installation, name: str, key_file: Path | None = None) -> SetUp:
     """Says how a system is made to call; writes a new key into a file that is not there yet.
 

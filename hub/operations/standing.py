@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hub.kernel.errors import Text
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.progress import Progress, progress_of
 from hub.operations.quota import with_quota
 from hub.operations.reasons import Advice, explain
@@ -57,11 +58,13 @@ class Allowed:
         return self.left - self.reserve < self.spare
 
 
+@permit("status.read")
 def steering(hub: Installation) -> Holder | None:
     """Returns which process steers by the schedules, or did so last; None where no daemon ever ran."""
     return leader(hub.store)
 
 
+@permit("status.read")
 def allowances(hub: Installation) -> list[Allowed]:
     """Returns how much of what their vendors grant the systems have used up, where anything was used."""
     with hub.store.read() as conn:
@@ -85,6 +88,7 @@ def allowances(hub: Installation) -> list[Allowed]:
     ]
 
 
+@permit("status.read")
 def overview(hub: Installation) -> list[EntityStanding]:
     """Returns where every synchronised entity stands; reads the store only."""
     found = []

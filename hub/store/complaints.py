@@ -28,6 +28,8 @@ class Filter:
     overdue_at: str | None = None
     closed_without_feedback: bool = False
     branch: str | None = None
+    codes: frozenset[str] | None = None
+    """The branches that may be seen, None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ def listing(conn: sa.Connection, asked: Filter, limit: int) -> list[Faceted]:
     return [Faceted(row.hub_id, row.facets) for row in conn.execute(statement)]
 
 
-def counts(conn: sa.Connection, going: Sequence[str], now: str, horizon: str) -> dict[str, int]:
+def counts(
+    conn: sa.Connection, going: Sequence[str], now: str, horizon: str, codes: frozenset[str] | None = None
+) -> dict[str, int]:
     """Counts complaints by where they stand, in one pass; `past_calendar` are open and due after `horizon`."""
     name = conn.dialect.name
     due, answered = facet(name, "due_at"), facet(name, "feedback_at")
@@ -65,7 +69,7 @@ def counts(conn: sa.Connection, going: Sequence[str], now: str, horizon: str) ->
         "past_calendar": sa.and_(still, due > horizon),
     }
     chosen = [sa.func.coalesce(sa.func.sum(sa.case((when, 1), else_=0)), 0).label(n) for n, when in columns.items()]
-    row = conn.execute(sa.select(*chosen).where(*_ours())).one()
+    row = conn.execute(sa.select(*chosen).where(*_ours(), *_near(name, codes))).one()
     return {key: int(row._mapping[key]) for key in columns}
 
 
@@ -104,4 +108,8 @@ def _conditions(dialect: str, asked: Filter) -> Sequence[sa.ColumnElement[bool]]
         found += [facet(dialect, "status") == CLOSED, answered.is_(None)]
     if asked.branch is not None:
         found.append(facet(dialect, "branch_code") == asked.branch)
-    return found
+    return found + _near(dialect, asked.codes)
+
+
+def _near(dialect: str, codes: frozenset[str] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if codes is None else [facet(dialect, "branch_code").in_(sorted(codes))]

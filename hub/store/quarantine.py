@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hub.keys.keyring import Keyring
 from hub.store.database import Prepared
 from hub.store.review_tables import quarantine
+from hub.store.row_scope import reached
 from hub.store.unit_of_work import UnitOfWork
 
 INBOUND, OUTBOUND = "in", "out"
@@ -235,11 +236,21 @@ def outside(
     return found
 
 
-def listing(conn: sa.Connection, entity: str, *, quarantine_id: str | None = None, limit: int = 1000) -> list[Held]:
-    """Returns open rows, oldest first."""
+def listing(
+    conn: sa.Connection,
+    entity: str,
+    *,
+    quarantine_id: str | None = None,
+    limit: int = 1000,
+    codes: frozenset[str] | None = None,
+) -> list[Held]:
+    """Returns open rows, oldest first; with `codes` those only whose record is of one of these branches."""
     query = sa.select(quarantine).where(quarantine.c.entity == entity, quarantine.c.state == "open")
     if quarantine_id is not None:
         query = query.where(quarantine.c.quarantine_id == quarantine_id)
+    if codes is not None:
+        near = reached(conn.dialect.name, quarantine.c.entity, quarantine.c.hub_id, {entity: codes})
+        query = query.where(near)
     return [
         Held(
             row.quarantine_id,

@@ -22,6 +22,7 @@ from hub.keys.keyring import Keyring
 from hub.store.codec import value_in
 from hub.store.database import Prepared
 from hub.store.review_tables import conflict, hold
+from hub.store.row_scope import Reach, reached
 from hub.store.unit_of_work import UnitOfWork
 
 _TABLES = {"conflict": (conflict, conflict.c.conflict_id), "hold": (hold, hold.c.hold_id)}
@@ -84,16 +85,20 @@ def _chosen(kind: str, states: tuple[str, ...], by: frozenset[str]) -> Prepared:
     return Prepared(query.where(key == sa.bindparam("one")) if "one" in by else query)
 
 
-def subjects(conn: sa.Connection, kind: str, states: Sequence[str] = LIVE, limit: int = 1000) -> list[str]:
-    """Returns the hub ids of the questions that `load` would return."""
-    return _owners(kind, tuple(states)).run(conn, {"most": limit}).scalars()
-
-
-@lru_cache(maxsize=8)
-def _owners(kind: str, states: tuple[str, ...]) -> Prepared:
+def subjects(
+    conn: sa.Connection,
+    kind: str,
+    states: Sequence[str] = LIVE,
+    limit: int = 1000,
+    *,
+    reach: Reach | None = None,
+) -> list[str]:
+    """Returns the hub ids of the oldest questions, those about records within reach only."""
     table, key = _TABLES[kind]
-    query = sa.select(table.c.hub_id).order_by(key).limit(sa.bindparam("most"))
-    return Prepared(query.where(table.c.state.in_(states)) if states else query)
+    query = sa.select(table.c.hub_id).where(table.c.state.in_(states)).order_by(key).limit(limit)
+    if reach is not None:
+        query = query.where(reached(conn.dialect.name, table.c.entity, table.c.hub_id, reach))
+    return list(dict.fromkeys(conn.execute(query).scalars()))
 
 
 def record_of(conn: sa.Connection, kind: str, question_id: str) -> str | None:

@@ -18,10 +18,12 @@ from hub.crypto.errors import EnvelopeBroken
 from hub.kernel.errors import Declined, NotFound
 from hub.keys.keyring import Keyring
 from hub.store.access_tables import user_role, users
+from hub.store.tables import meta
 from hub.store.unit_of_work import UnitOfWork
 
 DISABLED, ACTIVE, LOCKED = "disabled", "active", "locked"
 STANDING, BREAK_GLASS = "standing", "break_glass"
+SET_UP = "users_set_up_at"
 BOOTSTRAP = "bootstrap"
 """Grants the first three roles; nobody can sign in as it."""
 _GRANTED = ("user_id", "role", "scope", "kind", "expires_at", "granted_by", "granted_at", "approval_id")
@@ -97,8 +99,20 @@ def get(conn: sa.Connection, ring: Keyring, login: str) -> User:
     return found
 
 
-def any_user(conn: sa.Connection) -> bool:
-    return conn.execute(sa.select(users.c.user_id).limit(1)).scalar_one_or_none() is not None
+def set_up(conn: sa.Connection) -> bool:
+    """Tells whether users were ever set up here."""
+    noted = conn.execute(sa.select(meta.c.key).where(meta.c.key == SET_UP)).scalar_one_or_none()
+    return noted is not None or conn.execute(sa.select(users.c.user_id).limit(1)).scalar_one_or_none() is not None
+
+
+def note_set_up(work: UnitOfWork) -> None:
+    """Ends the time in which the account of the machine may act, for good. Raises Declined where it ended before."""
+    if set_up(work.conn):
+        raise Declined(
+            "users are set up already; new ones are made by the system administrator: `crmhub user create`",
+            "用户已启用；新增用户由系统管理员执行 `crmhub user create`",
+        )
+    work.conn.execute(meta.insert().values(key=SET_UP, value=str(work.now)))
 
 
 def _checked(ring: Keyring, row: Any, grants: tuple[Grant, ...]) -> User:
