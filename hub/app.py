@@ -14,7 +14,8 @@ import orjson
 
 from connectors.base import Connector
 from connectors.listing import Selective
-from hub.access.actor import Actor
+from hub.access import tokens
+from hub.access.actor import Actor, local
 from hub.access.branches import Branches
 from hub.access.identity import MARKER, identify, token_of
 from hub.audit import event
@@ -31,7 +32,7 @@ from hub.crypto.provider import KeyProvider
 from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
 from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, problem
-from hub.kernel.ids import Uuid7
+from hub.kernel.ids import NewId, Uuid7
 from hub.kernel.settings import FILE, EntitySettings, Settings, load_settings
 from hub.kernel.workdays import Workdays
 from hub.keys.file import FileKeyProvider
@@ -119,7 +120,7 @@ def open_installation(
     try:
         require_current(engine)
         ring = _open_ring(settings, engine, seal)
-        who = _who(settings, engine, ring, clock, channel)
+        who = _who(settings, engine, ring, clock, channel, new_id)
         acts = who.audited(clock.now())
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
         common = ManyMachines(engine, clock) if many_machines(engine) else None
@@ -170,14 +171,22 @@ def open_installation(
     )
 
 
-def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str) -> Actor:
+def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str, new_id: NewId) -> Actor:
+    """Returns who acts; what came of a token is noted whether it is good or not. Raises SignInRequired."""
+    account, token = getpass.getuser(), token_of(os.environ)
+    if token is not None and channel != DAEMON:
+        brought = local(account, open=False).audited(clock.now())
+        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, brought, channel)))
+        with store.read() as conn:
+            found = tokens.present(conn, ring, token, clock.now())
+        tokens.note(store, found)
     with store_errors(), engine.connect() as conn:
         return identify(
             conn,
             ring,
-            account=getpass.getuser(),
+            account=account,
             marker=settings.var / MARKER,
-            token=token_of(os.environ),
+            token=token,
             daemon=channel == DAEMON,
             now=clock.now(),
         )

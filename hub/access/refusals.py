@@ -11,7 +11,7 @@ class SignInRefused(HubError):
     """Is raised for whatever is wrong with what was brought: the name, the password, the code, or the account."""
 
     code = "HUB-SIGNIN-001"
-    exit_code = 7
+    exit_code = 8
 
     def __init__(self) -> None:
         super().__init__(
@@ -25,7 +25,7 @@ class TooSoon(HubError):
     """Is raised for an address from which many sign-ins failed; `after` is in seconds."""
 
     code = "HUB-SIGNIN-002"
-    exit_code = 6
+    exit_code = 8
 
     def __init__(self, after: float) -> None:
         self.after = max(1, ceil(after))
@@ -39,7 +39,7 @@ class SessionEnded(HubError):
     """Is raised where nobody is signed in any more: left, idle, too old, replaced, or the person's roles changed."""
 
     code = "HUB-SIGNIN-003"
-    exit_code = 7
+    exit_code = 8
 
     def __init__(self) -> None:
         super().__init__("sign in; the session has ended, or there was none", "请登录；会话已结束或不存在")
@@ -49,7 +49,7 @@ class StepRefused(HubError):
     """Is raised for an act that a session cannot do yet; `stage` says what it waits for."""
 
     code = "HUB-SIGNIN-005"
-    exit_code = 7
+    exit_code = 8
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
@@ -60,7 +60,7 @@ class ProofAsked(HubError):
     """Is raised for an act that asks its person to prove once more to be there."""
 
     code = "HUB-SIGNIN-006"
-    exit_code = 7
+    exit_code = 8
 
     def __init__(self) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ class ForeignPage(HubError):
     """Is raised for a change that no page of ours sent: its origin or its proof is missing or another's."""
 
     code = "HUB-SIGNIN-007"
-    exit_code = 7
+    exit_code = 8
 
     def __init__(self) -> None:
         super().__init__(

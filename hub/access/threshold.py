@@ -57,6 +57,8 @@ class Opened:
 
 
 Waiting = tuple[Session, User, Credential]
+HASHER = Hasher()
+"""Is the one of this process: what it bounds is the memory of all sign-ins together."""
 
 
 class Threshold:
