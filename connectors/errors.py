@@ -76,6 +76,12 @@ class ProtocolViolation(ConnectorError):
     code = "HUB-PROTO-001"
 
 
+class PinMismatch(ProtocolViolation):
+    """Is raised when a server shows a key that is not among the pins of its connection; no byte was sent to it."""
+
+    code = "HUB-TLS-001"
+
+
 class TooLarge(ProtocolViolation):
     """Is raised for an answer beyond the cap of its request; nothing of it was kept."""
 

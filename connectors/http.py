@@ -4,59 +4,33 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
 import ssl
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from threading import Lock
 from typing import Any
 from zlib import crc32
 
 import orjson
 import requests
-import requests.adapters
-import requests.utils
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.exceptions import HTTPError as TransportError
-from urllib3.util.connection import create_connection
 
-from connectors.addresses import Egress
 from connectors.base import Budget, Clock, WriteUnclear
 from connectors.budget import Unlimited
 from connectors.errors import ProtocolViolation, RetryLater, SettingsInvalid, TooLarge
+from connectors.wire import HttpPolicy, new_session
+
+__all__ = ["HttpClient", "HttpPolicy", "HttpResponse", "retry_after"]
 
 # urllib3 logs request lines with their query values, and URLs in warnings.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 _CHUNK = 1 << 16
 _IDENTIFIER = re.compile(r"(?<=/)(?=[^/]*\d)[^/]{8,}(?=/|$)|(?<=/)\d+(?=/|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class HttpPolicy:
-    """Sets the bounds of one connection. Times in seconds; `deadline` bounds one attempt, `max_body` the decoded body.
-
-    `ca_bundle` replaces the public certificate authorities; there is no way to switch verification off.
-    `client_certificate` is a PEM file with the certificate and its key (mutual TLS).
-    """
-
-    egress: Egress
-    ca_bundle: str | None = None
-    client_certificate: str | None = None
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
-    deadline: float = 120.0
-    max_body: int = 10 * 1024 * 1024
-    read_attempts: int = 4
-    backoff: float = 0.5
-    backoff_limit: float = 20.0
-    connections: int = 8
 
 
 class HttpResponse:
@@ -104,7 +78,7 @@ class HttpClient:
     def __init__(self, policy: HttpPolicy, clock: Clock, budget: Budget | None = None, system: str = "") -> None:
         self._policy, self._clock, self._system = policy, clock, system
         self._budget: Budget = budget or Unlimited()
-        self._session = _new_session(policy)
+        self._session = new_session(policy)
         self._calls: Counter[str] = Counter()
         self._lock = Lock()
         self._retrying = Retrying(
@@ -138,12 +112,13 @@ class HttpClient:
         params: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         cost: int = 1,
         max_body: int | None = None,
         deadline: float | None = None,
         budget: Budget | None = None,
     ) -> HttpResponse:
-        """Sends a request, a read up to four times and a write once.
+        """Sends a request, a read up to four times and a write once; `content` is a body as it stands.
 
         `max_body` (bytes) and `deadline` (seconds) replace those of the policy, for a download. Raises RetryLater (a
         read that failed, or a write that never left), WriteUnclear, TooLarge (an answer beyond the cap),
@@ -151,7 +126,7 @@ class HttpClient:
         """
         parts = self._policy.egress.admit(url)
         where = f"{method} {parts.hostname}{_IDENTIFIER.sub('{id}', parts.path)}"
-        prepared = self._prepare(method, url, where, headers, params, json, form)
+        prepared = self._prepare(method, url, where, headers, params, json, form if content is None else content)
         own, spent = self._policy, budget or self._budget
         caps = replace(own, max_body=max_body or own.max_body, deadline=deadline or own.deadline)
         try:
@@ -183,10 +158,9 @@ class HttpClient:
         headers: Mapping[str, str] | None,
         params: Mapping[str, str] | None,
         json: Any,
-        form: Mapping[str, str] | None,
+        body: bytes | Mapping[str, str] | None,
     ) -> requests.PreparedRequest:
         sent_headers = dict(headers or {})
-        body: bytes | Mapping[str, str] | None = form
         if json is not None:
             body = orjson.dumps(json)
             sent_headers["Content-Type"] = "application/json"
@@ -285,92 +259,8 @@ def _classify(error: requests.RequestException) -> _Failed | None:
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError | NewConnectionError):
         return _Failed("cannot connect", sent=False)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return _Failed("the proxy opened no tunnel", sent=False)
     if isinstance(error, requests.Timeout):
         return _Failed("no answer in time", sent=True)
     return _Failed(f"the connection broke ({type(error).__name__})", sent=True)
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Connects only to addresses that the egress rules have checked, with one TLS context."""
-
-    def __init__(self, policy: HttpPolicy) -> None:
-        self._policy = policy
-        super().__init__(pool_connections=4, pool_maxsize=policy.connections, max_retries=0)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=_tls_context(self._policy), **pool_kwargs)
-        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._policy.egress)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Keeps the context's own authorities; the default would add the public ones to a private bundle."""
-        if verify is not True:
-            raise SettingsInvalid("TLS verification cannot be switched off", "不能关闭 TLS 证书校验")
-
-
-def _guarded_pools(egress: Egress) -> dict[str, Any]:
-    def connect(connection: HTTPConnection) -> socket.socket:
-        try:
-            endpoints = egress.resolve(connection.host, connection.port)
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(connection, f"name resolution failed ({type(error).__name__})") from None
-        problem: Exception = NewConnectionError(connection, "the name has no address")
-        for endpoint in endpoints:
-            try:
-                return create_connection(endpoint, connection.timeout, socket_options=connection.socket_options)
-            except TimeoutError:
-                problem = ConnectTimeoutError(connection, "connecting timed out")
-            except OSError as error:
-                problem = NewConnectionError(connection, f"connecting failed ({type(error).__name__})")
-        raise problem
-
-    class GuardedHTTPConnection(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-    class GuardedHTTPSConnection(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = GuardedHTTPConnection
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = GuardedHTTPSConnection
-
-    return {"http": PlainPool, "https": SecurePool}
-
-
-def _tls_context(policy: HttpPolicy) -> ssl.SSLContext:
-    bundle = policy.ca_bundle if policy.ca_bundle is not None else requests.utils.DEFAULT_CA_BUNDLE_PATH
-    if not isinstance(bundle, str) or not bundle:
-        raise SettingsInvalid("ca_bundle must be a path", "ca_bundle 必须是文件路径")
-    try:
-        context = ssl.create_default_context(cafile=bundle)
-        if policy.client_certificate is not None:
-            context.load_cert_chain(policy.client_certificate)
-    except OSError:
-        raise SettingsInvalid(
-            "the CA bundle or client certificate cannot be read; check their paths and contents",
-            "CA 证书包或客户端证书无法读取,请检查路径与内容",
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-class _Session(requests.Session):
-    """Follows no redirect and does not read the body of one to find out where it leads."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-def _new_session(policy: HttpPolicy) -> requests.Session:
-    session = _Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"Accept-Encoding": "gzip, deflate", "User-Agent": "crmhub", "Accept": "application/json"})
-    adapter = _Adapter(policy)
-    session.adapters.clear()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session

@@ -13,13 +13,13 @@ from pathlib import Path
 import orjson
 
 from connectors.base import Connector
+from connectors.errors import PinMismatch
 from connectors.listing import Selective
-from hub.access import tokens
 from hub.access.actor import Actor, local
 from hub.access.branches import Branches
-from hub.access.identity import MARKER, identify, token_of
+from hub.access.identity import MARKER, identify, note_token, token_of
 from hub.audit import event
-from hub.audit.event import Origin, Source
+from hub.audit.event import Event, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Entity, Field, Schema, load_schema
 from hub.canonical.shipped import shipped_folder
@@ -33,7 +33,7 @@ from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
 from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, problem
 from hub.kernel.ids import NewId, Uuid7
-from hub.kernel.settings import FILE, EntitySettings, Settings, load_settings
+from hub.kernel.settings import FILE, EntitySettings, Settings, line_in_settings, load_settings
 from hub.kernel.workdays import Workdays
 from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import Keyring, SealMode
@@ -42,7 +42,7 @@ from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
-from hub.outbound import Outbound, Windows
+from hub.outbound import Alarm, Outbound, Windows
 from hub.schedule.dispatch import prepare as prepare_queue
 from hub.store.allowances import StoredBooks
 from hub.store.common import ManyMachines
@@ -50,9 +50,9 @@ from hub.store.database import Engine, open_engine, store_errors
 from hub.store.lease import many_machines
 from hub.store.migrate import migrate, require_current
 from hub.store.unit_of_work import Store
-from hub.store.vault import SealedTokens, load_keys, read_meta, save_keys, write_meta
+from hub.store.vault import SealedTokens, has_acted, load_keys, read_meta, save_keys, write_meta
 from hub.sync.engine import EntityRules, Link
-from hub.telemetry import logger
+from hub.telemetry import logger, mark
 
 DAEMON = "daemon"
 """Is the channel of work that no person asked for."""
@@ -90,6 +90,7 @@ def prepare(home: Path, *, clock: Clock | None = None) -> None:
         tenant = read_meta(engine, "tenant")
         # A store that is sealed already opens with its own key only; a fresh one would hide that it is lost.
         provider = provider_of(settings, create=tenant is None)
+        _keep_profile(settings, engine)
         if tenant is None:
             tenant = settings.installation.id
             ids = iter(range(1, 1000))
@@ -112,6 +113,7 @@ def open_installation(
 ) -> Installation:
     """Opens a hub folder. Raises ConfigInvalid, KeyUnusable, StoreUnavailable and StoreTooNew, each with its remedy."""
     settings = load_settings(home)
+    mark(settings.profile)
     failpoints.arm(settings.profile)
     clock = clock or SystemClock()
     new_id = Uuid7(clock)
@@ -119,13 +121,22 @@ def open_installation(
     engine = open_engine(settings.store_url())
     try:
         require_current(engine)
+        _keep_profile(settings, engine)
         ring = _open_ring(settings, engine, seal)
         who = _who(settings, engine, ring, clock, channel, new_id)
         acts = who.audited(clock.now())
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
         common = ManyMachines(engine, clock) if many_machines(engine) else None
         windows = Windows(StoredBooks(engine), clock, asked=channel != DAEMON)
-        outbound = Outbound(settings, clock=clock, new_id=new_id, tokens=_Tokens(store), common=common, windows=windows)
+        outbound = Outbound(
+            settings,
+            clock=clock,
+            new_id=new_id,
+            tokens=_Tokens(store),
+            common=common,
+            windows=windows,
+            alarm=key_alarm(store),
+        )
         entities = _entities(settings, schema)
         deadlines = load_deadlines(settings, schema)
         rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}
@@ -175,11 +186,10 @@ def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channe
     """Returns who acts; what came of a token is noted whether it is good or not. Raises SignInRequired."""
     account, token = getpass.getuser(), token_of(os.environ)
     if token is not None and channel != DAEMON:
-        brought = local(account, open=False).audited(clock.now())
-        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, brought, channel)))
-        with store.read() as conn:
-            found = tokens.present(conn, ring, token, clock.now())
-        tokens.note(store, found)
+        acts = local(account, open=False).audited(clock.now())
+        note_token(
+            Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel))), token
+        )
     with store_errors(), engine.connect() as conn:
         return identify(
             conn,
@@ -326,6 +336,33 @@ class _Tokens:
 
     def put(self, system: str, name: str, value: bytes) -> None:
         SealedTokens(self._store, system).put(name, value)
+
+
+def key_alarm(store: Store) -> Alarm:
+    """Returns what writes into the audit log that a server showed a key that is not pinned."""
+
+    def alarm(name: str, host: str) -> None:
+        with store.begin() as work:
+            refused = Event("connection.refused", "connection", name, "denied", PinMismatch.code, host, connection=name)
+            work.audit(refused)
+
+    return alarm
+
+
+def _keep_profile(settings: Settings, engine: Engine) -> None:
+    """Notes that a store is used in production; it is never opened as a training one again. Raises ConfigInvalid."""
+    known = read_meta(engine, "profile")
+    if known == settings.profile:
+        return
+    if known == "production" and has_acted(engine):
+        place = settings.home / FILE
+        en = f"this store was used in production and never opens under profile {settings.profile}; "
+        en += "set profile: production, or make a training hub of its own with `crmhub init`"
+        zh = f"该存储曾用于生产，不能以 {settings.profile} 配置打开；"
+        zh += "请改回 profile: production，或用 `crmhub init` 另建培训环境"
+        raise ConfigInvalid([problem(place, line_in_settings(settings, "profile"), "HUB-CONF-004", en, zh)])
+    if known is not None:
+        write_meta(engine, {"profile": settings.profile})
 
 
 def provider_of(settings: Settings, *, create: bool = False) -> KeyProvider:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import importlib.util
-import os
-import re
 import runpy
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 from connectors.addresses import Egress
 from connectors.allowance import Allowance, Books, MemoryBooks, Terms
 from connectors.base import Budget, Connector, Http, TokenStore
-from connectors.budget import FileBudget
-from connectors.errors import SettingsInvalid
-from connectors.http import HttpClient, HttpPolicy
+from connectors.errors import PinMismatch, SettingsInvalid
+from connectors.http import HttpClient, HttpPolicy, HttpResponse
+from connectors.machine import OneMachine
 from connectors.registry import allowed_hosts, find
-from hub.kernel.clock import Clock
+from connectors.wire import Inspect, Proxy
+from hub.crypto.spki import spki_sha256
+from hub.kernel.clock import Clock, SystemClock
 from hub.kernel.errors import NotFound, StoreUnavailable
 from hub.kernel.ids import NewId
 from hub.kernel.secrets import STORED, SecretMissing, not_stored, resolve_secret, stored_as
-from hub.kernel.settings import Settings, SystemSettings
+from hub.kernel.settings import Settings, SystemSettings, Transport
+from hub.kernel.transport import parse_network, parse_pin, parse_proxy
 
 
 class TokenRepo(Protocol):
@@ -38,41 +38,6 @@ class TokenRepo(Protocol):
     def put(self, system: str, name: str, value: bytes) -> None: ...
 
 
-class FileLocks:
-    """Gives locks by name: a thread lock inside the process, a kernel file lock between processes of one machine.
-
-    The kernel frees a file lock when its holder dies, however it dies.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        with self._guard:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            descriptor = self._open(name)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
-
-    def _open(self, name: str) -> int:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place = self._folder / f"{file_name(name)}.lock"
-        return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-
-def file_name(name: str) -> str:
-    """Returns a name for a file that people recognise and no other name shares."""
-    shown = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:40]
-    return f"{shown}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-
-
 class Common(Protocol):
     """Keeps what all that act for an installation have in common: single-flight locks, call budgets, places."""
 
@@ -81,32 +46,6 @@ class Common(Protocol):
     def budget(self, name: str, rate: float, burst: float) -> Budget: ...
 
     def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]: ...
-
-
-class OneMachine:
-    """Shares locks and budgets among the processes of one machine, and places within this process."""
-
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self.lock = FileLocks(folder)
-        self._folder, self._clock = folder, clock
-        self._guard = threading.Lock()
-        self._budgets: dict[tuple[str, float, float], Budget] = {}
-        self._places: dict[tuple[str, int], threading.BoundedSemaphore] = {}
-
-    def budget(self, name: str, rate: float, burst: float) -> Budget:
-        """Returns the token bucket of a name."""
-        with self._guard:
-            key = (name, rate, burst)
-            if key not in self._budgets:
-                file = self._folder / f"{file_name(name)}.pace"
-                self._budgets[key] = FileBudget(file, rate, burst, self._clock)
-            return self._budgets[key]
-
-    def places(self, name: str, number: int) -> Callable[[], AbstractContextManager[object]]:
-        """Returns what admits a number of holders at once."""
-        with self._guard:
-            admitted = self._places.setdefault((name, number), threading.BoundedSemaphore(number))
-        return lambda: admitted
 
 
 class Windows:
@@ -135,6 +74,116 @@ class Windows:
                 # What cannot be given back counts as used; a lost store must not keep the rest from closing.
                 with suppress(StoreUnavailable):
                     opened.close()
+
+
+Alarm = Callable[[str, str], None]
+"""Is told whose (first) host (second) showed a key that is not pinned, before the call fails."""
+
+
+def _silent(name: str, host: str) -> None:
+    return None
+
+
+def http_policy(
+    settings: Settings,
+    name: str,
+    transport: Transport,
+    hosts: tuple[str, ...],
+    *,
+    ports: tuple[int, ...] = (443,),
+    alarm: Alarm = _silent,
+) -> HttpPolicy:
+    """Returns the bounds of a connection to hosts, beside those that its settings approve. Raises SettingsInvalid."""
+    bundle, certificate = transport.ca_bundle, transport.client_certificate
+    networks = tuple(parse_network(text) for text in transport.approved_networks)
+    inner = transport.approved_hosts
+    return HttpPolicy(
+        egress=Egress((*hosts, *inner), settings.profile, ports, inner, networks),
+        ca_bundle=str(settings.path(bundle)) if bundle else None,
+        client_certificate=str(settings.path(certificate)) if certificate else None,
+        minimum_tls=transport.minimum_tls,
+        inspect=_pinned(name, frozenset(map(parse_pin, transport.pins)), alarm),
+        proxy=_proxy(settings, name, transport),
+        connect_timeout=transport.connect_timeout,
+        read_timeout=transport.read_timeout,
+        deadline=transport.deadline,
+        max_body=transport.max_body,
+    )
+
+
+def _proxy(settings: Settings, name: str, transport: Transport) -> Proxy | None:
+    if transport.proxy is None:
+        return None
+    host, port = parse_proxy(transport.proxy)
+    networks = tuple(parse_network(text) for text in transport.approved_networks)
+    egress = Egress((host,), settings.profile, (port,), (host,), networks)
+    reference = transport.proxy_credentials
+    try:
+        credentials = None if reference is None else resolve_secret(reference, settings.home)
+    except SecretMissing as missing:
+        place = f"{name}: http.proxy_credentials"
+        raise SettingsInvalid(f"{place}: {missing.en}", f"{place}：{missing.zh}", system=name) from None
+    return Proxy(transport.proxy, egress, credentials)
+
+
+def _pinned(name: str, pins: frozenset[bytes], alarm: Alarm) -> Inspect | None:
+    def inspect(host: str, certificate: bytes) -> None:
+        if not certificate or spki_sha256(certificate) not in pins:
+            alarm(name, host)
+            raise PinMismatch(
+                f"{name}: {host} shows a key that is not pinned; nothing was sent. Ask its owner whether the key was "
+                "changed before you change http.pins",
+                f"{name}：{host} 出示的公钥不在 http.pins 中，未发送任何数据。修改前请先向对方确认是否更换了密钥",
+                system=name,
+            )
+
+    return inspect if pins else None
+
+
+def open_service(
+    settings: Settings, name: str, url: str, transport: Transport | None = None, *, alarm: Alarm = _silent
+) -> HttpClient:
+    """Opens the way to a service that the hub itself uses: an identity provider, a key service, an audit sink.
+
+    It reaches the host and port of `url` and no other, under the guard, caps and deadline of connectors; a host in a
+    private network needs `approved_networks`. Close it after use. Raises SettingsInvalid.
+    """
+    host, port = "", 443
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 443
+    chosen = transport or Transport()
+    # Whoever writes the address of a service approves its host; an address in it still needs its network approved.
+    chosen = chosen.model_copy(update={"approved_hosts": (host,)})
+    policy = http_policy(settings, name, chosen, (), ports=(port,), alarm=alarm)
+    policy.egress.admit(url)
+    return HttpClient(policy, SystemClock(), system=name)
+
+
+def post(
+    settings: Settings,
+    name: str,
+    url: str,
+    *,
+    json: Any = None,
+    form: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    transport: Transport | None = None,
+    repeatable: bool = False,
+    alarm: Alarm = _silent,
+) -> HttpResponse:
+    """Sends one POST to a service and returns its answer below status 500; see `open_service` for many.
+
+    Sent once unless `repeatable`. Raises RetryLater, WriteUnclear, TooLarge, ProtocolViolation and SettingsInvalid.
+    """
+    client = open_service(settings, name, url, transport, alarm=alarm)
+    try:
+        return client.send(
+            "POST", url, operation=name, read=repeatable, headers=headers, json=json, form=form, content=content
+        )
+    finally:
+        client.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +268,9 @@ class Outbound:
         tokens: TokenRepo,
         common: Common | None = None,
         windows: Windows | None = None,
+        alarm: Alarm = _silent,
     ) -> None:
+        self._alarm = alarm
         self._settings, self._clock, self._new_id, self._repo = settings, clock, new_id, tokens
         self._common: Common = common or OneMachine(settings.var / "locks", clock)
         self._windows = windows or Windows(MemoryBooks(), clock)
@@ -280,17 +331,8 @@ class Outbound:
         self.close()
 
     def _client(self, system: str, configured: SystemSettings) -> HttpClient:
-        transport = configured.http
-        hosts = (*allowed_hosts(configured.kind), *transport.approved_hosts)
-        bundle, certificate = transport.ca_bundle, transport.client_certificate
-        policy = HttpPolicy(
-            egress=Egress(hosts, profile=self._settings.profile),
-            ca_bundle=str(self._settings.path(bundle)) if bundle else None,
-            client_certificate=str(self._settings.path(certificate)) if certificate else None,
-            connect_timeout=transport.connect_timeout,
-            read_timeout=transport.read_timeout,
-            deadline=transport.deadline,
-        )
+        hosts = allowed_hosts(configured.kind)
+        policy = http_policy(self._settings, system, configured.http, hosts, alarm=self._alarm)
         client = HttpClient(policy, self._clock, system=system)
         self._clients.setdefault(system, []).append(client)
         return client

@@ -22,12 +22,15 @@ _DEPTH, _ITEMS, _LENGTH = 4, 50, 4096
 
 EventDict = MutableMapping[str, Any]
 
+_marks: dict[str, str] = {}
+
 
 def configure(clock: Clock, *, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Sends every log line of the process, our own and the libraries', through one redacted handler."""
 
     def add_time(_: Any, __: str, event: EventDict) -> EventDict:
         event["ts"] = iso(clock.now())
+        event.update(_marks)
         return event
 
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, add_time]
@@ -58,6 +61,13 @@ def configure(clock: Clock, *, level: str = "INFO", stream: TextIO | None = None
     )
     logging.captureWarnings(True)
     sys.excepthook = _log_crash
+
+
+def mark(profile: str) -> None:
+    """Marks every further log line of the process with a profile other than production."""
+    _marks.clear()
+    if profile != "production":
+        _marks["profile"] = profile
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -34,8 +34,8 @@ HOMES = {
     "sqlite3": ("hub/store/*",),
     "cryptography": ("hub/crypto/*", "connectors/*/callbacks.py", *SIMULATORS),
     "joserfc": ("hub/crypto/*",),
-    "requests": ("connectors/http.py", "connectors/simulation/*", "connectors/zoho_crm/sdk.py"),
-    "urllib3": ("connectors/http.py",),
+    "requests": ("connectors/http.py", "connectors/wire.py", "connectors/simulation/*", "connectors/zoho_crm/sdk.py"),
+    "urllib3": ("connectors/http.py", "connectors/wire.py"),
     "httpx": (),
     "zcrmsdk": ("connectors/zoho_crm/sdk.py",),
     "apscheduler": ("hub/schedule/*",),
@@ -67,7 +67,13 @@ _PARTS = (
 )
 CONTRACT = tuple(f"connectors.{name}" for name in _PARTS)
 DOORS = {
-    "hub/outbound.py": ("connectors.addresses", "connectors.http", "connectors.registry", "connectors.budget"),
+    "hub/outbound.py": (
+        "connectors.addresses",
+        "connectors.http",
+        "connectors.wire",
+        "connectors.registry",
+        "connectors.machine",
+    ),
     "hub/cli/demo_lab.py": ("connectors.simulation",),
 }
 NOW = re.compile(r"(datetime|date)\.(now|utcnow|today)|os\.urandom|time\.(time|time_ns|monotonic|sleep)")

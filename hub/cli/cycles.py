@@ -203,8 +203,7 @@ def status(desk: Desk) -> Answer:
         heard = channels.list_channels(hub)
 
     def show() -> None:
-        lab = desk.word("  [lab: training, not production]", "  【lab：培训环境，非生产】") if profile == "lab" else ""
-        desk.say(f"{name}{lab}", f"{name}{lab}")
+        desk.say(name)
         if steers is not None:
             since = local(steers.since)
             en, zh = f"{steers.name} leads since {since}", f"{steers.name} 主导，自 {since}"

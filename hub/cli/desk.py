@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,8 +23,10 @@ from hub.cli.terms import HEADINGS
 from hub.kernel.errors import Text
 from hub.kernel.i18n import Bilingual, Language
 from hub.kernel.redaction import escape
+from hub.kernel.settings import FILE
 from hub.operations.installation import Installation
 
+_LAB = re.compile(r"(?m)^\s*[\"']?profile[\"']?\s*:\s*[\"']?lab\b")
 WIDTH = 180
 """Columns of a table that goes into a file or a pipe."""
 
@@ -76,11 +79,21 @@ class Desk:
 
     def answer(self, answer: Answer) -> int:
         """Gives the answer in the form asked for and returns its exit code."""
+        lab = self._lab()
         if self.json:
-            print_json({"ok": answer.exit_code == 0, **answer.payload})
+            print_json({"ok": answer.exit_code == 0, **({"profile": "lab"} if lab else {}), **answer.payload})
         else:
+            if lab:
+                self.say("[lab: training, not production]", "【lab：培训环境，非生产】")
             answer.show()
         return answer.exit_code
+
+    def _lab(self) -> bool:
+        """Tells whether the folder's settings choose the profile for training, also where they hold mistakes."""
+        try:
+            return _LAB.search((self.home / FILE).read_text(encoding="utf-8")) is not None
+        except (OSError, UnicodeDecodeError):
+            return False
 
 
 def _console() -> Console:

@@ -19,6 +19,7 @@ from hub.telemetry import configure
 
 MODULES = (
     "setup",
+    "supporting",
     "systems",
     "tables",
     "connecting",

@@ -136,8 +136,14 @@ def mapping_check(
     "体检：配置、密钥、存储、审计日志、磁盘。",
     action=HOST,
 )
-def doctor(desk: Desk) -> Answer:
-    found = examine(desk.home, lambda: open_installation(desk.home, lang=desk.lang))
+def doctor(
+    desk: Desk,
+    scan: Annotated[
+        list[Path] | None,
+        Opt("look for secrets in this file or folder too", "另在此文件或目录中查找密钥", ("--scan",)),
+    ] = None,
+) -> Answer:
+    found = examine(desk.home, lambda: open_installation(desk.home, lang=desk.lang), scan or ())
 
     def show() -> None:
         for item in found:

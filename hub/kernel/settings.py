@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -16,9 +16,10 @@ from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.i18n import Language
 from hub.kernel.secrets import resolve_secret
 from hub.kernel.settings_check import cross_check
-from hub.kernel.settings_forms import Address, Credential, Name, Percent, PublicUrl, Reference, Section, said
+from hub.kernel.settings_forms import Address, Credential, Name, Percent, PublicUrl, Reference, Section, form, said
+from hub.kernel.settings_transport import Transport as Transport
 from hub.kernel.settings_web import Web
-from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
+from hub.kernel.timetable import parse_freeze, parse_timing, parse_window
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
 FILE = Path("config") / "hub.yaml"
@@ -49,19 +50,6 @@ def _store_url(url: str) -> str:
     return url
 
 
-def _form(parse: Callable[[str], object]) -> Callable[[str], str]:
-    """Returns a check that a text can be read; the text itself is kept, for the table of schedules."""
-
-    def check(text: str) -> str:
-        try:
-            parse(text)
-        except Malformed as fault:
-            raise said(fault.en, fault.zh) from None
-        return " ".join(text.split())
-
-    return check
-
-
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -72,9 +60,9 @@ def _zone(name: str) -> str:
     return name
 
 
-TimingText = Annotated[str, AfterValidator(_form(parse_timing))]
-WindowText = Annotated[str, AfterValidator(_form(parse_window))]
-FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
+TimingText = Annotated[str, AfterValidator(form(parse_timing))]
+WindowText = Annotated[str, AfterValidator(form(parse_window))]
+FreezeText = Annotated[str, AfterValidator(form(parse_freeze))]
 
 
 class Installation(Section):
@@ -94,20 +82,6 @@ class Keys(Section):
 
     provider: Name = "file"
     path: str | None = None
-
-
-class Transport(Section):
-    """Sets the bounds of a connection, in seconds; paths are relative to the hub's folder.
-
-    `approved_hosts` adds hosts to those the kind declares, for a vendor's dedicated or self-hosted cloud.
-    """
-
-    ca_bundle: str | None = None
-    client_certificate: str | None = None
-    approved_hosts: tuple[str, ...] = Field(default=(), strict=False)
-    connect_timeout: float = Field(default=5.0, gt=0, le=60)
-    read_timeout: float = Field(default=30.0, gt=0, le=600)
-    deadline: float = Field(default=120.0, gt=0, le=3600)
 
 
 class SystemSettings(Section):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub.kernel.errors import Text
 from hub.kernel.secrets import looks_secret, names_secret
+from hub.kernel.transport import is_public_host
 
 Place = tuple[str | int, ...]
 Finding = tuple[Place, Text]
@@ -152,16 +154,24 @@ def _check_callbacks(callbacks: Mapping[str, Any], production: bool) -> Iterator
                 f"`callbacks.{there}` 须与 `callbacks.{lacking}` 同时设置；均不设置则关闭回调",
             ),
         )
-    if isinstance(url, str) and url.lower().startswith("http://"):
-        local = _LOCAL.fullmatch(url[7:].split("/")[0])
-        if production or local is None:
-            yield (
-                ("callbacks", "public_url"),
-                Text(
-                    "`callbacks.public_url` is not https; plain http is admitted only on loopback with `profile: lab`",
-                    "`callbacks.public_url` 不是 https；仅 profile: lab 时允许本机回环的 http",
-                ),
-            )
+    if not isinstance(url, str):
+        return
+    if url.lower().startswith("http://") and (production or _LOCAL.fullmatch(url[7:].split("/")[0]) is None):
+        yield (
+            ("callbacks", "public_url"),
+            Text(
+                "`callbacks.public_url` is not https; plain http is admitted only on loopback with `profile: lab`",
+                "`callbacks.public_url` 不是 https；仅 profile: lab 时允许本机回环的 http",
+            ),
+        )
+    elif production and not is_public_host(urlsplit(url).hostname or ""):
+        yield (
+            ("callbacks", "public_url"),
+            Text(
+                "`callbacks.public_url` names an address that no system can reach from outside; use a public host name",
+                "`callbacks.public_url` 的地址无法从外部访问；请使用公网主机名",
+            ),
+        )
 
 
 def _check_web(web: Mapping[str, Any], production: bool) -> Iterator[Finding]:
@@ -201,12 +211,22 @@ def _check_web(web: Mapping[str, Any], production: bool) -> Iterator[Finding]:
 def _check_store(url: object) -> Iterator[Finding]:
     if not isinstance(url, str) or not url.startswith("postgresql"):
         return
-    host = re.sub(r"^[^@/]*@", "", url.partition("//")[2]).split("/")[0].split("?")[0]
-    if not _LOCAL.fullmatch(host) and "sslmode=verify-full" not in url:
+    hosts, modes = _database_hosts(url)
+    if modes != ["verify-full"] and not all(host.startswith("/") or _LOCAL.fullmatch(host) for host in hosts):
         yield (
             ("store", "url"),
             Text(
-                "`store.url` reaches another host without ?sslmode=verify-full",
-                "`store.url` 连接其他主机，须带 ?sslmode=verify-full",
+                "`store.url` reaches another host without ?sslmode=verify-full; add it, and "
+                "&sslrootcert=PATH where the server's authority is the bank's own",
+                "`store.url` 连接其他主机，须带 ?sslmode=verify-full；服务器证书由行内 CA 签发时另加 &sslrootcert=路径",
             ),
         )
+
+
+def _database_hosts(url: str) -> tuple[list[str], list[str]]:
+    """Returns every host and every sslmode that a database address names, wherever libpq would read them."""
+    place, _, options = url.partition("://")[2].partition("?")
+    given = parse_qs(options, keep_blank_values=True)
+    named = [unquote(place.partition("/")[0].rpartition("@")[2]), *given.get("host", []), *given.get("hostaddr", [])]
+    hosts = [host.strip() for name in named for host in name.split(",")]
+    return [*hosts, *(f"service {name}" for name in given.get("service", []))], given.get("sslmode", [])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hub.kernel.secrets import check_reference
+from hub.kernel.timetable import Malformed
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
 _PUBLIC = re.compile(
@@ -48,6 +50,19 @@ def _public_url(url: str) -> str:
             "应为 https://主机[:端口][/路径]，不超过 180 个字符，且不含用户、查询参数和片段",
         )
     return url.rstrip("/")
+
+
+def form(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """Returns a check that a text can be read; the text itself is kept, for the table of schedules."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except Malformed as fault:
+            raise said(fault.en, fault.zh) from None
+        return " ".join(text.split())
+
+    return check
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from hub.kernel.settings_forms import Address, Name, PublicUrl, Reference, Section, said
+from hub.kernel.settings_transport import Transport
 
 
 def _network(text: str) -> str:
@@ -38,8 +39,7 @@ class Oidc(Section):
     issuer: PublicUrl
     client_id: str = Field(min_length=1, max_length=255)
     client_secret: Reference | None = Field(default=None, repr=False)
-    hosts: tuple[str, ...] = Field(default=(), strict=False)
-    ca_bundle: str | None = None
+    http: Transport = Transport()
     groups_claim: str = Field(default="groups", min_length=1, max_length=64)
     groups: Mapping[str, GroupRole] = Field(default_factory=dict)
     second_factor: Literal["here", "provider"] = "here"

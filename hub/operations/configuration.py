@@ -21,6 +21,7 @@ from hub.mapping.loader import mapping_path, read_mapping, with_hub_id_fields
 from hub.mapping.model import MappingFile
 from hub.mapping.parts import places_of
 from hub.mapping.tables import Tables, load_tables
+from hub.operations.secret_scan import scan
 from hub.outbound import Outbound
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ def check_configuration(home: Path) -> list[Problem]:
 
     A credential that is not set here is a warning: the service may run under another environment.
     """
-    found: list[Problem] = []
+    found: list[Problem] = list(scan(home))
     settings = _collect(found, lambda: load_settings(home))
     schema = _collect(found, lambda: load_schema((settings.mappings if settings else home / "mappings") / "canonical"))
     if settings is None:

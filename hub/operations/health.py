@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hub.access.actor import system
 from hub.kernel.errors import ConfigInvalid, HubError
-from hub.kernel.redaction import redact
-from hub.kernel.secrets import STORED, looks_secret, not_stored, stored_as
+from hub.kernel.secrets import STORED, not_stored, stored_as
 from hub.kernel.settings import Settings, load_settings
 from hub.operations.auditing import verify_tail
 from hub.operations.configuration import check_configuration, credentials
 from hub.operations.installation import Installation
+from hub.operations.secret_scan import CODE as SECRET
+from hub.operations.secret_scan import scan
 from hub.store.vault import SealedTokens
 
 FREE_BYTES = 1024**3
-SIZE_LIMIT = 4 * 1024**2
-_WORDS = re.compile(r"[^\s\"',;|(){}\[\]]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,10 @@ class Finding:
     exit_code: int = 0
 
 
-def examine(home: Path, open_hub: Callable[[], Installation]) -> list[Finding]:
-    """Returns every finding about a hub folder; calls no system."""
+def examine(home: Path, open_hub: Callable[[], Installation], more: Sequence[Path] = ()) -> list[Finding]:
+    """Returns every finding about a hub folder; looks for secrets in `more` files or folders too; calls no system."""
     found = list(_configuration(home))
-    found += _secrets(home)
+    found += _secrets(home, more)
     settings = _settings(home)
     if settings is not None:
         found += _disk(settings)
@@ -53,7 +51,7 @@ def _settings(home: Path) -> Settings | None:
 
 
 def _configuration(home: Path) -> Iterator[Finding]:
-    problems = check_configuration(home)
+    problems = [item for item in check_configuration(home) if item.code != SECRET]
     errors = [item for item in problems if item.severity == "error"]
     if not errors:
         warned = len(problems)
@@ -67,27 +65,14 @@ def _configuration(home: Path) -> Iterator[Finding]:
             yield Finding("credentials", False, f"{item.place()}: {item.en}", f"{item.place()}：{item.zh}")
 
 
-def _secrets(home: Path) -> Iterator[Finding]:
+def _secrets(home: Path, more: Sequence[Path]) -> Iterator[Finding]:
     clean = True
-    for folder in ("config", "mappings"):
-        for file in sorted((home / folder).rglob("*")):
-            if file.is_file() and file.stat().st_size <= SIZE_LIMIT:
-                for line in _open_secrets(file):
-                    clean = False
-                    place = f"{file.relative_to(home)}:{line}"
-                    en = f"{place} looks like a secret; take it out, refer to it by env: or file:, and replace it"
-                    yield Finding(
-                        "secrets", False, en, f"{place} 疑似密钥；请移除并改用 env: 或 file: 引用，同时更换", 2
-                    )
+    for item in scan(home, more):
+        clean = False
+        yield Finding("secrets", False, f"{item.place()} {item.en}", f"{item.place()} {item.zh}", 2)
     if clean:
-        yield Finding("secrets", True, "no secret stands in config/ or mappings/", "config/ 与 mappings/ 中没有密钥")
-
-
-def _open_secrets(file: Path) -> Iterator[int]:
-    text = file.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
-        if any(looks_secret(word) for word in _WORDS.findall(line)) or "[credential]" in redact(line):
-            yield number
+        en, zh = "no secret stands in config/, mappings/ or exports/", "config/、mappings/ 与 exports/ 中没有密钥"
+        yield Finding("secrets", True, en, zh)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

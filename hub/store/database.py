@@ -296,6 +296,16 @@ def _unavailable(error: Exception) -> StoreUnavailable:
             "the database file cannot be opened; check store.url",
             "无法打开数据库文件；请检查 store.url",
         ),
+        (
+            "certificate",
+            "the certificate of the database server does not hold; check the host name, sslrootcert and its dates",
+            "数据库服务器证书无效；请检查主机名、sslrootcert 与有效期",
+        ),
+        (
+            "does not support ssl",
+            "the database server offers no TLS; switch it on there (ssl = on)",
+            "数据库服务器未启用 TLS；请在服务器上设置 ssl = on",
+        ),
         ("password", "the database refuses the user or password", "数据库拒绝该用户名或口令"),
     ):
         if mark in cause:

@@ -45,8 +45,13 @@ def require_current(engine: sa.Engine) -> None:
             )
 
 
+def revision(connection: sa.Connection) -> str | None:
+    """Returns the schema revision of a store, None for one that was never set up."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def _refuse_newer(connection: sa.Connection) -> str | None:
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = revision(connection)
     if found is None:
         return None
     try:

@@ -24,6 +24,12 @@ def write_meta(engine: sa.Engine, values: dict[str, str]) -> None:
             conn.execute(meta.insert().values(key=key, value=value))
 
 
+def has_acted(engine: sa.Engine) -> bool:
+    """Tells whether anything was ever done with the store; making it is no act."""
+    with store_errors(), engine.connect() as conn:
+        return conn.execute(sa.select(audit_entry.c.seq).limit(1)).first() is not None
+
+
 def load_keys(engine: sa.Engine) -> tuple[KeyRow, ...]:
     with store_errors(), engine.connect() as conn:
         return tuple(

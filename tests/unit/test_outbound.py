@@ -15,10 +15,11 @@ import pytest
 from connectors import registry
 from connectors.base import ConnectorContext
 from connectors.errors import SettingsInvalid
+from connectors.machine import FileLocks
 from hub.kernel.clock import SystemClock
 from hub.kernel.ids import Uuid7
 from hub.kernel.settings import load_settings
-from hub.outbound import FileLocks, Outbound
+from hub.outbound import Outbound
 
 HUB_YAML = """
 profile: {profile}
@@ -188,7 +189,7 @@ def test_other_names_do_not_wait(tmp_path: Path) -> None:
 
 def test_lock_of_a_killed_process_is_free_and_not_before(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from hub.outbound import FileLocks\n"
+        "import sys; from pathlib import Path; from connectors.machine import FileLocks\n"
         "with FileLocks(Path(sys.argv[1]))('one:token'): print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

@@ -79,13 +79,17 @@ class Loopback(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(certificate: Path | None = None) -> Iterator[Loopback]:
-    """Runs a server for the block, over TLS when given a PEM file with certificate and key."""
+def serving(
+    certificate: Path | None = None, adjust: Callable[[ssl.SSLContext], object] | None = None
+) -> Iterator[Loopback]:
+    """Runs a server for the block, over TLS when given a PEM file with certificate and key; `adjust` bends it."""
     server = Loopback()
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         context.sni_callback = lambda sock, name, ctx: server.server_names.append(name)
+        if adjust is not None:
+            adjust(context)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         server.scheme = "https"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -98,10 +102,11 @@ def serving(certificate: Path | None = None) -> Iterator[Loopback]:
         thread.join()
 
 
-def make_certificate(folder: Path) -> Path:
-    """Writes a self-signed certificate for 127.0.0.1 and open.example.com with its key."""
+def make_certificate(folder: Path, file: str = "server", hosts: tuple[str, ...] = ("open.example.com",)) -> Path:
+    """Writes a self-signed certificate for 127.0.0.1 and some names with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("open.example.com")]
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+    names.append(x509.IPAddress(ip_address("127.0.0.1")))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
@@ -115,7 +120,7 @@ def make_certificate(folder: Path) -> Path:
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
-    path = folder / "server.pem"
+    path = folder / f"{file}.pem"
     path.write_bytes(
         certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

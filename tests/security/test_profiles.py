@@ -1,0 +1,82 @@
+"""Training and production never mix: a production store stays one, and whatever training says is marked as such."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from hub.app import initialise, key_alarm, open_installation, prepare
+from hub.kernel.clock import SystemClock
+from hub.kernel.errors import ConfigInvalid
+from hub.kernel.settings import FILE
+from hub.operations.pausing import pause
+from hub.store import vault
+from hub.telemetry import configure, logger, mark
+from tests.acceptance.cli_lab import Lab
+
+
+def set_profile(home: Path, profile: str) -> None:
+    text = (home / FILE).read_text(encoding="utf-8")
+    for name in ("production", "lab"):
+        text = text.replace(f"\nprofile: {name}", f"\nprofile: {profile}")
+    (home / FILE).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    made = initialise(tmp_path / "hub")
+    prepare(made)
+    return made
+
+
+def test_a_store_that_was_used_in_production_opens_in_no_lab(home: Path) -> None:
+    set_profile(home, "lab")
+    open_installation(home).close()  # made for production, and never used there
+    set_profile(home, "production")
+    hub = open_installation(home)
+    pause(hub, "customer", "a change window")
+    hub.close()
+    set_profile(home, "lab")
+    for attempt in (lambda: open_installation(home), lambda: prepare(home)):
+        with pytest.raises(ConfigInvalid, match="used in production") as caught:
+            attempt()
+        found = caught.value.problems[0]
+        assert (found.code, found.line) == ("HUB-CONF-004", line_of(home, "profile: lab"))
+        assert "crmhub init" in found.en
+        assert "crmhub init" in found.zh
+    set_profile(home, "production")
+    open_installation(home).close()
+
+
+def line_of(home: Path, text: str) -> int:
+    return 1 + (home / FILE).read_text(encoding="utf-8").splitlines().index(text)
+
+
+def test_every_screen_and_log_line_of_a_lab_is_marked(home: Path, tmp_path: Path) -> None:
+    lab = Lab(home, None, None)  # type: ignore[arg-type]
+    for profile, marked in (("production", False), ("lab", True)):
+        set_profile(home, profile)
+        for words in (("status",), ("config", "check"), ("audit", "list"), ("doctor",)):
+            shown = lab.here(*words, "--lang", "en").out
+            assert shown.startswith("[lab: training, not production]\n") is marked, shown
+            answer = json.loads(lab.here(*words, "--json").out)
+            assert (answer.get("profile") == "lab") is marked
+        written = io.StringIO()
+        configure(SystemClock(), stream=written)
+        open_installation(home).close()
+        logger("sync").warning("page_read")
+        assert ("profile" in json.loads(written.getvalue().splitlines()[-1])) is marked
+    mark("production")
+
+
+def test_a_key_that_is_not_pinned_is_in_the_audit_log(home: Path) -> None:
+    hub = open_installation(home)
+    key_alarm(hub.store)("zoho", "www.zohoapis.com.cn")
+    with hub.store.read() as conn:
+        body = json.loads(vault.audit_tail(conn, 1)[0][2])
+    hub.close()
+    assert (body["act"], body["outcome"], body["code"]) == ("connection.refused", "denied", "HUB-TLS-001")
+    assert (body["obj"]["connection"], body["reason"]) == ("zoho", "www.zohoapis.com.cn")
