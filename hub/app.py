@@ -184,22 +184,14 @@ def open_installation(
 
 def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str, new_id: NewId) -> Actor:
     """Returns who acts; what came of a token is noted whether it is good or not. Raises SignInRequired."""
-    account, token = getpass.getuser(), token_of(os.environ)
+    account, token, marker, now = getpass.getuser(), token_of(os.environ), settings.var / MARKER, clock.now()
     if token is not None and channel != DAEMON:
-        acts = local(account, open=False).audited(clock.now())
+        acts = local(account, open=False).audited(now)
         note_token(
             Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel))), token
         )
     with store_errors(), engine.connect() as conn:
-        return identify(
-            conn,
-            ring,
-            account=account,
-            marker=settings.var / MARKER,
-            token=token,
-            daemon=channel == DAEMON,
-            now=clock.now(),
-        )
+        return identify(conn, ring, account=account, marker=marker, token=token, daemon=channel == DAEMON, now=now)
 
 
 def _branches(settings: Settings) -> Branches:

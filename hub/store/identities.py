@@ -14,14 +14,21 @@ from hub.store.signin_tables import oidc_flow, oidc_identity
 from hub.store.tables import secret
 from hub.store.unit_of_work import UnitOfWork
 
+MOST_FLOWS = 2000
 _GROUPS = "access/oidc_groups"
 
 
-def keep_flow(work: UnitOfWork, state: bytes, expires_at: float, body: Mapping[str, Any]) -> None:
-    """Notes a sign-in that a browser was sent away for, by the digest of its state; late ones are forgotten."""
+def keep_flow(work: UnitOfWork, state: bytes, expires_at: float, body: Mapping[str, Any]) -> bool:
+    """Notes a sign-in that a browser was sent away for, by the digest of its state; late ones are forgotten.
+
+    False where too many are under way: nobody needs to be known to begin one.
+    """
     work.conn.execute(oidc_flow.delete().where(oidc_flow.c.expires_at < work.now))
+    if work.conn.execute(sa.select(sa.func.count()).select_from(oidc_flow)).scalar_one() >= MOST_FLOWS:
+        return False
     blob = work.ring.sealer("oidc_flow", "blob").seal(state.hex(), None, 0, body)
     work.conn.execute(oidc_flow.insert().values(state=state, expires_at=expires_at, blob=blob))
+    return True
 
 
 def take_flow(work: UnitOfWork, state: bytes) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -127,8 +128,6 @@ class WebLab:
         return browser
 
     def code(self, login: str, off: int = 0) -> str:
-        import base64
-
         secret = base64.b32decode(self.secrets[login].replace(" ", ""))
         return code_at(secret, int(self.clock.at) // 30 + off)
 
@@ -167,9 +166,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve_web(home: Path, **web: Any) -> Iterator[WebLab]:
+def serve_web(home: Path, *, clock: Clock | None = None, **web: Any) -> Iterator[WebLab]:
     """Serves the API of a fresh hub folder; passwords cost little there."""
-    HASHER.cost, clock, port = Cost(memory=64, passes=1), Clock(), free_port()
+    HASHER.cost, clock, port = Cost(memory=64, passes=1), clock or Clock(), free_port()
     make_web_home(home, port, **web)
     settings = load_settings(home)
     hub = open_installation(home, clock=clock, channel="console")

@@ -19,7 +19,7 @@ from hub.web.api.gate import gate
 from hub.web.api.routes import PREFIX, ROUTES, Route, described
 from hub.web.api.shield import Shield
 
-MODULES = ("signin", "sessions", "tokens")
+MODULES = ("signin", "sessions", "tokens", "oidc")
 _NO_BRACES = str.maketrans("/-", "__", "{}")
 _PORTS = {"https": 443, "http": 80}
 

@@ -45,6 +45,11 @@ class Call:
         set_cookie(self.response, opened.token, self.way.at.rules.absolute)
         return {"stage": opened.session.stage, "auth": opened.session.auth, "csrf": csrf_of(opened.token)}
 
+    def leave(self) -> None:
+        """Ends the session that this browser had: nothing of it carries on into a new one."""
+        if self.token is not None:
+            door.leave(self.way.at, self.token)
+
     @property
     def session_token(self) -> str:
         """Returns the token of the session. Raises SessionEnded where an API token acts."""

@@ -27,6 +27,7 @@ from hub.kernel.errors import (
     StoreUnavailable,
 )
 from hub.kernel.redaction import escape, redact
+from hub.operations.oidc import ProviderAway
 from hub.telemetry import logger
 
 KIND = "application/problem+json"
@@ -41,6 +42,7 @@ STATUS: Final[tuple[tuple[type[HubError], int], ...]] = (
     (ForeignPage, 403),
     (PasswordRefused, 422),
     (TooManyHashes, 503),
+    (ProviderAway, 503),
     (Denied, 403),
     (NotFound, 404),
     (Declined, 409),

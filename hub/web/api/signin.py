@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.access import door, steps
+from hub.crypto.bearer import csrf_of
 from hub.web.api.gate import Admitted, set_cookie
 from hub.web.api.routes import OPEN, SIGNED_IN, STEP, route
 
@@ -46,10 +47,15 @@ class Proof(Body):
 )
 def sign_in(call: Admitted, body: NameAndPassword) -> dict[str, Any]:
     opened = door.sign_in(call.way.at, body.name, body.password)
-    # A session that this browser had is over: nothing of it carries on into the new one.
-    if call.token is not None:
-        door.leave(call.way.at, call.token)
+    call.leave()
     return call.give(opened)
+
+
+@route("GET", "/sign-in", STEP, "See what a sign-in waits for.", "查看登录的下一步。")
+def waits_for(call: Admitted) -> dict[str, Any]:
+    assert call.entered is not None
+    session = call.entered.session
+    return {"stage": session.stage, "auth": session.auth, "csrf": csrf_of(call.session_token)}
 
 
 @route("POST", "/sign-in/code", STEP, "Give a code of the second factor, or a recovery code.", "提交验证码或恢复码。")
