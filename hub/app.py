@@ -16,35 +16,29 @@ import orjson
 from connectors.base import Connector
 from connectors.errors import PinMismatch
 from connectors.listing import Selective
-from hub.access.actor import Actor
+from hub.access.actor import Actor, local
 from hub.access.branches import Branches
-from hub.access.identity import MARKER, identify, token_of
+from hub.access.identity import MARKER, identify, note_token, token_of
 from hub.audit import event
 from hub.audit.event import Event, Origin, Source
 from hub.audit.tree import Appender
-from hub.canonical.schema import Entity, Field, Schema, load_schema
+from hub.canonical.schema import Schema, load_schema
 from hub.canonical.shipped import shipped_folder
-from hub.core.deadlines import Deadlines
-from hub.core.derive import Derivation, Formula, StepDerivation
-from hub.core.guards import Limits
-from hub.core.plan import EntityPolicy, OnDelete
-from hub.core.policy import FieldRule
 from hub.crypto.provider import KeyProvider
 from hub.crypto.suites import SUITES
 from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
-from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, StoreUnavailable, problem
-from hub.kernel.ids import Uuid7
+from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, StoreUnavailable, problem
+from hub.kernel.ids import NewId, Uuid7
 from hub.kernel.settings import FILE, EntitySettings, KeySource, Settings, line_in_settings, load_settings
-from hub.kernel.workdays import Workdays
 from hub.keys.chain import ProviderChain
 from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import Keyring, SealMode
-from hub.mapping.deadlines import read_deadlines
 from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
+from hub.operations.rules import load_deadlines, rules_of
 from hub.operations.signer import create_signer
 from hub.outbound import Alarm, Outbound, Windows
 from hub.store.allowances import StoredBooks
@@ -57,15 +51,11 @@ from hub.store.migrate import migrate, require_current
 from hub.store.ring_watch import RingWatch
 from hub.store.unit_of_work import Store
 from hub.store.vault import SealedTokens, has_acted, load_keys, read_meta, save_keys, write_meta
-from hub.sync.engine import EntityRules, Link
-from hub.telemetry import logger, mark
+from hub.sync.engine import Link
+from hub.telemetry import mark
 
 DAEMON = "daemon"
 """Is the channel of work that no person asked for."""
-COMPUTED = (
-    Derivation("lifecycle_changed_at", "lifecycle_stage"),
-    Derivation("consent_changed_at", "contact_consent"),
-)
 
 
 def initialise(home: Path, *, clock: Clock | None = None) -> Path:
@@ -135,7 +125,7 @@ def open_installation(
         require_current(engine)
         _keep_profile(settings, engine)
         ring, keys = _open_ring(settings, engine, seal, clock)
-        who = _who(settings, engine, ring, clock, channel)
+        who = _who(settings, engine, ring, clock, channel, new_id)
         acts = who.audited(clock.now())
         append = Appender(clock, new_id, origin_of(settings, acts, channel))
         watch = RingWatch(engine, ring, clock, new_id(), socket.gethostname(), os.getpid(), channel, keys)
@@ -199,17 +189,16 @@ def open_installation(
     )
 
 
-def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str) -> Actor:
-    with store_errors(), engine.connect() as conn:
-        return identify(
-            conn,
-            ring,
-            account=getpass.getuser(),
-            marker=settings.var / MARKER,
-            token=token_of(os.environ),
-            daemon=channel == DAEMON,
-            now=clock.now(),
+def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str, new_id: NewId) -> Actor:
+    """Returns who acts; what came of a token is noted whether it is good or not. Raises SignInRequired."""
+    account, token, marker, now = getpass.getuser(), token_of(os.environ), settings.var / MARKER, clock.now()
+    if token is not None and channel != DAEMON:
+        acts = local(account, open=False).audited(now)
+        note_token(
+            Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel))), token
         )
+    with store_errors(), engine.connect() as conn:
+        return identify(conn, ring, account=account, marker=marker, token=token, daemon=channel == DAEMON, now=now)
 
 
 def _branches(settings: Settings) -> Branches:
@@ -233,95 +222,6 @@ def compiled(settings: Settings, schema: Schema, system: str, entity: str) -> Co
     configured = settings.systems[system]
     mapping = load_chosen(settings.mappings, configured, entity)
     return compile_mapping(mapping, schema, load_tables(settings.mappings / "tables"))
-
-
-def rules_of(entity: Entity, settings: EntitySettings, deadlines: Deadlines | None = None) -> EntityRules:
-    """Returns what the engine may decide by, from the canonical schema and the settings of one entity."""
-    rules = {
-        name: FieldRule(
-            name,
-            item.policy,
-            _guards(item),
-            dict(item.order) or None,
-            _reopens(item),
-            approved=frozenset() if deadlines is None else deadlines.approved,
-        )
-        for name, item in entity.fields.items()
-    }
-    prefer = settings.prefer or settings.systems
-    policy = EntityPolicy(
-        entity.name,
-        rules,
-        tuple(prefer),
-        derivations=_derivations(entity, deadlines),
-        on_delete=OnDelete(settings.on_delete),
-        oscillation=settings.oscillation.times,
-    )
-    guards = settings.guards
-    limits = Limits(
-        guards.max_deletes.count,
-        guards.max_deletes.percent,
-        guards.max_changes.count,
-        guards.max_changes.percent,
-        guards.max_creates.count,
-        guards.max_creates.percent,
-        guards.max_shrink_percent,
-        guards.first_sync_needs_release,
-    )
-    match_rules = tuple(rule for rule in entity.match if rule.fields != ("hub_id",))
-    return EntityRules(entity, policy, limits, match_rules, settings.oscillation.window_hours * 3600)
-
-
-def load_deadlines(settings: Settings, schema: Schema) -> Deadlines | None:
-    """Returns the table of deadlines, None where no due date is computed here. Raises ConfigInvalid."""
-    for name in settings.entities:
-        fields = schema.entity(name).fields
-        if "due_at" in fields and fields["due_at"].computed and "extension" in fields:
-            folder, problems = settings.mappings / "tables", list[Problem]()
-            rows = read_deadlines(load_tables(folder), fields["extension"].values, folder, problems)
-            if problems:
-                raise ConfigInvalid(problems)
-            return Deadlines(rows, Workdays(_report_unpublished))
-    return None
-
-
-def _report_unpublished(year: int) -> None:
-    logger("deadlines").warning("holidays_unpublished", year=year, counted="monday_to_friday")
-
-
-def _derivations(entity: Entity, deadlines: Deadlines | None) -> tuple[Derivation, ...]:
-    """Returns how the hub computes the fields of an entity that its schema marks as computed."""
-    known: list[Derivation] = [*COMPUTED, *_reopenings(entity)]
-    if deadlines is not None:
-        known.append(Formula("due_at", "received_at", deadlines))
-        known.append(Formula("due_rule", "received_at", deadlines.rule_name))
-    fields = entity.fields
-    return tuple(d for d in known if d.watched in fields and d.target in fields and fields[d.target].computed)
-
-
-def _reopenings(entity: Entity) -> list[Derivation]:
-    """Returns what the hub notes when a status steps back to where a reopening leads, for whatever reason."""
-    status = entity.fields.get("status")
-    if status is None:
-        return []
-    rank, open_again = status.order, {after for _, after in _reopens(status)}
-    steps = frozenset((b, a) for b in status.values for a in open_again if rank.get(b, 0) > rank.get(a, 0))
-    return [
-        StepDerivation("reopened_count", "status", steps),
-        StepDerivation("review_reopened_at", "status", steps, "review_requested_at"),
-    ]
-
-
-def _guards(field: Field) -> tuple[str, ...]:
-    """Returns the guards of a field; one that keeps the earliest value is guarded against a later one by itself."""
-    return (*field.guards, "later_than_earliest") if field.policy == "min" else field.guards
-
-
-def _reopens(field: Field) -> tuple[tuple[str, str], ...]:
-    """Returns the transitions that step back in rank by design, so that no guard holds them."""
-    rank = field.order
-    steps = ((before, after) for before, follows in field.transitions.items() for after in follows)
-    return tuple((before, after) for before, after in steps if rank.get(after, 0) < rank.get(before, 0))
 
 
 def _entities(settings: Settings, schema: Schema) -> dict[str, EntitySettings]:

@@ -33,6 +33,7 @@ HOMES = {
     "psycopg": ("hub/store/*",),
     "sqlite3": ("hub/store/*",),
     "cryptography": ("hub/crypto/*", "connectors/*/callbacks.py", *SIMULATORS),
+    "joserfc": ("hub/crypto/*",),
     "requests": ("connectors/http.py", "connectors/wire.py", "connectors/simulation/*", "connectors/zoho_crm/sdk.py"),
     "urllib3": ("connectors/http.py", "connectors/wire.py"),
     "httpx": (),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hub.kernel.section import Reference, Section, said
+from hub.kernel.settings_forms import Reference, Section, said
 
 _HOST = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]):([0-9]{1,5})")
 NEEDS: Mapping[str, str] = {"file": "path", "syslog": "address", "https": "url", "siem": "address"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -15,33 +15,22 @@ from pydantic import AfterValidator, Field, ValidationError
 from hub.kernel.audit_settings import Audit
 from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.i18n import Language
-from hub.kernel.secrets import check_reference, resolve_secret
-from hub.kernel.section import Reference, Section, said
+from hub.kernel.secrets import resolve_secret
 from hub.kernel.settings_check import cross_check
-from hub.kernel.timetable import Malformed, parse_freeze, parse_timing, parse_window
-from hub.kernel.transport import check_pins, parse_host, parse_network, parse_pin, parse_proxy
+from hub.kernel.settings_forms import Address, Credential, Name, Percent, PublicUrl, Reference, Section, form, said
+from hub.kernel.settings_transport import Transport as Transport
+from hub.kernel.settings_web import Web
+from hub.kernel.timetable import parse_freeze, parse_timing, parse_window
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
 FILE = Path("config") / "hub.yaml"
 CODE = "HUB-CONF-001"
 
 _SQLITE = "sqlite:///"
-_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\]")
-_PUBLIC = re.compile(
-    r"(?=.{1,180}\Z)https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(:\d{1,5})?"
-    r"(/[A-Za-z0-9._~-]+)*/?"
-)
 
 Profile = Literal["production", "lab"]
 OnDelete = Literal["detach", "archive", "propagate", "ask"]
-
-
-def _credential(text: str) -> str:
-    if (fault := check_reference(text, stored=True)) is not None:
-        raise said(fault.en, fault.zh)
-    return text
 
 
 def _store_url(url: str) -> str:
@@ -62,26 +51,6 @@ def _store_url(url: str) -> str:
     return url
 
 
-def _form(parse: Callable[[str], object]) -> Callable[[str], str]:
-    """Returns a check that a text can be read; the text itself is kept, for the table of schedules."""
-
-    def check(text: str) -> str:
-        try:
-            parse(text)
-        except Malformed as fault:
-            raise said(fault.en, fault.zh) from None
-        return " ".join(text.split())
-
-    return check
-
-
-def _pins(pins: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return check_pins(pins)
-    except Malformed as fault:
-        raise said(fault.en, fault.zh) from None
-
-
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -92,31 +61,9 @@ def _zone(name: str) -> str:
     return name
 
 
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise said("does not have the form HOST:PORT, such as 127.0.0.1:9464", "格式应为 主机:端口，如 127.0.0.1:9464")
-    return text
-
-
-def _public_url(url: str) -> str:
-    if not _PUBLIC.fullmatch(url):
-        raise said(
-            "must be https://HOST[:PORT][/PATH] of at most 180 characters, without user, query and fragment",
-            "应为 https://主机[:端口][/路径]，不超过 180 个字符，且不含用户、查询参数和片段",
-        )
-    return url.rstrip("/")
-
-
-Name = Annotated[str, Field(pattern=_NAME)]
-TimingText = Annotated[str, AfterValidator(_form(parse_timing))]
-WindowText = Annotated[str, AfterValidator(_form(parse_window))]
-FreezeText = Annotated[str, AfterValidator(_form(parse_freeze))]
-Credential = Annotated[str, AfterValidator(_credential)]
-HostText = Annotated[str, AfterValidator(_form(parse_host))]
-NetworkText = Annotated[str, AfterValidator(_form(parse_network))]
-PinText = Annotated[str, AfterValidator(_form(parse_pin))]
-Percent = Annotated[float, Field(ge=0, le=100)]
+TimingText = Annotated[str, AfterValidator(form(parse_timing))]
+WindowText = Annotated[str, AfterValidator(form(parse_window))]
+FreezeText = Annotated[str, AfterValidator(form(parse_freeze))]
 
 
 class Installation(Section):
@@ -147,27 +94,6 @@ class Keys(KeySource):
     suite: Literal["xaes", "sm4"] = "xaes"
     also: tuple[KeySource, ...] = Field(default=(), strict=False)
     keep_disabled_days: int = Field(default=30, ge=0)
-
-
-class Transport(Section):
-    """Sets the bounds of a connection, in seconds; paths are relative to the hub's folder.
-
-    `approved_hosts` adds hosts to those the kind declares, for a vendor's dedicated or self-hosted cloud; these, and
-    the proxy, may lie in `approved_networks`. `max_body` bounds an answer in bytes once it is decompressed.
-    """
-
-    ca_bundle: str | None = None
-    client_certificate: str | None = None
-    minimum_tls: Literal["1.2", "1.3"] = "1.2"
-    pins: Annotated[tuple[PinText, ...], AfterValidator(_pins)] = Field(default=(), strict=False)
-    proxy: Annotated[str, AfterValidator(_form(parse_proxy))] | None = None
-    proxy_credentials: Reference | None = Field(default=None, repr=False)
-    approved_hosts: tuple[HostText, ...] = Field(default=(), strict=False)
-    approved_networks: tuple[NetworkText, ...] = Field(default=(), strict=False)
-    connect_timeout: float = Field(default=5.0, gt=0, le=60)
-    read_timeout: float = Field(default=30.0, gt=0, le=600)
-    deadline: float = Field(default=120.0, gt=0, le=3600)
-    max_body: int = Field(default=10 * 1024 * 1024, ge=64 * 1024, le=200 * 1024 * 1024)
 
 
 class SystemSettings(Section):
@@ -260,7 +186,7 @@ class Daemon(Section):
     `dispatch` workers spreads cycles over every `crmhub run` and `crmhub worker`, each with so many `workers` at once.
     """
 
-    management: Annotated[str, AfterValidator(_address)] | None = "127.0.0.1:9464"
+    management: Address | None = "127.0.0.1:9464"
     dispatch: Literal["here", "workers"] = "here"
     workers: int = Field(default=2, ge=0, le=16)
     parallel: int = Field(default=1, ge=1, le=8)
@@ -277,8 +203,8 @@ class Callbacks(Section):
     Without both nobody is heard and the poll does everything. `pause_seconds` lie between two cycles that hints start.
     """
 
-    listen: Annotated[str, AfterValidator(_address)] | None = None
-    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    listen: Address | None = None
+    public_url: PublicUrl | None = None
     pause_seconds: float = Field(default=30.0, ge=1, le=3600)
 
     @property
@@ -301,6 +227,7 @@ class HubFile(Section):
     daemon: Daemon = Daemon()
     callbacks: Callbacks = Callbacks()
     audit: Audit = Audit()
+    web: Web = Web()
 
 
 class Settings(HubFile):

@@ -32,6 +32,7 @@ def cross_check(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _check_daemon(_table(content.get("daemon")), _table(content.get("store")).get("url"))
     yield from _check_callbacks(_table(content.get("callbacks")), production)
     yield from _check_sinks(_table(_table(content.get("audit")).get("sinks")), production)
+    yield from _check_web(_table(content.get("web")), production)
     if production:
         yield from _check_store(_table(content.get("store")).get("url"))
 
@@ -202,6 +203,40 @@ def _check_sinks(sinks: Mapping[str, Any], production: bool) -> Iterator[Finding
                     f"`audit.sinks.{name}` 位于 var/（与数据库同处）；请放到其他磁盘或主机",
                 ),
             )
+
+
+def _check_web(web: Mapping[str, Any], production: bool) -> Iterator[Finding]:
+    listen, url, oidc = web.get("listen"), web.get("public_url"), _table(web.get("oidc"))
+    if (listen is None) != (url is None):
+        there, lacking = ("listen", "public_url") if url is None else ("public_url", "listen")
+        yield (
+            ("web", there),
+            Text(
+                f"`web.{there}` needs `web.{lacking}`; set both, or neither",
+                f"`web.{there}` 须与 `web.{lacking}` 同时设置",
+            ),
+        )
+    for place, address in ((("web", "public_url"), url), (("web", "oidc", "issuer"), oidc.get("issuer"))):
+        plain = isinstance(address, str) and address.lower().startswith("http://")
+        if plain and (production or _LOCAL.fullmatch(str(address)[7:].split("/")[0]) is None):
+            name = ".".join(place)
+            yield (
+                place,
+                Text(
+                    f"`{name}` is not https; plain http is admitted only on loopback with `profile: lab`",
+                    f"`{name}` 不是 https；仅 profile: lab 时允许本机回环的 http",
+                ),
+            )
+    if production and isinstance(listen, str) and not _LOCAL.fullmatch(listen) and web.get("certificate") is None:
+        yield (
+            ("web", "listen"),
+            Text(
+                "`web.listen` is open to other machines without TLS; name `web.certificate`, or listen on 127.0.0.1 "
+                "behind a proxy that ends TLS",
+                "`web.listen` 对其他主机开放但未启用 TLS；请设置 `web.certificate`，"
+                "或仅监听 127.0.0.1 并由代理处理 TLS",
+            ),
+        )
 
 
 def _check_store(url: object) -> Iterator[Finding]:

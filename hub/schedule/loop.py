@@ -17,6 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sdnotify import SystemdNotifier
 
 from hub.kernel.clock import Clock
+from hub.kernel.errors import StoreUnavailable
 from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
 from hub.schedule.callbacks import Bell
@@ -89,6 +90,7 @@ def run_daemon(
         if management is not None:
             ends.callback(management.close)
         ends.enter_context(_hearing(settings, daemon, clock))
+        ends.enter_context(_serving(settings, daemon))
         daemon.start()
         workers = _workers(settings, open_hub, daemon)
         told(None if management is None else management.port)
@@ -138,6 +140,29 @@ def _hearing(settings: Settings, daemon: Daemon, clock: Clock) -> Iterator[None]
     finally:
         listener.close()
         bell.close()
+
+
+@contextmanager
+def _serving(settings: Settings, daemon: Daemon) -> Iterator[None]:
+    """Serves the REST API at an address of its own, where the settings have one; it uses the hub that is open."""
+    if settings.web.listen is None:
+        yield
+        return
+    # It brings much along; a daemon without it starts sooner.
+    from hub.web.api.app import bounds_of, make_api
+
+    def opened() -> Installation:
+        if daemon.hub is None:
+            raise StoreUnavailable(
+                "the hub is opening, or its store is away; try again soon", "系统正在启动或存储不可用；请稍后重试"
+            )
+        return daemon.hub
+
+    listener = Listener(settings, make_api(settings, opened), ("web", "listen"), bounds_of(settings))
+    try:
+        yield
+    finally:
+        listener.close()
 
 
 def _timer(daemon: Daemon) -> BackgroundScheduler:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.app import rules_of
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
 from hub.canonical.values import Value
@@ -19,6 +18,7 @@ from hub.kernel.settings import EntitySettings
 from hub.kernel.workdays import Workdays
 from hub.mapping.deadlines import read_deadlines
 from hub.mapping.tables import load_tables
+from hub.operations.rules import rules_of
 from tests.property.core_strategies import thorough
 from tests.property.core_world import System, World, synced
 from tests.unit.core.core_records import HUB_ID, NOW, golden

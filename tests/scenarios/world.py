@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from connectors.base import Capabilities, Cursor, Fetched, NativeRecord, Op, Page, WriteRequest, WriteResult
 from connectors.errors import AuthRejected, ConnectorError, QuotaExhausted, RateLimited
 from connectors.memory import FULL, Faults, Killed, MemoryConnector, MemorySystem, worlds
-from hub.app import rules_of
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Schema, load_schema
@@ -32,6 +31,7 @@ from hub.mapping.loader import load_mapping
 from hub.mapping.references import native_ref, parse_ref
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
+from hub.operations.rules import rules_of
 from hub.store import records, runs
 from hub.store.database import Prepared, open_engine
 from hub.store.lease import hold

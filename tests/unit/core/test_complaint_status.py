@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from hub.app import rules_of
 from hub.canonical.schema import load_schema
 from hub.canonical.shipped import shipped_folder
 from hub.canonical.values import Value
@@ -15,6 +14,7 @@ from hub.core.merge import merge
 from hub.core.plan import plan_record
 from hub.core.state import Conflict, Hold
 from hub.kernel.settings import EntitySettings
+from hub.operations.rules import rules_of
 from tests.unit.core.core_records import NOW, PREFER, agreed, answer, side, snapshot
 
 ENTITY = load_schema(shipped_folder("mappings") / "canonical").entity("complaint")

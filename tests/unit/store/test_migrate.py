@@ -21,6 +21,7 @@ from hub.store import (  # noqa: F401 - their tables join the metadata
     reference_tables,
     schedule_tables,
     share_tables,
+    signin_tables,
 )
 from hub.store.database import open_engine
 from hub.store.migrate import config_of, migrate, require_current, revisions
