@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from connectors.base import ConnectorFactory
 from connectors.errors import SettingsInvalid
+from connectors.regions import UNKNOWN
 
 GROUP = "crmhub.connectors"
 SHIPPED: Mapping[str, str] = {
@@ -48,6 +49,12 @@ def allowed_hosts(kind: str) -> tuple[str, ...]:
     """Returns the hosts that a kind declares as `allowed_hosts` on its factory, in the form `Egress` takes them."""
     declared: Any = getattr(find(kind), "allowed_hosts", ())
     return tuple(declared)
+
+
+def region(kind: str, settings: Mapping[str, Any]) -> str:
+    """Returns where a connection of a kind keeps its records; UNKNOWN where the kind does not say."""
+    told: Any = getattr(find(kind), "region", None)
+    return UNKNOWN if told is None else str(told(settings))
 
 
 def _load(path: str) -> ConnectorFactory:

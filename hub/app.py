@@ -37,6 +37,7 @@ from hub.keys.keyring import Keyring, SealMode
 from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
+from hub.operations.egress import egress_of
 from hub.operations.installation import Installation
 from hub.operations.rules import load_deadlines, rules_of
 from hub.operations.signer import create_signer
@@ -143,6 +144,7 @@ def open_installation(
         )
         entities = _entities(settings, schema)
         deadlines = load_deadlines(settings, schema)
+        egress = egress_of(settings, schema, clock)
         rules = {name: rules_of(schema.entity(name), item, deadlines) for name, item in entities.items()}
         branches = _branches(settings)
     except BaseException:
@@ -162,6 +164,7 @@ def open_installation(
             mapping,
             account=account[:24],
             deletions_every=float(configured.deletions_every_seconds),
+            egress=egress.shaper(system, schema.entity(entity)),
         )
 
     def close() -> None:

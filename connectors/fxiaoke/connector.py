@@ -35,11 +35,12 @@ from connectors.fxiaoke.proof import prove
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.rehearsal import QUESTIONS as REHEARSED
 from connectors.fxiaoke.rehearsal import Rehearsal
-from connectors.fxiaoke.settings import HOSTS, read_settings
+from connectors.fxiaoke.settings import HOST_REGIONS, HOSTS, read_settings
 from connectors.fxiaoke.survey import Surveyor
 from connectors.fxiaoke.windows import MAX_OFFSET
 from connectors.fxiaoke.writing import Writer
 from connectors.preparing import FieldNeed, Finding
+from connectors.regions import region_of
 from connectors.settling import Settled
 
 _DELETES = {"hidden": Deletes.NONE, "filtered": Deletes.FEED, "listed": Deletes.FLAG}
@@ -50,6 +51,11 @@ class FxiaokeConnector(Hearing):
 
     kind = "fxiaoke"
     allowed_hosts = HOSTS
+
+    @staticmethod
+    def region(settings: Mapping[str, Any]) -> str:
+        """Returns where the cloud of `base_url` lies, by `connectors.regions`."""
+        return region_of([str(settings.get("base_url", "https://open.fxiaoke.com"))], HOST_REGIONS)
 
     def __init__(self, settings: Mapping[str, Any], context: ConnectorContext) -> None:
         self._settings = read_settings(settings, context.system)

@@ -21,6 +21,15 @@ HOSTS = (
     "open-na.sharecrm.com",
 )
 """The API hosts of the public clouds. Source: Fxiaoke openapi_v2, start/example/public."""
+HOST_REGIONS: Mapping[str, str] = {
+    "open.fxiaoke.com": "cn",
+    "open-hwcloud.fxiaoke.com": "cn",
+    "open-ale.fxiaoke.com": "cn",
+    "open-hws.fxiaoke.com": "eu",
+    "open-ksc.sharecrm.com": "hk",
+    "open-na.sharecrm.com": "us",
+}
+"""Where each cloud lies: 华为云, 阿里云, 法兰克福, 香港, 北美. Source: as above. A dedicated cloud is not known."""
 
 
 class EventSettings(BaseModel):

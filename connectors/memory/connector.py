@@ -38,6 +38,7 @@ from connectors.memory.faults import FaultKind
 from connectors.memory.streams import Only, count_visible, read_changes, read_deletions, read_ids, visible
 from connectors.memory.system import MemorySystem, worlds
 from connectors.memory.writing import look_up, show, write_batch
+from connectors.regions import LAB
 
 T = TypeVar("T")
 _SAID: Mapping[FaultKind, tuple[str, str]] = {
@@ -56,6 +57,11 @@ class MemoryConnector:
 
     kind = "memory"
     allowed_hosts: tuple[str, ...] = ()
+
+    @staticmethod
+    def region(settings: Mapping[str, Any]) -> str:
+        """Returns the region of this machine."""
+        return LAB
 
     def __init__(self, settings: Mapping[str, Any], context: ConnectorContext) -> None:
         unknown = sorted(set(settings) - {"world", "credential"})

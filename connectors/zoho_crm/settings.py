@@ -27,6 +27,14 @@ DATA_CENTERS: Mapping[str, tuple[str, str]] = {
 UNVERIFIED: Mapping[str, tuple[str, str]] = {"uk": ("https://accounts.zoho.uk", "https://www.zohoapis.uk")}
 EVERY_DATA_CENTER: Mapping[str, tuple[str, str]] = {**DATA_CENTERS, **UNVERIFIED}
 
+HOST_REGIONS: Mapping[str, str] = {
+    str(urlsplit(url.replace("://www.", f"://{name}.")).hostname): center
+    for center, urls in EVERY_DATA_CENTER.items()
+    for url, names in zip(urls, (("",), ("www", "sandbox", "developer")), strict=True)
+    for name in names
+}
+"""Host -> the data centre it belongs to."""
+
 ALLOWED_HOSTS = tuple(
     str(urlsplit(url.replace("://www.", f"://{name}.")).hostname)
     for accounts, api in DATA_CENTERS.values()

@@ -40,6 +40,13 @@ def mask(field: Field, value: Value) -> str:
     return HIDDEN
 
 
+def can_mask(field: Field) -> bool:
+    """Tells whether a mask leaves something of a field's values that still has their form."""
+    if field.kind not in (Kind.STRING, Kind.TEXT):
+        return False
+    return _masker(field) is not _hide
+
+
 def show(value: Value) -> str:
     """Returns a whole value as text."""
     if value is None:

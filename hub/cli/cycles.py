@@ -13,7 +13,8 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
-from hub.operations import anchoring, channels, complaints, cycles
+from hub.cli.status_lines import say_process, say_short
+from hub.operations import anchoring, channels, complaints, cycles, egress
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Difference, Preview, Synced
 from hub.operations.progress import Progress
@@ -206,6 +207,7 @@ def status(desk: Desk) -> Answer:
         allowed = allowances(hub)
         heard = channels.list_channels(hub)
         audit = anchoring.standing(hub)
+        short = egress.short_of(hub)
 
     def show() -> None:
         desk.say(name)
@@ -223,19 +225,10 @@ def status(desk: Desk) -> Answer:
         for row in heard:
             say_channel(desk, row)
         say_standing(desk, audit)
+        say_short(desk, short)
         for item in found:
             _show_standing(desk, item)
-        if process:
-            desk.say()
-            still, late, silent = (process[name] for name in ("open", "overdue", "closed_without_feedback"))
-            soon, unheard = process["due_within_5"], process.get("reviews_late", 0)
-            desk.say(
-                f"complaints: open {still}, due within 5 days {soon}, overdue {late}, "
-                f"closed without feedback {silent}, reviews late {unheard}",
-                f"投诉：未办结 {still}，5 日内到期 {soon}，逾期 {late}，未反馈即结案 {silent}，核查逾期 {unheard}",
-            )
-            if soon or late or silent or unheard:
-                desk.say("    crmhub complaint list", "    crmhub complaint list")
+        say_process(desk, process)
 
     body = {
         "installation": name,
@@ -246,6 +239,7 @@ def status(desk: Desk) -> Answer:
         "allowances": allowed,
         "channels": [channels.shown(row) for row in heard],
         "audit": shown_standing(audit),
+        "egress": short,
     }
     return Answer(body, show)
 

@@ -34,6 +34,7 @@ MODULES = (
     "stops",
     "complaints",
     "erasing",
+    "egress",
     "backups",
     "audit",
     "audit_proof",

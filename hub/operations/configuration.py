@@ -11,6 +11,7 @@ from connectors.channels import Signed
 from connectors.errors import ConnectorError
 from hub.canonical.schema import Schema, load_schema
 from hub.kernel.clock import SystemClock
+from hub.kernel.egress_settings import load_egress
 from hub.kernel.errors import ConfigInvalid, Problem, problem
 from hub.kernel.ids import Uuid7
 from hub.kernel.secrets import STORED, SecretMissing, resolve_secret
@@ -44,6 +45,8 @@ def check_configuration(home: Path) -> list[Problem]:
     found += _check_credentials(settings)
     if schema is not None:
         found += check_mappings(settings, schema)
+        known = {name: frozenset(schema.entity(name).fields) for name in settings.entities if name in schema.entities}
+        _collect(found, lambda: load_egress(settings.home, settings.systems, known))
     return found
 
 

@@ -87,9 +87,23 @@ def explain(reason: str, entity: str, problem: Text | None = None, parents: str 
         said = problem or Text(f"{system} stopped this run", f"{system} 使本批次停止")
         command = _INSTEAD.get(code, f"crmhub check {system}").replace("SYSTEM", system)
         return Advice(reason, f"{code} {said.en}", f"{code} {said.zh}", command)
+    if kind in ("egress", "egress_quota"):
+        return _egress(reason, kind, rest, number)
     text, command = _WAITING.get(kind, (Text(kind, kind), "crmhub status"))
     command = command.replace("ENTITY", entity).replace("PARENTS", parents or "crmhub status")
     return Advice(reason, f"{number} {text.en}", f"{number} {text.zh}", command)
+
+
+def _egress(reason: str, kind: str, rest: list[str], number: str) -> Advice:
+    system, fields = (*rest, "", "")[:2]
+    if kind == "egress":
+        named = fields.replace("+", ", ")
+        en = f"{number} records are not made in {system}: {named} must be filled there and may not leave"
+        zh = f"{number} 条记录未在 {system} 建立：{named} 为必填，但不得出境"
+    else:
+        en = f"{number} records are not made in {system}: the approved number of persons for this year is used up"
+        zh = f"{number} 条记录未在 {system} 建立：本年度批准的出境人数已用完"
+    return Advice(reason, en, zh, "crmhub egress show")
 
 
 def _guard(reason: str, entity: str, rest: list[str], number: str) -> Advice:

@@ -239,6 +239,7 @@ def _finish(run: RunContext) -> Report:
         reasons.append(f"waiting_parent={len(run.tally.orphans)}")
     if run.tally.unseen:
         reasons.append(f"out_of_sight={len(run.tally.unseen)}")
+    reasons += [f"{why}={len(ids)}" for why, ids in sorted(run.tally.withheld.items())]
     reasons += still_rebuilding(run)
     if reasons:
         outcome = Outcome.BLOCKED

@@ -13,6 +13,7 @@ from typing import Protocol
 from connectors.base import Bound, Capabilities, Connector
 from connectors.errors import ConnectorError
 from connectors.listing import Bounded
+from hub.access.egress import OPEN, Shaper
 from hub.canonical.schema import Entity, MatchRule
 from hub.canonical.values import Value, match_domain, normalise_for_match
 from hub.core.guards import Limits
@@ -53,12 +54,20 @@ class Link:
     """Is one system as an entity sees it: its connector, its mapping and what both can do."""
 
     def __init__(
-        self, system: str, connector: Connector, mapping: CompiledMapping, *, account: str, deletions_every: float = 0.0
+        self,
+        system: str,
+        connector: Connector,
+        mapping: CompiledMapping,
+        *,
+        account: str,
+        deletions_every: float = 0.0,
+        egress: Shaper = OPEN,
     ) -> None:
         self.system = system
         self.connector = connector
         self.mapping = mapping
         self.account = account
+        self.egress = egress
         self.deletions_every = deletions_every
         self.objects = mapping.objects
         self.version_bytes = mapping.version.encode()
@@ -122,7 +131,9 @@ class Link:
 
     def _scope(self, object_: str) -> Scope:
         mapping = self.mapping
-        readable, writable = frozenset(mapping.in_fields(object_)), frozenset(mapping.out_fields(object_))
+        readable = frozenset(mapping.in_fields(object_))
+        # What may not leave is like a field that the mapping only reads: nothing is owed there.
+        writable = frozenset(mapping.out_fields(object_)) - self.egress.blocked
         return Scope(readable, writable, frozenset(mapping.clearable(object_)), mapping.once_fields(object_))
 
 
@@ -234,6 +245,8 @@ class Tally:
     orphans: set[str] = attribute(default_factory=set)
     unseen: set[str] = attribute(default_factory=set)
     """Bindings that are owed something while their records cannot be seen."""
+    withheld: dict[str, set[str]] = attribute(default_factory=dict)
+    """Why -> bindings that are not written because something of them may not leave."""
     placed: set[str] = attribute(default_factory=set)
     """Bindings whose parents are all there, as far as a share says so to the leader of its run."""
 

@@ -17,6 +17,7 @@ from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
+from hub.sync.abroad import count_persons, noted
 from hub.sync.engine import Link, RunContext
 from hub.sync.references import resolve
 from hub.sync.stage import Stream, proven, stage
@@ -70,6 +71,7 @@ def settle(
                 faults.append(_reported(run, link, item, result))
             _audit(run, link, work, item, result)
         records.write(work, writes)
+        count_persons(run, link, work, [item.stored.golden for item in accepted if item.intent.sent])
         intents.settle(work, outcomes)
         gone_through = {i.intent.hub_id: ("", *i.intent.sent) for i in accepted}
         part = link.mapping.part(batch[0].request.object)
@@ -190,7 +192,10 @@ def confirm(
         stamped=binding.stamped or intent.op != Op.RESTORE,
     )
     scope = link.scope(intent.object)
-    moved = {name: _field(agreed, sent, seen.get(name, UNSET)) for name, (agreed, sent) in intent.sent.items()}
+    moved = {
+        name: _field(agreed, sent, seen.get(name, UNSET), link.egress.rule(name))
+        for name, (agreed, sent) in intent.sent.items()
+    }
     before: Base | None = link.base_of(binding, golden, stored.bases.get(binding.binding_id))
     if intent.op == Op.CREATE:
         empty = {n: BaseField(None, None) for n in scope.readable | scope.writable if golden.fields.get(n) is None}
@@ -205,8 +210,8 @@ def confirm(
     return rewrite(stored, active, base)
 
 
-def _field(agreed: Value, sent: Value, seen: Maybe) -> BaseField:
-    return BaseField(agreed, sent, UNSET if seen == sent else seen)
+def _field(agreed: Value, sent: Value, seen: Maybe, rule: str) -> BaseField:
+    return BaseField(agreed, sent, UNSET if seen == sent else seen, rule)
 
 
 def _fault(run: RunContext, link: Link, item: Sent, result: Refused) -> Fault:
@@ -247,7 +252,8 @@ def _audit(run: RunContext, link: Link, work: UnitOfWork, item: Sent, result: Wr
         return
     said = {Written: "written", Stale: "stale", Refused: "refused"}[type(result)]
     fields = handed_out(item.intent)
-    work.audit(written_event(run, item.intent.hub_id, link.system, item.request.op.value, said, fields))
+    event = written_event(run, item.intent.hub_id, link.system, item.request.op.value, said, fields)
+    work.audit(replace(event, egress=noted(link, fields)))
 
 
 def handed_out(intent: Intent) -> dict[str, Value]:

@@ -21,6 +21,7 @@ from hub.store.intents import Intent
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
 from hub.store.unit_of_work import UnitOfWork
+from hub.sync.abroad import Counted, count_of, held_back
 from hub.sync.engine import CUT_SHORT, Link, RunContext, Turn
 from hub.sync.looking import look
 from hub.sync.outcome import Sent
@@ -49,6 +50,7 @@ class _Known:
     outward: Outward
     parents: Mapping[str, int]
     held_out: set[str | None]
+    counted: Counted
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ def _load(run: RunContext, link: Link, bindings: Sequence[Binding]) -> _Known:
             outside,
             references.children(conn, [item.hub_id for item in bindings if item.state is BindingState.DOOMED]),
             held_out(conn, link, bindings) if link.mapping.has_parts else set(),
+            count_of(run, link, conn, [item.golden for item in stored.values()]),
         )
 
 
@@ -189,8 +192,11 @@ def _prepare_create(run: RunContext, link: Link, binding: Binding, stored: Store
         # It is made when it first has a value.
         page.closed.append(rewrite(stored, replace(binding, dirty=bool(debt.fields))))
         return
+    if not part and (why := held_back(run, link, golden, known.counted)):
+        run.tally.withheld.setdefault(why, set()).add(binding.binding_id)
+        return
     for name in link.mapping.create_fields(object_):
-        if (value := golden.fields.get(name)) is not None:
+        if (value := golden.fields.get(name)) is not None and name not in link.egress.blocked:
             wanted[name] = value
     _request(run, link, placed, stored, {}, wanted, Op.CREATE, known, page)
 
@@ -250,6 +256,7 @@ def _request(
         run.tally.orphans.add(binding.binding_id)
         if op is Op.CREATE and any(run.rules.references[name] != run.entity for name in missing):
             return
+    outside = dict(link.egress.shape(outside))
     patch = link.mapping.to_native(object_, outside, known.outward.fields(names, current)[0], create=op is Op.CREATE)
     if not page.second:
         run.tally.add("defaulted", len(patch.defaulted))
@@ -283,7 +290,8 @@ def _request(
         native |= lookup_of(link, binding, stored)
     shown = _shown(link, object_, patch.fields) if whole else link.mapping.round_trip(object_, sent_fields)
     shown = known.outward.back(names, shown)
-    sent = {name: (wanted[name], shown.get(name, wanted[name])) for name in sent_fields}
+    leaves = {name: link.egress.shaped(name, wanted[name]) for name in sent_fields}
+    sent = {name: (wanted[name], shown.get(name, leaves[name])) for name in sent_fields}
     if whole:
         sent |= _made_up(link.scope(object_).readable, golden, shown)
     if not missing:

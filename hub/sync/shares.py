@@ -137,6 +137,8 @@ def _join(run: RunContext, item: Share) -> int:
     run.tally.orphans.difference_update(said.get("placed", ()))
     run.tally.orphans.update(said.get("orphans", ()))
     run.tally.unseen.update(said.get("unseen", ()))
+    for why, ids in said.get("withheld", {}).items():
+        run.tally.withheld.setdefault(why, set()).update(ids)
     if (words := said.get("blocked")) is not None:
         run.block(item.system, error_of(words))
     return int(sum(number for name, number in said.get("counts", {}).items() if name.startswith("written:")))
@@ -161,6 +163,7 @@ def do_share(run: RunContext, item: Share) -> dict[str, Any]:
         "counts": dict(run.tally.counts),
         "orphans": sorted(run.tally.orphans),
         "unseen": sorted(run.tally.unseen),
+        "withheld": {why: sorted(ids) for why, ids in run.tally.withheld.items()},
         "placed": sorted(run.tally.placed),
         "blocked": None if blocked is None else words_of(blocked),
     }

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from connectors.base import Capabilities, Cursor, Fetched, NativeRecord, Op, Page, WriteRequest, WriteResult
 from connectors.errors import AuthRejected, ConnectorError, QuotaExhausted, RateLimited
 from connectors.memory import FULL, Faults, Killed, MemoryConnector, MemorySystem, worlds
+from hub.access import egress
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
-from hub.canonical.schema import Schema, load_schema
+from hub.canonical.schema import Entity, Schema, load_schema
 from hub.canonical.values import canonicalise
 from hub.core.state import Binding, GoldenRecord, GoldenState
 from hub.crypto.provider import KeyProvider
@@ -224,6 +225,7 @@ class SystemSpec:
     can: Capabilities = FULL
     skew: float = 0.0
     shows_written: bool = True
+    egress: Callable[[Entity], egress.Shaper] | None = None
 
 
 @cache
@@ -304,7 +306,10 @@ class Hub:
         return WatchedConnector(settings, context, self.world.ledgers[name], self)
 
     def _link(self, spec: SystemSpec, entity: str) -> Link:
-        return Link(spec.name, self.connectors[spec.name], self.world.mapping(spec.kind, entity), account=spec.name)
+        mapping, policy = self.world.mapping(spec.kind, entity), egress.OPEN
+        if spec.egress is not None:
+            policy = spec.egress(schema().entity(entity))
+        return Link(spec.name, self.connectors[spec.name], mapping, account=spec.name, egress=policy)
 
     @contextmanager
     def run(self, entity: str = ENTITY) -> Iterator[RunContext]:

@@ -1,0 +1,28 @@
+"""Where a system keeps what is sent to it, told from the host alone: nobody types it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+MAINLAND: Final = "cn"
+"""Mainland China; Hong Kong is not it."""
+LAB: Final = "lab"
+"""This machine: a simulator."""
+UNKNOWN: Final = "unknown"
+
+
+def region_of(urls: Iterable[str], known: Mapping[str, str]) -> str:
+    """Returns the one region of all hosts; UNKNOWN where one is not known or where they differ."""
+    found = {_region(urlsplit(url).hostname or "", known) for url in urls}
+    return found.pop() if len(found) == 1 else UNKNOWN
+
+
+def _region(host: str, known: Mapping[str, str]) -> str:
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return LAB if loopback else known.get(host, UNKNOWN)
