@@ -22,6 +22,7 @@ from connectors.errors import PinMismatch, SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy, HttpResponse
 from connectors.machine import OneMachine
 from connectors.registry import allowed_hosts, find
+from connectors.registry import region as region
 from connectors.wire import Inspect, Proxy
 from hub.crypto.spki import spki_sha256
 from hub.kernel.clock import Clock, SystemClock

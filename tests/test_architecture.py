@@ -63,6 +63,7 @@ _PARTS = (
     "listing",
     "preparing",
     "pricing",
+    "regions",
     "settling",
 )
 CONTRACT = tuple(f"connectors.{name}" for name in _PARTS)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from connectors.registry import region
 from hub.access.egress import Basis, Rule, Shaper, Verdict, shaper_of
 from hub.canonical.schema import Entity, Schema
 from hub.core.deadlines import ZONE
@@ -15,6 +14,7 @@ from hub.kernel.egress_settings import EgressFile, load_egress
 from hub.kernel.settings import Settings
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
+from hub.outbound import region
 from hub.store import ledger
 
 WARN = 0.8
