@@ -103,7 +103,7 @@ def _go(run: RunContext, *, write: bool) -> None:
         _write(run, shut)
 
 
-def _take_all_in(run: RunContext, resting: Collection[str]) -> list[str] | None:
+def _take_all_in(run: RunContext, resting: frozenset[str]) -> list[str] | None:
     """Pulls and merges; returns the systems whose inbox stays shut, None where nothing may be written yet."""
     pull(run)
     if run.left:

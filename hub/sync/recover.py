@@ -40,7 +40,8 @@ def recover(run: RunContext, *, patient: bool = False, own: bool = False) -> int
     """
     before = run.held.epoch + 1 if own else run.held.epoch
     with run.store.read() as conn:
-        hub_ids = intents.unsettled_records(conn, run.entity, before)
+        if not (hub_ids := intents.unsettled_records(conn, run.entity, before)):
+            return 0
         records.load_subjects(conn, run.ring, hub_ids)
         left = intents.unsettled(conn, run.ring, run.entity, before)
     settled = 0
