@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from connectors.base import Clock, Resting
+from connectors.errors import DiskUnusable
 
 
 class Unlimited:
@@ -92,17 +94,40 @@ class FileBudget(RateBudget):
     def __init__(self, file: Path, rate: float, burst: float, clock: Clock) -> None:
         super().__init__(rate, burst, clock)
         self._file = file
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
     def _opened(self) -> Iterator[Bucket]:
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            raw = os.pread(descriptor, _FORM.size, 0)
-            whole = len(raw) == _FORM.size
-            bucket = Bucket(*_FORM.unpack(raw)) if whole else Bucket(self._burst, self._clock.now())
-            yield bucket
-            os.pwrite(descriptor, _FORM.pack(*astuple(bucket)), 0)
-        finally:
-            os.close(descriptor)
+        """Opens the bucket for one change. Raises DiskUnusable: what cannot be noted is not granted."""
+        with disk_errors(self._file.parent):
+            descriptor = open_locked(self._file)
+            try:
+                raw = os.pread(descriptor, _FORM.size, 0)
+                whole = len(raw) == _FORM.size
+                bucket = Bucket(*_FORM.unpack(raw)) if whole else Bucket(self._burst, self._clock.now())
+                yield bucket
+                if os.pwrite(descriptor, _FORM.pack(*astuple(bucket)), 0) != _FORM.size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(descriptor)
+
+
+def open_locked(file: Path) -> int:
+    """Opens a file that the processes of one machine share, making it and its folder, and waits for its lock."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what a file system refuses in a folder into DiskUnusable."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DiskUnusable(
+            f"the folder {folder} cannot be written ({reason}): free space there, or correct its rights or mount; "
+            "nothing was sent, and the work goes on by itself",
+            f"目录 {folder} 无法写入（{reason}）：请清理空间，或更正其权限、挂载；未发送任何请求，之后自动继续",
+        ) from None

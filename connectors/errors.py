@@ -38,6 +38,12 @@ class RateLimited(RetryLater):
         self.after = after
 
 
+class DiskUnusable(RetryLater):
+    """Is raised when a file that the processes of a machine share cannot be written; no call left."""
+
+    code = "HUB-DISK-001"
+
+
 class QuotaExhausted(ConnectorError):
     """Is raised when the day's calls are used up; `resets_at` is epoch seconds, None when the vendor is silent."""
 

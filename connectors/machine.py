@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -12,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from connectors.base import Budget, Clock
-from connectors.budget import FileBudget
+from connectors.budget import FileBudget, disk_errors, open_locked
 
 
 class FileLocks:
@@ -28,20 +27,16 @@ class FileLocks:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
+        """Holds the lock of a name. Raises DiskUnusable."""
         with self._guard:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            descriptor = self._open(name)
+            with disk_errors(self._folder):
+                descriptor = open_locked(self._folder / f"{file_name(name)}.lock")
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield
             finally:
                 os.close(descriptor)
-
-    def _open(self, name: str) -> int:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place = self._folder / f"{file_name(name)}.lock"
-        return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def file_name(name: str) -> str:

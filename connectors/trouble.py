@@ -18,6 +18,7 @@ from connectors.base import ConnectorContext
 from connectors.errors import (
     AuthRejected,
     ConnectorError,
+    DiskUnusable,
     ProtocolViolation,
     QuotaExhausted,
     RateLimited,
@@ -71,7 +72,7 @@ class Trouble:
 
     def keep(self, error: ConnectorError, bound_to: str) -> None:
         """Keeps a failed sign-in."""
-        if isinstance(error, QuotaExhausted):
+        if isinstance(error, QuotaExhausted | DiskUnusable):
             return
         now = self._context.clock.now()
         if isinstance(error, RateLimited):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connectors.base import FieldDescription, ObjectDescription, Refused
@@ -29,6 +29,42 @@ def find_fault(
             where = f"{place[0]} {description.object} {place[1]} {name}"
             return Refused(f"fxiaoke.{code}", name, f"{where}: {en}", f"{where}：{zh}")
     return None
+
+
+def find_misplaced(
+    description: ObjectDescription,
+    fields: Mapping[str, Any],
+    moved: Collection[str],
+    record: Mapping[str, Any],
+    place: tuple[str, str],
+) -> Refused | None:
+    """Returns why an option that is to be written does not belong to the one above it, or None.
+
+    `record` is what the vendor will hold with the fields written. Only cascades that describe shows are judged, and
+    only where one of the two moves: what people left astray keeps nothing else from being written.
+    """
+    for name, value in fields.items():
+        found = description.fields.get(name)
+        if found is None or found.parent is None or found.by_parent is None or value in (None, "", []):
+            continue
+        if name not in moved and found.parent not in moved:
+            continue
+        admitted = {below for above in _chosen(record.get(found.parent)) for below in found.by_parent.get(above, ())}
+        if not admitted.issuperset(_chosen(value)):
+            parent = found.parent
+            where = f"{place[0]} {description.object} {place[1]} {name}"
+            en = (
+                f"the option does not belong to the one chosen in {parent}; correct the two together, or the code table"
+            )
+            zh = f"该选项不属于 {parent} 当前所选的上级选项；请一并更正两者，或修改码值对照表"
+            return Refused("fxiaoke.option-misplaced", name, f"{where}: {en}", f"{where}：{zh}")
+    return None
+
+
+def _chosen(value: Any) -> list[str]:
+    if value in (None, "", []):
+        return []
+    return [str(item) for item in (value if isinstance(value, list) else [value])]
 
 
 def _absent() -> tuple[str, str, str]:

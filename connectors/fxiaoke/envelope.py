@@ -7,7 +7,7 @@ UNCLEAR      nobody knows whether a write took effect.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -108,6 +108,7 @@ _FOREIGN = re.compile(
     r"\bIP\b.{0,40}(white|allow|forbid|denied)|(white|allow).{0,20}\bIP\b|IP.{0,24}白名单|白名单.{0,24}IP", re.I
 )
 _BUSINESS_CODE = 100_000
+_RECORD_ID = re.compile(r"[0-9a-f]{24}|[0-9a-f]{32}")
 _TRACE = re.compile(r"[^\w.\-]")
 
 
@@ -142,12 +143,14 @@ class Answer:
 class Rejected(Exception):
     """Says that the vendor refused a request; its wording may hold personal values and stays inside this package."""
 
-    def __init__(self, code: int, reason: Reason, trace_id: str, wording: str) -> None:
+    def __init__(self, code: int, reason: Reason, trace_id: str, wording: str, alike: Sequence[str] = ()) -> None:
         super().__init__(f"vendor code {code}, trace {trace_id}")
         self.code = code
         self.reason = reason
         self.trace_id = trace_id
         self.wording = wording
+        self.alike = tuple(alike)
+        """Ids of the records that the vendor holds for the same, where it lists them."""
 
 
 class TokenRefused(Exception):
@@ -309,7 +312,20 @@ def _refusal(answer: Answer, call: Call) -> Exception:
     named = reason is not Reason.OTHER or _RULE.search(wording)
     if code in SYSTEM_CODES or (code == SERVICE_ABNORMAL and not named):
         return unsettled(call, f"vendor code {code}, trace {trace_id}")
-    return Rejected(code, reason, trace_id, wording)
+    return Rejected(code, reason, trace_id, wording, _alike(payload) if reason is Reason.DUPLICATE else ())
+
+
+def _alike(payload: Mapping[str, Any]) -> list[str]:
+    """Returns the ids in a refusal's `dataList`, at the top or inside `data` [unverified]; only what is an id for sure.
+
+    Source: the answer of a duplicate search (查重) to server-side functions; the open interface shows none.
+    """
+    inside = payload.get("data")
+    for holder in (payload, inside if isinstance(inside, Mapping) else {}):
+        if isinstance(rows := holder.get("dataList"), list):
+            ids = [row.get("_id") if isinstance(row, Mapping) else row for row in rows]
+            return [one for one in dict.fromkeys(map(str, ids)) if _RECORD_ID.fullmatch(one)]
+    return []
 
 
 def _misconfigured(code: int, wording: str) -> str | None:

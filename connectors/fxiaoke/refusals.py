@@ -13,6 +13,8 @@ from connectors.fxiaoke.envelope import Reason, Rejected
 from connectors.fxiaoke.links import LOG
 
 _BY_RULE, _BY_FIELD = "查重", "唯一"
+_SHOWN = 5
+"""Ids of existing records that a message names at most."""
 _REMEDIES = {
     Reason.LOCKED: (
         "the record is locked or under approval; it is tried again later, or unlock it in Fxiaoke",
@@ -86,6 +88,9 @@ def refused(system: str, request: WriteRequest, no: Rejected, labels: Mapping[st
     if no.reason is Reason.DUPLICATE and (_BY_RULE in no.wording or (field is None and _BY_FIELD not in no.wording)):
         # No field of its own: without that field the create would pass the rule and make the duplicate.
         field, code, (en, zh) = None, "duplicate-rule", _RULE
+    if no.alike:
+        shown = ", ".join(no.alike[:_SHOWN]) + (" …" if len(no.alike) > _SHOWN else "")
+        en, zh = f"{en}; it is like {shown}", f"{zh}；相似记录：{shown}"
     return Refused(
         code=f"fxiaoke.{code}",
         field=field,

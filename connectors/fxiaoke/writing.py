@@ -10,6 +10,7 @@ from typing import Any
 from connectors.base import (
     ConnectorContext,
     NotVisible,
+    ObjectDescription,
     Op,
     Refused,
     Stale,
@@ -21,7 +22,7 @@ from connectors.base import (
 from connectors.errors import ConnectorError, Unsupported
 from connectors.fxiaoke import bodies
 from connectors.fxiaoke.calls import Calls
-from connectors.fxiaoke.checks import find_fault
+from connectors.fxiaoke.checks import find_fault, find_misplaced
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.created import CreatedLookup, Nameless
 from connectors.fxiaoke.descriptions import CREATED_AT, Descriptions
@@ -144,11 +145,24 @@ class Writer:
         """Checks the fields; a fault found with an old description is judged again by a new one."""
         if not request.fields:
             return None
-        place = (self._system, request.native_id or f"hub {request.hub_id}")
         creating = request.op is Op.CREATE
-        fault = find_fault(self._descriptions.kept(request.object), request.fields, place, creating=creating)
+
+        def find(known: ObjectDescription, place: tuple[str, str]) -> Refused | None:
+            fault = find_fault(known, request.fields, place, creating=creating)
+            # What a change leaves beside it is known once the record is read.
+            return fault or (
+                find_misplaced(known, request.fields, request.fields, request.fields, place) if creating else None
+            )
+
+        return self._judged(request, find)
+
+    def _judged(
+        self, request: WriteRequest, find: Callable[[ObjectDescription, tuple[str, str]], Refused | None]
+    ) -> Refused | None:
+        place = (self._system, request.native_id or f"hub {request.hub_id}")
+        fault = find(self._descriptions.kept(request.object), place)
         if fault is not None and (self._descriptions.age(request.object) or 0.0) > _FRESH:
-            fault = find_fault(self._descriptions.read(request.object), request.fields, place, creating=creating)
+            fault = find(self._descriptions.read(request.object), place)
         return fault
 
     def _create(self, request: WriteRequest) -> WriteResult:
@@ -193,9 +207,12 @@ class Writer:
         if not moved:
             # Whether an edit without effect raises the version is unknown, and a bound too high would hide later edits.
             return Written(native_id, version, seen=self._shown(request, row))
-        deferred = self._deferred(request, row)
-        if deferred is not None:
-            return deferred
+        held = {**row, **request.fields}
+        stopped = self._deferred(request, row) or self._judged(
+            request, lambda known, place: find_misplaced(known, request.fields, moved, held, place)
+        )
+        if stopped is not None:
+            return stopped
         if OWNER in moved:
             done = self._owners.change(request, native_id, moved[OWNER], row)
             return self._known(request, native_id, version) if isinstance(done, Answer) else done

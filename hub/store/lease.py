@@ -192,7 +192,9 @@ def _advisory_lock(engine: sa.Engine, name: str) -> Iterator[Callable[[], bool]]
 
 
 def held_elsewhere(conn: sa.Connection, names: Sequence[str]) -> set[str]:
-    """Returns which of these names are locked by anybody now; on PostgreSQL only, in one look."""
+    """Returns which of these names are locked by anybody now, in one look; an embedded store has nobody else."""
+    if conn.dialect.name != "postgresql":
+        return set()
     keys = {lock_key(name) % 2**64: name for name in names}
     rows = conn.execute(_LOCKS)
     return {keys[key] for row in rows if (key := (row.classid << 32) | row.objid) in keys}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ from hub.sync.pull import pull
 from hub.sync.push import push
 from hub.sync.rebuild import finish, resume, still_rebuilding, unlisted
 from hub.sync.recover import recover
-from hub.sync.shares import pull_rest, push_spread, settle_older
+from hub.sync.shares import OFFERED_AGAIN, pull_rest, push_spread, settle_older
 
 PASSES = 3
 """How often a cycle goes back to what moved under its hands before it leaves the rest to the next one."""
@@ -93,19 +93,33 @@ def _go(run: RunContext, *, write: bool) -> None:
     reopen(run)
     if run.hinted:
         forget_echoes(run)
+    shut = _take_all_in(run, resting)
+    if not write or run.cut_short():
+        return
+    if shut is not None:
+        _write(run, shut)
+    # What an earlier run left and the vendor's lag may still hide is waited for last: nothing else waits behind it.
+    if _look_again(run) and shut is not None and not run.cut_short():
+        _write(run, shut)
+
+
+def _take_all_in(run: RunContext, resting: frozenset[str]) -> list[str] | None:
+    """Pulls and merges; returns the systems whose inbox stays shut, None where nothing may be written yet."""
     pull(run)
     if run.left:
         pull_rest(run, run.left)
     # Who is who is judged over all systems, so nobody is matched or created before they are listed to their end.
     if unlisted(run) or run.cut_short():
-        return
+        return None
     if run.hinted and run.rebuild is None:
         look_at_hints(run, resting)
     shut = _guard_intake(run)
     take_in(run, shut)
     # What waits in the inbox may be who a create is owed for.
-    if run.cut_short() or not finish(run) or not write:
-        return
+    return shut if not run.cut_short() and finish(run) else None
+
+
+def _write(run: RunContext, shut: Collection[str]) -> None:
     # Who is new in a system whose inbox is shut waits there unread: what is owed to it may be owed to just that one.
     allowed, owed = ([name for name in names if name not in shut] for names in _guard_writes(run))
     for turn in range(PASSES):
@@ -120,6 +134,19 @@ def _go(run: RunContext, *, write: bool) -> None:
         take_in(run, shut)
         if not moved or run.cut_short():
             break
+
+
+def _look_again(run: RunContext) -> int:
+    """Settles the writes that are still open, once everything else is written; returns how many it settled.
+
+    Those of this very run wait for the next one, but for what its dead processes left: no share is under way now.
+    """
+    if run.stop.is_set() or run.cut_short():
+        return 0
+    settled = recover(run, patient=True)
+    if run.tally.counts[OFFERED_AGAIN]:
+        settled += recover(run, own=True)
+    return settled
 
 
 def _guard_intake(run: RunContext) -> list[str]:

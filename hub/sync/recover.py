@@ -27,12 +27,23 @@ from hub.sync.trail import linked_event, written_event
 Verdicts = dict[str, tuple[IntentState, str]]
 
 
-def recover(run: RunContext) -> int:
-    """Settles every sent or uncertain intent of older epochs; returns how many are settled."""
+LOOK = 1.0
+"""Seconds between two looks at whether a wait was asked to end."""
+
+
+def recover(run: RunContext, *, patient: bool = False, own: bool = False) -> int:
+    """Settles the sent and uncertain intents of older epochs; returns how many are settled.
+
+    A create that is not found proves its absence only after the vendor's lag: whoever is `patient` waits for that, else
+    it stays open. `own` takes in the creates of this epoch too, where the system itself refuses twins. Call it so only
+    when every share has ended: what is `sent` then was left by a process that died.
+    """
+    before = run.held.epoch + 1 if own else run.held.epoch
     with run.store.read() as conn:
-        hub_ids = intents.unsettled_records(conn, run.entity, run.held.epoch)
+        if not (hub_ids := intents.unsettled_records(conn, run.entity, before)):
+            return 0
         records.load_subjects(conn, run.ring, hub_ids)
-        left = intents.unsettled(conn, run.ring, run.entity, run.held.epoch)
+        left = intents.unsettled(conn, run.ring, run.entity, before)
     settled = 0
 
     def key(item: Intent) -> tuple[str, str, bool]:
@@ -44,8 +55,13 @@ def recover(run: RunContext) -> int:
             continue
         batch = list(group)
         try:
+            if own and not (creating and link.can(object_).external_key_unique):
+                # A call that timed out may be carried out late: only a unique key makes so early a look safe.
+                batch = [item for item in batch if item.epoch < run.held.epoch]
+            if not batch:
+                continue
             if creating:
-                settled += _recover_creates(run, link, object_, batch)
+                settled += _recover_creates(run, link, object_, batch, patient=patient)
             else:
                 settled += _recover_changes(run, link, object_, batch)
         except ConnectorError as error:
@@ -53,16 +69,12 @@ def recover(run: RunContext) -> int:
     return settled
 
 
-def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[Intent]) -> int:
+def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[Intent], *, patient: bool) -> int:
     """Adopts what exists under our hub id. Finding nothing proves something only after the vendor's lag."""
-    found = _find(run, link, object_, [item.hub_id for item in batch])
-    missing = [item for item in batch if item.hub_id not in found]
-    can = link.can(object_)
-    if missing and not can.strong_read_by_key:
-        wait = max(item.sent_at for item in missing) + can.visibility_lag - run.clock.now()
-        if wait > 0:
-            run.clock.sleep(wait)
-        found |= _find(run, link, object_, [item.hub_id for item in missing])
+    found, young = _look_up(run, link, object_, batch, patient=patient)
+    batch = [item for item in batch if item.intent_id not in young]
+    if not batch:
+        return 0
     # Asked anew: looking may have shown that the key, unique when the process began, is so no longer.
     now = link.connector.capabilities(object_)
     may_resend = now.external_key_unique or now.strong_read_by_key
@@ -112,6 +124,29 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
         learn_versions(run, link, object_, adopted)
     run.tally.add("recovered", len(batch))
     return sum(1 for state, _ in verdicts.values() if state is IntentState.SETTLED)
+
+
+def _look_up(
+    run: RunContext, link: Link, object_: str, batch: Sequence[Intent], *, patient: bool
+) -> tuple[dict[str, list[NativeRecord]], set[str]]:
+    """Returns what is found by hub id, and the intents whose record is not found but may still come into sight."""
+    can, asked_at = link.can(object_), run.clock.now()
+    found = _find(run, link, object_, [item.hub_id for item in batch])
+    if can.strong_read_by_key:
+        return found, set()
+    young = [i for i in batch if i.hub_id not in found and i.sent_at + can.visibility_lag > asked_at]
+    # Where the clock was set back no wait is longer than the lag.
+    if young and patient and _wait(run, min(asked_at, max(i.sent_at for i in young)) + can.visibility_lag):
+        found |= _find(run, link, object_, [item.hub_id for item in young])
+        young = []
+    return found, {item.intent_id for item in young}
+
+
+def _wait(run: RunContext, until: float) -> bool:
+    """Waits until an instant; tells whether it came before a stop."""
+    while (left := until - run.clock.now()) > 0 and not run.stop.is_set():
+        run.clock.sleep(min(left, LOOK))
+    return left <= 0
 
 
 def _adopt(

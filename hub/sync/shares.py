@@ -24,8 +24,10 @@ from hub.sync.walks import Range, ranges_of, walk_range
 PULL, PUSH = "pull", "push"
 BATCHES = 10
 """Batches in a share: enough that those of every object are full, few enough that many processes find work."""
-LOOK, RESCUE, LOST = 0.1, 5.0, 30.0
+LOOK, RESCUE, LOST = 0.1, 1.0, 30.0
 """Seconds between two looks at the shares of a run; two looks for dead holders; until silence means lost offers."""
+OFFERED_AGAIN = "shares_offered_again"
+"""Counts the shares whose holder died, or of which the offer was lost."""
 OLD_SHARES_END = 30.0
 """Seconds that a new epoch waits for who still carries out a share of an older one; the epoch fences them anyway."""
 
@@ -90,6 +92,7 @@ def _carry_out(run: RunContext, cut: Sequence[Share]) -> int:
     act, first = cut[0].act, cut[0].share_id
     done: dict[str, int] = {}
     asked, looked_at = False, run.clock.now()
+    rescued: set[tuple[str, int]] = set()
     while True:
         with run.store.read() as conn:
             found = [item for item in shares.of_run(conn, run.run_id) if item.share_id >= first]
@@ -108,19 +111,21 @@ def _carry_out(run: RunContext, cut: Sequence[Share]) -> int:
             continue
         if abs(run.clock.now() - looked_at) >= RESCUE:
             looked_at = run.clock.now()
-            _rescue(run, found, pending)
+            _rescue(run, found, pending, rescued)
         run.clock.sleep(LOOK)
 
 
-def _rescue(run: RunContext, found: Sequence[Share], pending: Sequence[Share]) -> None:
-    """Offers again what nobody carries out: its holder died, or all offers were lost. Raises LeaseLost."""
+def _rescue(run: RunContext, found: Sequence[Share], pending: Sequence[Share], rescued: set[tuple[str, int]]) -> None:
+    """Offers again what nobody carries out: its holder died, or all offers were lost; notes which. Raises LeaseLost."""
     assert run.spread is not None
     with run.store.begin(run.held) as work:
         silent = work.now - max(item.beat_at or item.made_at for item in found) >= LOST
     with run.store.read() as conn:
         busy = lease.held_elsewhere(conn, [item.lock for item in pending])
     idle = [item for item in pending if item.lock not in busy and (silent or item.state is ShareState.TAKEN)]
-    run.tally.add("shares_offered_again", len(idle))
+    turns = {(item.share_id, item.turn) for item in idle} - rescued
+    rescued |= turns
+    run.tally.add(OFFERED_AGAIN, len(turns))
     run.spread.offer([item.share_id for item in idle])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.postgres_server import PostgresServer
 
-from . import loading, memory, ranges, reading, spread, translation
+from . import creating, loading, memory, ranges, reading, spread, translation
 from .byhand_zoho import zoho
 from .lab import ZOHO, Lab, count, open_lab, opened, read_in
 from .loading import Bench, hand_loop
@@ -51,6 +51,14 @@ def test_a_spread_first_load_creates_each_customer_once(postgres: PostgresServer
     made = spread.pushed(postgres, 2, 160)
     assert made.records > 80
     assert made.rate > 0
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_creates_that_a_killed_process_left_are_made_once_and_within_the_limit(postgres: PostgresServer) -> None:
+    made = creating.created(postgres, "raised limit", creating.RAISED, 119)
+    assert made.records == 119
+    assert made.ratio > 0
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from postgres_server import UNPRIVILEGED
 from sync_process import Nursery
 
 from hub.cli.failures import STORE
+from hub.operations.cycles import sync
 from hub.store import runs
 
 STORE_URL = "sqlite:///var/hub.db"
@@ -61,6 +62,22 @@ def test_a_full_disk_stops_the_sync_and_loses_nothing(room: int, bank: Bank, nur
     with bank.hub() as hub:
         bank.settle(hub)
         bank.check(hub)
+
+
+def test_locks_that_cannot_be_written_stop_a_system_and_the_cycle_ends(bank: Bank) -> None:
+    locks = bank.home / "var" / "locks"
+    with bank.hub() as hub:
+        shutil.rmtree(locks, ignore_errors=True)
+        locks.write_text("")
+        stopped = sync(hub, "customer")
+        assert stopped.outcome == "blocked"
+        assert {advice.reason for advice in stopped.advice} == {
+            "system:zoho:HUB-DISK-001",
+            "system:fxiaoke:HUB-DISK-001",
+        }
+        assert all(str(locks) in advice.en and str(locks) in advice.zh for advice in stopped.advice)
+        locks.unlink()
+        assert not [advice.reason for advice in sync(hub, "customer").advice if "HUB-DISK" in advice.reason]
 
 
 @pytest.mark.slow

@@ -1,12 +1,15 @@
-"""Random histories of clients who stand in three objects of one system and in one of another: faults, kills, deletes.
+"""Random histories of clients who stand in three objects of one system and in one of another.
 
-Whatever happens, nobody is there twice, no edit is lost, and what belongs together comes and goes together.
+Faults of reads and writes, kills, deletes, and stores that are put back to an earlier state: whatever happens, nobody
+is there twice, no edit is lost, and what belongs together comes and goes together.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,14 +19,21 @@ from connectors.base import Deletes
 from connectors.memory import FULL, FaultKind, Killed
 from hub.core.state import BindingState, GoldenState
 from hub.store import claims, inbox, matches, records
+from hub.store.anchor import keep_anchor
 from hub.store.records import Stored
+from hub.sync.rebuild import notice
 from tests.scenarios import desk
 from tests.scenarios.world import SystemSpec, World, canonical
 
 HOME, OTHER = "home", "other"
 SIDES = {"person": "Contact", "address": "Address"}
 FIELD_HOME = {"note": "Holder", "birth_date": "Contact", "tags": "Contact", "city": "Address"}
-FAULTS = (FaultKind.BEFORE_EFFECT, FaultKind.AFTER_EFFECT, FaultKind.PARTIAL_BATCH, FaultKind.RETRY_LATER)
+WRITE_FAULTS = (FaultKind.BEFORE_EFFECT, FaultKind.AFTER_EFFECT, FaultKind.PARTIAL_BATCH, FaultKind.RETRY_LATER)
+FAULTS = (
+    *WRITE_FAULTS * 2,
+    *(FaultKind.RATE_LIMITED, FaultKind.QUOTA_EXHAUSTED, FaultKind.AUTH_REJECTED, FaultKind.CURSOR_EXPIRED),
+    *(FaultKind.PROTOCOL, FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.STALE, FaultKind.TRUNCATED),
+)
 SEEDS = range(10)
 
 
@@ -33,6 +43,8 @@ class Life:
 
     world: World
     rng: Random
+    anchor: Path
+    copies: list[sqlite3.Connection] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
     edited: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -43,7 +55,7 @@ class Life:
         self.notes.append(text)
 
 
-def make_life(seed: int) -> Life:
+def make_life(seed: int, anchor: Path) -> Life:
     rng = Random(f"parts:{seed}")
 
     def can() -> Any:
@@ -64,7 +76,7 @@ def make_life(seed: int) -> Life:
     specs = [SystemSpec(HOME, "parted", can()), SystemSpec(OTHER, "alpha", can())]
     chosen = rng.choice(("detach", "propagate", "archive", "ask"))
     spread = rng.random() < 0.25
-    return Life(World(specs, seed=seed, on_delete=chosen, page=rng.choice((3, 200)), spread=spread), rng)
+    return Life(World(specs, seed=seed, on_delete=chosen, page=rng.choice((3, 200)), spread=spread), rng, anchor)
 
 
 def holders(life: Life, who: str) -> list[str]:
@@ -176,7 +188,37 @@ def cycle(life: Life) -> None:
     check_always(life)
 
 
-ACTS = (arrive, edit, edit, edit, delete, fault, cycle, cycle, cycle)
+def copy(life: Life) -> None:
+    """Keeps the store as it is, as a backup does."""
+    life.copies.append(sqlite3.connect(":memory:", check_same_thread=False))
+    raw = life.world.engine.raw_connection()
+    raw.driver_connection.backup(life.copies[-1])  # type: ignore[union-attr]
+    raw.close()
+    life.say(f"copy {len(life.copies)}")
+
+
+def put_back(life: Life) -> None:
+    """Puts an earlier copy in the place of the store.
+
+    What it never knew has no base, so that an edit which is on its way is a conflict; who is the part of whom may have
+    been a person's answer since.
+    """
+    if not life.copies:
+        return
+    number = life.rng.randrange(len(life.copies))
+    keep_anchor(life.world.hub.store, life.anchor)
+    raw = life.world.engine.raw_connection()
+    life.copies[number].backup(raw.driver_connection)  # type: ignore[arg-type]
+    raw.close()
+    life.world.restart()
+    noticed = notice(life.world.hub.store, life.anchor, life.world.entities)
+    life.say(f"put back copy {number + 1}, {noticed}")
+    known = {record.fields.get("full_name") for record in life.world.goldens().values()}
+    life.lost |= {who for who, _ in life.edited if who not in known}
+    life.lost |= {who for who in life.people for h in holders(life, who)[:1] if len(sides(life, h, "Contact")) > 1}
+
+
+ACTS = (arrive, edit, edit, edit, delete, fault, cycle, cycle, cycle, copy, put_back)
 
 
 def calm(life: Life) -> None:
@@ -279,8 +321,8 @@ def _shown(life: Life, places: dict[tuple[str, str], Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_history_of_clients_in_several_objects(seed: int) -> None:
-    life = make_life(seed)
+def test_history_of_clients_in_several_objects(seed: int, tmp_path: Path) -> None:
+    life = make_life(seed, tmp_path / "anchor.json")
     for _ in range(life.rng.randint(1, 3)):
         arrive(life)
     try:

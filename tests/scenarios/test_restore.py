@@ -172,6 +172,74 @@ def test_store_put_back_by_hand_is_noticed_and_bound_again_without_one_create(ma
     assert world.writes(calm) == [], "inv 1"
 
 
+PARTED = (SystemSpec("home", "parted"), SystemSpec("other", "alpha"))
+
+
+def parts_of(world: World, who: str) -> dict[str, list[str]]:
+    """Returns the live records of a person in home, by object."""
+    home = world.systems["home"]
+    [holder] = [key for key, row in home.records("Holder").items() if row["name"] == who]
+    found = {name: [k for k, row in home.records(name).items() if row["holder"] == holder] for name in SIDES}
+    return {"Holder": [holder], **found}
+
+
+SIDES = ("Contact", "Address")
+
+
+def bound_parts(world: World) -> dict[tuple[str, str], str]:
+    """Returns whose part each live record of home is: (object, native id) -> hub id."""
+    bound = world.bindings().values()
+    return {
+        (str(b.object), str(b.native_id)): b.hub_id
+        for b in bound
+        if b.system == "home" and b.state is BindingState.ACTIVE
+    }
+
+
+def test_parts_are_bound_again_and_nobody_gets_a_second_one(make: Callable[..., Bank]) -> None:
+    bank = make(*PARTED)
+    world, home = bank.world, bank.world.systems["home"]
+    told = {"mobile": "+8613800000001", "city": "Wuhan"}
+    for number in range(3):
+        world.create("other", client(number, **(told if number else {})))
+    main = world.create("home", {**client(3), "consent": "granted"}, "Person 3")
+    own = home.create("Contact", {"holder": main, "mobile": "13800000003", "primary": "yes", "label": "x"})
+    world.settle()
+    bank.keep()
+    assert [len(parts_of(world, f"Person {n}")[name]) for n in range(4) for name in SIDES] == [0, 0, 1, 1, 1, 1, 1, 0]
+    old = bank.copy()
+    # Parts come to a client who had none, to one who is new, and by a person; others are edited; one part goes.
+    world.edit("other", world.find("other", "Person 0")[0], **told)
+    world.create("other", client(4, **told))
+    world.edit("home", own, birth_date="1990-01-01")
+    home.create("Address", {"holder": main, "town": "Lhasa"})
+    world.edit("other", world.find("other", "Person 1")[0], city="Xian")
+    world.settle()
+    world.edit("home", parts_of(world, "Person 2")["Address"][0], city="Harbin")
+    world.settle()
+    bank.keep()
+    shown, bound = {n: parts_of(world, f"Person {n}") for n in range(5)}, bound_parts(world)
+    assert all(len(keys) == 1 for each in shown.values() for keys in each.values())
+    world.edit("home", shown[4]["Contact"][0], birth_date="1980-01-01")
+    bank.put_back(old)
+    assert bank.noticed()
+    before = world.mark()
+    report = world.settle()
+    no_structure(world, before)
+    assert report.reasons == ()
+    assert {n: parts_of(world, f"Person {n}") for n in range(5)} == shown
+    now = bound_parts(world)
+    assert now.keys() == bound.keys(), "each record is somebody's again"
+    for each in shown.values():
+        assert len({now[name, key] for name, keys in each.items() for key in keys}) == 1, "with its own main record"
+    golden = {n: world.golden(f"Person {n}") for n in range(5)}
+    assert [golden[n]["city"] for n in range(5)] == ["Wuhan", "Xian", "Harbin", "Lhasa", "Wuhan"]
+    assert [golden[n].get("birth_date") for n in (3, 4)] == ["1990-01-01", "1980-01-01"]
+    calm = world.mark()
+    world.cycle()
+    assert world.writes(calm) == [], "inv 1"
+
+
 def test_store_that_is_not_behind_its_anchor_is_left_alone(make: Callable[..., Bank]) -> None:
     bank = make()
     known_world(bank)

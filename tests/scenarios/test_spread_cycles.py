@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.errors import AuthRejected, ConnectorError, QuotaExhausted, RateLimited
-from connectors.memory import FULL, FaultKind
+from connectors.memory import FULL, FaultKind, Killed
 from hub.core.state import BindingState
 from hub.kernel.errors import ShareFailed
 from hub.store import records, shares
@@ -18,7 +18,7 @@ from hub.sync.intake import take_in
 from hub.sync.pull import pull, pull_object
 from hub.sync.shares import error_of, push_spread, words_of
 from hub.sync.walks import LAST
-from tests.scenarios.invariants import check_always
+from tests.scenarios.invariants import check_always, check_audit
 from tests.scenarios.spread_here import Here
 from tests.scenarios.world import ENTITIES, ENTITY, SystemSpec, World
 
@@ -182,3 +182,62 @@ def test_a_turn_that_is_used_up_takes_shares_back_and_loses_nothing() -> None:
     assert report.outcome is Outcome.CONVERGED
     assert cut > 2, "most shares were taken back, several times"
     assert len(world.live("a1")) == len(world.live("a2")) == 40
+
+
+class Dying(Here):
+    """Is a crew whose first process dies amid a push: its share stays taken, and its lock is free."""
+
+    died = False
+
+    def offer(self, share_ids: Sequence[str]) -> None:
+        for share_id in share_ids:
+            try:
+                super().offer([share_id])
+            except Killed:
+                assert not self.died
+                self.died = True
+
+
+@pytest.mark.parametrize("kind", [FaultKind.KILL_BEFORE, FaultKind.KILL_AFTER])
+@pytest.mark.parametrize(("unique", "lag"), [(True, 0.0), (True, 30.0), (False, 0.0)])
+def test_what_a_dead_process_left_is_settled_by_its_own_cycle_once_that_proves_something(
+    kind: FaultKind, lag: float, unique: bool
+) -> None:
+    can = replace(SMALL, strong_read_by_key=not unique, external_key_unique=unique, visibility_lag=lag)
+    world = World((TWO[0], SystemSpec("a2", "beta", can=can)), page=3)
+    for number in range(16):
+        world.create("a1", client(number))
+    world.faults("a2").inject(kind, "write", nth=7)
+    began = world.time.at
+    with world.hub.run() as run:
+        crew = Dying(run)
+        report = run_cycle(replace(run, spread=crew))
+    assert crew.died
+    assert report.counts["shares_offered_again"] == 1
+    # A key that is not unique makes a late look safe alone; within the declared lag nothing is proved, or waited for.
+    left = lag > 0 or not unique
+    assert report.standing.waiting["uncertain_writes"] == left
+    assert len(world.live("a2")) == 16 - (left and kind is FaultKind.KILL_BEFORE), "the others did not wait"
+    assert world.time.at - began < 30
+    assert world.settle().reasons == ()
+    assert len(world.live("a2")) == 16
+    check_always(world)
+    check_audit(world)
+
+
+def test_a_lag_is_waited_out_after_everything_else_is_written() -> None:
+    can = replace(SMALL, strong_read_by_key=False, visibility_lag=30.0)
+    world = World((TWO[0], SystemSpec("a2", "beta", can=can)), page=3)
+    world.create("a1", client(1))
+    world.faults("a2").inject(FaultKind.BEFORE_EFFECT, "write")
+    world.cycle()
+    began = world.time.at
+    world.create("a1", client(2))
+    others = []
+    world.hub.connectors["a2"].meanwhile = lambda operation: others.append((operation, world.time.at - began))
+    report = world.cycle()
+    first, last = (at for operation, at in others if operation == "write")
+    assert first < 1 < 29 < last, "who is new does not wait behind who must be looked for"
+    assert report.outcome is Outcome.CONVERGED
+    assert len(world.live("a2")) == 2
+    check_audit(world)

@@ -116,7 +116,8 @@ class Door:
             return _json(await self._business(path, request, notes))
         except Refusal as refused:
             self.backend.ledger.remarks[f"errorCode {refused.code}"] += 1
-            return _json(envelope(refused.code, refused.message, refused.description))
+            more = {} if refused.data is None else {"data": refused.data}
+            return _json(envelope(refused.code, refused.message, refused.description) | more)
 
     def fault(self, fault: dict[str, Any]) -> Response:
         """Renders an injected fault the way this vendor and its gateways fail."""

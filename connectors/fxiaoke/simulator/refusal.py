@@ -26,9 +26,9 @@ ILLEGAL_PARAMETER_TEXT = "缺少参数或参数不合法"
 class Refusal(Exception):
     """Ends one call with a vendor error code; the HTTP status stays 200. Source: Fxiaoke 全局返回码."""
 
-    def __init__(self, code: int, message: str, description: str | None = None) -> None:
+    def __init__(self, code: int, message: str, description: str | None = None, data: object = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.data = code, data
         self.message = message
         self.description = description if description is not None else message
 

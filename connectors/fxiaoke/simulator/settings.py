@@ -133,6 +133,7 @@ class Settings:
     approval_objects: list[str] = field(default_factory=lambda: ["AccountObj", "complaint__c"])
     duplicate_check_default: bool = False
     duplicate_fields: list[str] = field(default_factory=lambda: ["name"])
+    duplicate_listed: bool = True
     validation_rules_default: bool = True
     unique_counts_invalid: bool = True
     unknown_fields: str = "ignore"

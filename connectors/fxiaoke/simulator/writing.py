@@ -193,10 +193,16 @@ class Writer:
         names = self.tenant.settings.duplicate_fields
         if not names or record.get(names[0]) is None:
             return
-        for other in self.table.with_value(names[0], record[names[0]]):
-            alike = all(other.get(name) == record.get(name) for name in names)
-            if alike and other["_id"] != record["_id"] and not other.get("is_deleted"):
-                raise Refusal(self.tenant.settings.business_code, "查重规则命中，存在重复数据")
+        found = [
+            {"_id": other["_id"], **{name: other.get(name) for name in names}}
+            for other in self.table.with_value(names[0], record[names[0]])
+            if other["_id"] != record["_id"] and not other.get("is_deleted")
+            if all(other.get(name) == record.get(name) for name in names)
+        ]
+        if found:
+            settings = self.tenant.settings
+            listed = {"dataList": found, "matchType": "PRECISE"} if settings.duplicate_listed else None
+            raise Refusal(settings.business_code, "查重规则命中，存在重复数据", data=listed)
 
     def _record_type(self, values: dict[str, Any]) -> str:
         choices = [c for c in self.kind.fields["record_type"].choices if not c.disabled]

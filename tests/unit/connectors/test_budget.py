@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ import pytest
 
 from connectors.base import Resting
 from connectors.budget import FileBudget, RateBudget
+from connectors.errors import DiskUnusable
 
 Make = Callable[..., RateBudget]
 
@@ -107,3 +109,25 @@ def test_a_file_is_one_bucket_for_all_who_open_it(tmp_path: Path) -> None:
     with pytest.raises(Resting) as resting:
         one.take(1, "x")
     assert resting.value.left == pytest.approx(20.0), "a clock that was set back extends no pause"
+
+
+def test_a_full_disk_grants_nothing_and_names_the_folder(tmp_path: Path) -> None:
+    budget = FileBudget(tmp_path / "one.pace", 1.0, 1, SkippingClock())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 8):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            with pytest.raises(DiskUnusable) as told:
+                budget.take(1, "x")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert f"folder {tmp_path} cannot be written" in told.value.en
+        assert str(tmp_path) in told.value.zh
+        assert told.value.__cause__ is None
+    budget.take(1, "x")
+
+
+def test_a_folder_that_is_none_is_told_before_a_call_leaves(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("")
+    with pytest.raises(DiskUnusable, match="locks cannot be written"):
+        FileBudget(tmp_path / "locks" / "one.pace", 1.0, 1, SkippingClock()).pause(1.0)

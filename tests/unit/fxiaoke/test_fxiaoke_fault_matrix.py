@@ -1,4 +1,4 @@
-"""Every fault of the simulator at every endpoint that the connector calls, by both generations of sign-in.
+"""Every fault of the simulator at every endpoint that the connector calls, writes by both generations of sign-in.
 
 Reads end in the class that says what to do next and go on from the same place; writes end in a result that the
 vendor's own store bears out, and what recovery then does makes no twin and overwrites no edit. Nothing that is said
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,11 +37,15 @@ from connectors.simulation.server import Admin, SimulatorOptions
 from tests.served import serve_here
 
 NAME, PHONE, THEIRS = "欧阳保密", "+8613812345678", "+8613987654321"
-PATIENCE = 0.3
+PATIENCE = 0.4
 """Seconds that a silent vendor is waited for here."""
 ENDS = 86_400.0
 """Seconds after which every pause, and the day of a quota, is over."""
 OWNER, NEXT_OWNER = "1001", "1002"
+SIGN_INS: dict[str, dict[str, Any]] = {
+    "bearer": {},
+    "legacy": {"auth_style": "legacy", "operator_id": "FSUID_simulated"},
+}
 Rule = dict[str, Any]
 
 
@@ -120,13 +124,13 @@ class Tenant:
         )
         self.fx = self.connect()
 
-    def emptied(self) -> Tenant:
+    def emptied(self, **settings: Any) -> Tenant:
         self.fx.close()
         self.admin.reset()
         # Only the transport is kept, which is slow to make.
         self.context.tokens, self.context.books = MemoryTokens(), MemoryBooks()
         self.context.clock.offset = 0.0
-        self.fx = self.connect()
+        self.fx = self.connect(**settings)
         return self
 
     def connect(self, **settings: Any) -> FxiaokeConnector:
@@ -175,6 +179,13 @@ def tenant(served: Tenant, caplog: pytest.LogCaptureFixture) -> Tenant:
     return served.emptied()
 
 
+@pytest.fixture(params=SIGN_INS)
+def writer(served: Tenant, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> Tenant:
+    """Gives the tenant to a connector that signs in by one generation, then by the other."""
+    caplog.set_level(logging.DEBUG)
+    return served.emptied(**SIGN_INS[request.param])
+
+
 def says_nothing(tenant: Tenant, caplog: pytest.LogCaptureFixture, *said: object) -> None:
     """Fails where anything that was said or logged holds a value, a token or a secret."""
     texts = [caplog.text]
@@ -215,7 +226,7 @@ class Reads:
         return self._signed_in()
 
     def legacy(self) -> bool:
-        return self._signed_in(auth_style="legacy", operator_id="FSUID_simulated")
+        return self._signed_in(**SIGN_INS["legacy"])
 
     def query(self) -> bool:
         return self._brought(self.tenant.fx.changes("AccountObj", FIELDS, None, 100).records)
@@ -239,6 +250,17 @@ class Reads:
     def describe(self) -> bool:
         return "tel" in self.tenant.fx.describe("AccountObj").fields
 
+    def staff(self) -> bool:
+        with closing(self.tenant.connect(staff_source="directory")) as fx:
+            return {one.native_id for one in fx.staff()} >= {OWNER, NEXT_OWNER}
+
+    def branches(self) -> bool:
+        with closing(self.tenant.connect(staff_source="directory")) as fx:
+            return "2011" in {one.native_id for one in fx.branches()}
+
+    def regions(self) -> bool:
+        return "2101" in {one.code for one in self.tenant.fx.regions()}
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -256,7 +278,9 @@ ENDPOINTS = [
     Endpoint("query", "/v2/data/query$", ("query", "poll", "sweep", "find", "count")),
     Endpoint("get", "/v2/data/get$", ("get",)),
     Endpoint("describe", "/v2/object/describe$", ("describe",)),
+    Endpoint("directory", "/(user/list|department/list|countryAreaOptions/get)$", ("staff", "branches", "regions")),
 ]
+SHOWS_RECORDS = [endpoint for endpoint in ENDPOINTS if endpoint.name in ("query", "get", "describe")]
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 
 
@@ -318,7 +342,7 @@ def test_one_fault_is_met_by_one_more_call(tenant: Tenant, endpoint: Endpoint) -
     assert tenant.admin.calls()["calls"]["token"] == 1
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS[2:], ids=lambda endpoint: endpoint.name)
+@pytest.mark.parametrize("endpoint", SHOWS_RECORDS, ids=lambda endpoint: endpoint.name)
 def test_an_old_answer_is_an_old_answer_and_no_more(tenant: Tenant, endpoint: Endpoint) -> None:
     reads = reads_of(tenant)
     for name in endpoint.calls:
@@ -388,82 +412,89 @@ def new(object: str, hub_id: str) -> WriteRequest:
 
 
 @each_write_fault
-@pytest.mark.parametrize("object", CREATED)
+@pytest.mark.parametrize(
+    ("writer", "object"), [*(("bearer", name) for name in CREATED), ("legacy", "AccountObj")], indirect=["writer"]
+)
 def test_a_create_that_fails_makes_no_twin(
-    tenant: Tenant, object: str, fault: Fault, caplog: pytest.LogCaptureFixture
+    writer: Tenant, object: str, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = CREATED[object][0]
     hub_ids = ["hub-0", "hub-1", "hub-2"]
     requests = [new(object, hub_id) for hub_id in hub_ids]
-    tenant.fault(path, **fault.rule)
-    with tenant.waiting_briefly(fault):
-        is_due(sent(tenant, requests, caplog), fault)
-    assert alive(tenant, object) == (hub_ids if fault.happens else [])
-    tenant.over()
+    writer.fault(path, **fault.rule)
+    with writer.waiting_briefly(fault):
+        is_due(sent(writer, requests, caplog), fault)
+    assert alive(writer, object) == (hub_ids if fault.happens else [])
+    writer.over()
     # What recovery does after the lag: look by hub id, then repeat what is not there. One came late, after the look.
-    found = {one.fields["hub_id__c"] for one in tenant.fx.find(object, "hub_id__c", hub_ids, ())}
+    found = {one.fields["hub_id__c"] for one in writer.fx.find(object, "hub_id__c", hub_ids, ())}
     assert found == set(hub_ids if fault.happens else [])
     left = [replace(one, may_exist=True) for one in requests if one.hub_id not in found]
-    late = "" if fault.happens else make_in(tenant, object, hub_id__c="hub-1", owner=[OWNER], name="别人写的")
-    results = sent(tenant, left, caplog)
-    assert alive(tenant, object) == hub_ids
+    late = "" if fault.happens else make_in(writer, object, hub_id__c="hub-1", owner=[OWNER], name="别人写的")
+    results = sent(writer, left, caplog)
+    assert alive(writer, object) == hub_ids
     if late:
-        assert row_of(tenant, object, late)["name"] == "别人写的", "what a person wrote meanwhile stands"
+        assert row_of(writer, object, late)["name"] == "别人写的", "what a person wrote meanwhile stands"
         assert [type(result) for result in results] == [Written, Refused, Written]
         assert results[1].code == "fxiaoke.duplicate"
 
 
 STEPS = [
-    *(("get", fault) for fault in FAULTS),
-    *((step, fault) for step in ("update", "changeOwner") for fault in (*FAULTS, LOCKED)),
+    *(("bearer", "get", fault) for fault in FAULTS),
+    *((by, step, fault) for by in SIGN_INS for step in ("update", "changeOwner") for fault in (*FAULTS, LOCKED)),
 ]
 
 
-@pytest.mark.parametrize(("step", "fault"), STEPS, ids=[f"{step}-{fault.name}" for step, fault in STEPS])
+@pytest.mark.parametrize(
+    ("writer", "step", "fault"),
+    STEPS,
+    ids=[f"{by}-{step}-{fault.name}" for by, step, fault in STEPS],
+    indirect=["writer"],
+)
 def test_an_update_that_fails_loses_no_edit(
-    tenant: Tenant, step: str, fault: Fault, caplog: pytest.LogCaptureFixture
+    writer: Tenant, step: str, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ids = [create(tenant, name=f"{NAME}{n}", tel=PHONE, owner=[OWNER]) for n in range(2)]
+    ids = [create(writer, name=f"{NAME}{n}", tel=PHONE, owner=[OWNER]) for n in range(2)]
     fields: dict[str, Any] = {"owner": [NEXT_OWNER]} if step == "changeOwner" else {"remark": "新备注"}
     name, wanted, was = ("owner", [NEXT_OWNER], [OWNER]) if step == "changeOwner" else ("remark", "新备注", None)
-    requests = [request(Op.UPDATE, one, version_of(tenant, one), **fields) for one in ids]
-    tenant.fault(f"/v2/data/{step}$", **fault.rule)
-    with tenant.waiting_briefly(fault):
-        results = sent(tenant, requests, caplog)
+    requests = [request(Op.UPDATE, one, version_of(writer, one), **fields) for one in ids]
+    writer.fault(f"/v2/data/{step}$", **fault.rule)
+    with writer.waiting_briefly(fault):
+        results = sent(writer, requests, caplog)
     happened = fault.happens if step != "get" else fault.read is None
     assert {type(result) for result in results} == {fault.write if step != "get" else fault.read or Written}
-    assert [stored(tenant, one).get(name) for one in ids] == [wanted if happened else was] * 2
-    tenant.over()
-    edit(tenant, ids[0], remark="客户经理补充", tel=THEIRS)
-    again = sent(tenant, requests, caplog)
+    assert [stored(writer, one).get(name) for one in ids] == [wanted if happened else was] * 2
+    writer.over()
+    edit(writer, ids[0], remark="客户经理补充", tel=THEIRS)
+    again = sent(writer, requests, caplog)
     assert isinstance(again[0], Stale), "the record moved since it was observed"
-    assert stored(tenant, ids[0])["tel"] == THEIRS
-    assert stored(tenant, ids[0])["remark"] == "客户经理补充"
-    anew = [request(Op.UPDATE, one, version_of(tenant, one), account_level="1") for one in ids]
-    assert all(isinstance(result, Written) for result in sent(tenant, anew, caplog))
-    assert stored(tenant, ids[0])["remark"] == "客户经理补充"
+    assert stored(writer, ids[0])["tel"] == THEIRS
+    assert stored(writer, ids[0])["remark"] == "客户经理补充"
+    anew = [request(Op.UPDATE, one, version_of(writer, one), account_level="1") for one in ids]
+    assert all(isinstance(result, Written) for result in sent(writer, anew, caplog))
+    assert stored(writer, ids[0])["remark"] == "客户经理补充"
 
 
 @each_write_fault
 @pytest.mark.parametrize("step", ["invalid", "recover"])
 def test_what_ends_or_returns_does_so_once(
-    tenant: Tenant, step: str, fault: Fault, caplog: pytest.LogCaptureFixture
+    writer: Tenant, step: str, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
-    native_id = create(tenant, name=NAME, tel=PHONE, owner=[OWNER])
+    native_id = create(writer, name=NAME, tel=PHONE, owner=[OWNER])
     if step == "recover":
-        tenant.admin.post("delete", {"object": "AccountObj", "id": native_id})
+        writer.admin.post("delete", {"object": "AccountObj", "id": native_id})
     asked = [request(Op.DELETE if step == "invalid" else Op.RESTORE, native_id)]
-    tenant.fault(f"/v2/data/{step}$", **fault.rule)
-    with tenant.waiting_briefly(fault):
-        is_due(sent(tenant, asked, caplog), fault)
-    assert bool(stored(tenant, native_id).get("is_deleted")) is (fault.happens is (step == "invalid"))
-    tenant.over()
-    tenant.admin.reset_calls()
-    assert [type(result) for result in sent(tenant, asked, caplog)] == [Written]
-    assert tenant.admin.calls()["calls"].get(f"{step} AccountObj", 0) == (0 if fault.happens else 1)
-    found = tenant.fx.fetch("AccountObj", [native_id], FIELDS)[native_id]
+    writer.fault(f"/v2/data/{step}$", **fault.rule)
+    with writer.waiting_briefly(fault):
+        is_due(sent(writer, asked, caplog), fault)
+    assert bool(stored(writer, native_id).get("is_deleted")) is (fault.happens is (step == "invalid"))
+    writer.over()
+    writer.admin.reset_calls()
+    assert [type(result) for result in sent(writer, asked, caplog)] == [Written]
+    assert writer.admin.calls()["calls"].get(f"{step} AccountObj", 0) == (0 if fault.happens else 1)
+    found = writer.fx.fetch("AccountObj", [native_id], FIELDS)[native_id]
     assert isinstance(found, Gone if step == "invalid" else NativeRecord)
-    assert stored(tenant, native_id)["tel"] == PHONE
+    assert stored(writer, native_id)["tel"] == PHONE
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import connectors.fxiaoke
 from connectors.base import Gone, NativeRecord, NotVisible, Op, Refused, Stale, Unknown, WriteRequest, Written
 from connectors.errors import QuotaExhausted, RateLimited, Unsupported
 from connectors.fxiaoke import bodies
+from connectors.fxiaoke.checks import find_misplaced
 from connectors.fxiaoke.client import WriteOperation
 from connectors.fxiaoke.connector import FxiaokeConnector
 from connectors.fxiaoke.settings import read_settings
@@ -245,14 +246,18 @@ def test_a_second_record_with_one_hub_id_is_refused(
 
 
 def test_the_tenants_duplicate_rules_judge_only_when_asked(vendor: RunningSimulator, make: Make) -> None:
-    create(vendor, name="同名客户")
+    there = create(vendor, name="同名客户")
     [quiet] = make().write([new(name="同名客户")])
-    [strict] = make(duplicate_search=True).write([new(name="同名客户")])
     assert isinstance(quiet, Written)
-    assert isinstance(strict, Refused)
-    assert (strict.code, strict.field, strict.existing_id) == ("fxiaoke.duplicate-rule", None, None)
-    assert "查重规则" in strict.zh
-    assert "同名客户" not in strict.en + strict.zh
+    # No `existing_id`: who is like a record is not who holds its hub id, so a person must look.
+    for listed in (True, False):
+        vendor.admin.settings(duplicate_listed=listed)
+        [strict] = make(duplicate_search=True).write([new(name="同名客户")])
+        assert isinstance(strict, Refused)
+        assert (strict.code, strict.field, strict.existing_id) == ("fxiaoke.duplicate-rule", None, None)
+        assert "查重规则" in strict.zh
+        assert all((f"{one}" in strict.en and f"{one}" in strict.zh) is listed for one in (there, quiet.native_id))
+        assert "同名客户" not in strict.en + strict.zh
     assert sum(row["name"] == "同名客户" for row in vendor.admin.records("AccountObj")) == 2
 
 
@@ -301,6 +306,40 @@ def test_what_the_vendor_would_not_store_is_refused_before_it_is_sent(
     assert (result.code, result.field) == (code, field)
     assert str(value) not in result.en + result.zh
     assert "create" not in writes(vendor)
+
+
+def test_an_option_must_belong_to_the_one_above_it(vendor: RunningSimulator, connector: FxiaokeConnector) -> None:
+    above, below = "industry_level1", "industry_level2"
+    child = connector.describe("AccountObj").fields[below]
+    assert child.parent == above
+    assert child.by_parent is not None
+    (one, (of_one, *_)), (two, (of_two, *_)) = list(child.by_parent.items())[:2]
+
+    def refused(*requests: WriteRequest) -> None:
+        for result in [connector.write([each])[0] for each in requests]:
+            assert isinstance(result, Refused)
+            assert (result.code, result.field) == ("fxiaoke.option-misplaced", below)
+            assert above in result.en
+            assert above in result.zh
+
+    refused(new(**{above: one, below: of_two}), new(**{below: of_one}))
+    [made] = connector.write([new(**{above: one, below: of_one})])
+    assert isinstance(made, Written)
+    key = made.native_id
+    # What an update leaves beside the option counts, and so does what it changes with it.
+    refused(
+        request(Op.UPDATE, key, "1", **{below: of_two}), request(Op.UPDATE, key, "1", **{above: two, below: of_one})
+    )
+    refused(request(Op.UPDATE, key, "1", **{above: None, below: of_two}))
+    assert "update" not in writes(vendor)
+    fitting = [{above: two, below: of_two}, {below: None}, {above: None}]
+    for version, fields in enumerate(fitting, 1):
+        [result] = connector.write([request(Op.UPDATE, key, str(version), **fields)])
+        assert isinstance(result, Written)
+    # What people left astray keeps nothing else from being written.
+    astray, known = {above: one, below: of_two}, connector.describe("AccountObj")
+    assert find_misplaced(known, {below: of_two, "remark": "其他"}, {"remark"}, astray, ("fx", "1")) is None
+    assert find_misplaced(known, astray, {above}, astray, ("fx", "1")) is not None
 
 
 def add_fields(vendor: RunningSimulator) -> None:
