@@ -43,7 +43,8 @@ class ObjectDescription:
 class CheckLine:
     """Is one proof of `check()`: what was tried, whether it works, and what its absence takes away.
 
-    `ends` tells of a failure that keeps anything else from being proved.
+    `ends` tells of a failure that keeps anything else from being proved, `unprepared` of an object or field that is not
+    there as the hub needs it, which a survey of the system lists in full.
     """
 
     name: str
@@ -51,3 +52,4 @@ class CheckLine:
     en: str
     zh: str
     ends: bool = False
+    unprepared: bool = False

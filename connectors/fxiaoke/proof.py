@@ -67,7 +67,7 @@ class _Prover:
             en, zh = share(name, name)
             return CheckLine(line, False, f"{refused.en}: {en}", f"{refused.zh}：{zh}")
         except (ProtocolViolation, SchemaDrift) as failed:
-            return _failed(line, failed)
+            return replace(_failed(line, failed), unprepared=isinstance(failed, SchemaDrift))
         return CheckLine(line, True, "the object is described", "可读取对象描述")
 
 
@@ -97,6 +97,7 @@ def _key_line(object: str, descriptions: Descriptions, settings: FxiaokeSettings
             False,
             f"{object} has no writable field {key}; create a unique text field, or name the right one in external_keys",
             f"{object} 没有可写字段 {key}；请新建唯一的单行文本字段，或在 external_keys 中填写正确的字段",
+            unprepared=True,
         )
     if field.unique:
         hint = "" if settings.external_key_unique else "; set external_key_unique: true to use it for recovery"
@@ -108,6 +109,7 @@ def _key_line(object: str, descriptions: Descriptions, settings: FxiaokeSettings
         ok,
         f"{key} is not marked unique, so an unclear create is asked about; mark it unique in Fxiaoke",
         f"{key} 未设为唯一，结果不明的新建需人工确认；请在纷享销客中设为唯一",
+        unprepared=not ok,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.base import ConnectorContext, FieldDescription, WriteUnclear
@@ -11,7 +12,7 @@ from connectors.errors import Unsupported
 from connectors.fxiaoke import bodies
 from connectors.fxiaoke.client import Client, WriteOperation
 from connectors.fxiaoke.descriptions import Descriptions
-from connectors.fxiaoke.envelope import Rejected
+from connectors.fxiaoke.envelope import Reason, Rejected
 from connectors.fxiaoke.experiments import Experiments
 from connectors.fxiaoke.reading import Reader
 from connectors.fxiaoke.records import is_invalid, version_of
@@ -44,6 +45,7 @@ class Rehearsal:
     ) -> None:
         self._client, self._reader, self._descriptions = client, reader, descriptions
         self._experiments, self._settings, self._context = experiments, settings, context
+        self._denied: set[WriteOperation] = set()
 
     def settle(self, object: str) -> Iterator[Settled]:
         """Tries every question of writes in turn. Raises Unsupported where a required field cannot be filled."""
@@ -97,6 +99,8 @@ class Rehearsal:
         try:
             return 0, self._client.write(object, operation, body).payload
         except Rejected as no:
+            if no.reason is Reason.PERMISSION:
+                self._denied.add(operation)
             return no.code, {}
         except WriteUnclear:
             return None, {}
@@ -126,8 +130,17 @@ class Rehearsal:
         before = self._row(object, native_id)
         name = next((name for name in fields if name != "owner"), "owner")
         code = self._update(object, native_id, **{name: fields[name]})
-        after = self._row(object, native_id)
-        return _said("same_value", code, *_moved(before, after))
+        said = _said("same_value", code, *_moved(before, self._row(object, native_id)))
+        return self._declared(said, object, "update", "append_only", self._settings.append_only)
+
+    def _declared(
+        self, said: Settled, object: str, operation: WriteOperation, setting: str, listed: Sequence[str]
+    ) -> Settled:
+        """Adds the setting that says of an object what the tenant denies the operator there."""
+        if operation not in self._denied:
+            return said
+        wanted = ", ".join(dict.fromkeys((*listed, object)))
+        return replace(said, setting=f"{setting}: [{wanted}]", agrees=object in listed)
 
     def _clear(self, object: str, native_id: str) -> Iterator[Settled]:
         """Fills and empties one field of each type, by both forms."""
@@ -224,6 +237,9 @@ class Rehearsal:
         before = self._row(object, native_id)
         code, _ = self._write(object, "invalid", bodies.invalid(object, native_id, self._settings))
         gone = self._reader.get_row(object, native_id)
+        if gone is not None and not is_invalid(gone):
+            yield self._kept(object, native_id, code)
+            return
         shown = (
             ("get shows it as invalid", "get 可读取且显示作废") if gone else ("get does not show it", "get 读取不到")
         )
@@ -231,6 +247,16 @@ class Rehearsal:
         yield _said("invalid", code, f"{shown[0]}; {moved[0]}", f"{shown[1]}；{moved[1]}")
         code, _ = self._write(object, "recover", bodies.recover(object, native_id, self._settings))
         yield _said("recover", code, *_moved(gone or before, self._row(object, native_id)))
+
+    def _kept(self, object: str, native_id: str, code: int | None) -> Settled:
+        """Says that the test record is still there, or it would be taken for a record of the bank's own."""
+        en = f"the test record {native_id} is still there; delete it by hand before the system goes on"
+        zh = f"测试记录 {native_id} 仍在，请在恢复同步前手工删除"
+        fixed, kept = self._settings.append_only, self._settings.never_invalidated
+        said = _said("invalid", code, en, zh)
+        if object in fixed:
+            return said
+        return self._declared(said, object, "invalid", "never_invalidated", kept)
 
     def _row(self, object: str, native_id: str) -> Row:
         return self._reader.get_row(object, native_id) or {}

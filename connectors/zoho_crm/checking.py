@@ -102,6 +102,7 @@ class Checker:
             f"{object}: {key} is missing or not unique; create it as a text field that allows no duplicates, "
             "without it a lost answer to a create needs a person",
             f"{object}：{key} 不存在或未设唯一；请建立禁止重复的单行文本字段，否则新建结果不明时须人工处理",
+            unprepared=True,
         )
 
     def _check_writes(self, object: str, module: str, described: Mapping[str, Any] | None) -> list[CheckLine]:

@@ -23,6 +23,8 @@ from hub.operations.configuration import check_configuration, check_mappings
 from hub.operations.connections import check_described_mappings
 from hub.operations.health import examine
 
+_SURVEYS = ("lists the fields that it lacks, and how they are made", "列出缺少的字段及新建步骤")
+
 
 @command(
     "init",
@@ -63,8 +65,13 @@ def init(
             (
                 ("config check", "finds what is wrong in the files", "检查配置文件"),
                 *((f"connect {name}", "authorises the hub there", "在该系统授权") for name in to_connect),
+                *((f"connect {name} --prepare", *_SURVEYS) for name in sorted(settings.systems)),
                 ("check", "proves that every system answers", "确认各接入系统可用"),
-                ("plan", "shows what a first sync would do; writes nothing", "查看首次同步清单，不写入"),
+                (
+                    f"plan {next(iter(settings.entities))}",
+                    "shows what a first sync would do; writes nothing",
+                    "查看首次同步清单，不写入",
+                ),
             ),
             3,
         ):

@@ -27,6 +27,12 @@ def check(desk: Desk, system: Annotated[str | None, Arg("one system only", "仅�
             for line in item.lines:
                 mark = ("ok", "正常") if line.ok else ("fail", "失败")
                 desk.say(f"  {mark[0]:<6}{line.name}: {line.en}", f"  {mark[1]}  {line.name}：{line.zh}")
+        for name in (item.system for item in found if any(line.unprepared for line in item.lines)):
+            survey = f"crmhub connect {name} --prepare"
+            desk.say(
+                f"next: {survey} lists what {name} lacks, and how it is made",
+                f"下一步：{survey} 列出 {name} 缺少的对象和字段及新建步骤",
+            )
 
     body = {"systems": [{"system": i.system, "kind": i.kind, "ok": i.ok, "lines": i.lines} for i in found]}
     return Answer(body, show, 0 if all(item.ok for item in found) else SYSTEM)

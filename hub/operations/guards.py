@@ -82,8 +82,9 @@ def _release_first_sync(hub: Installation, entity: str, reason: str) -> list[Rel
         # An entity that was read and has no records yet may be released as well: what comes first is not held up.
         if not owed and not runs.latest(work.conn, entity, 1):
             raise Declined(
-                f"nothing of {entity} was read yet; run `crmhub plan` and read it before you release the first sync",
-                f"尚未读取 {entity}；请先运行并查看 `crmhub plan`，再放行首次同步",
+                f"nothing of {entity} was read yet; run `crmhub plan {entity}` and read it before you release "
+                "the first sync",
+                f"尚未读取 {entity}；请先运行并查看 `crmhub plan {entity}`，再放行首次同步",
             )
         for system in closed:
             count = _writes(owed.get(system, {}))

@@ -36,17 +36,23 @@ class Screens(Protocol):
         """Does one act."""
 
 
-def follow(screens: Screens, prepared: Mapping[str, Any]) -> int:
-    """Makes objects and fields by the Chinese steps of `connect --prepare --json`; returns how many it made."""
+def follow(screens: Screens, prepared: Mapping[str, Any], own_names: Mapping[str, str]) -> int:
+    """Makes objects and fields by the Chinese steps of `connect --prepare --json`; returns how many it made.
+
+    `own_names` are the fields that the console gives an API name of its own.
+    """
     steps = [[step["zh"] for step in row["steps"]] for item in prepared["objects"] for row in item["fields"]]
-    return sum(_make(screens, lines) for lines in steps if lines)
+    made = [lines for lines in steps if lines]
+    for lines in made:
+        _make(screens, lines, own_names)
+    return len(made)
 
 
-def _make(screens: Screens, lines: Iterable[str]) -> bool:
+def _make(screens: Screens, lines: Iterable[str], own_names: Mapping[str, str]) -> None:
     text = "\n".join(lines)
     if (found := _OBJECT.search(text)) is not None:
         screens.post("new_object", found.groupdict())
-        return True
+        return
     place = _PLACE.search(text)
     assert place is not None, f"no way to a screen: {text}"
     said = {key: found.group(1) for key, word in _WORDS.items() if (found := word.search(text))}
@@ -57,5 +63,5 @@ def _make(screens: Screens, lines: Iterable[str]) -> bool:
     if "choices" in said:
         pairs = (pair.split(" = ") for pair in said["choices"].split(" · "))
         changes["choices"] = [{"label": label, "value": value} for label, value in pairs]
-    screens.post("schema", {"object": place["object"], "field": said["name"], "changes": changes})
-    return True
+    name = own_names.get(said["name"], said["name"])
+    screens.post("schema", {"object": place["object"], "field": name, "changes": changes})

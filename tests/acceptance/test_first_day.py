@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 from connectors.simulation.server import start_simulator
-from tests.acceptance.cli_lab import HUB_YAML, Lab, one_message
+from tests.acceptance.cli_lab import HUB_YAML, Lab, Ran, one_message
+from tests.acceptance.fxiaoke_console import follow
 
 NEW = {"custom_fields": False, "picklists": "new_cases"}
 """An organisation as its buyer has it: standard modules, the bank's own picklists but for the statuses of cases."""
@@ -25,14 +28,15 @@ ORDER = ("customer", "complaint", "contact_log")
 READY, MORE, PERSON = 0, 10, 11
 
 
-def make_day(home: Path, chosen: str = "core", records: int = 0, **switches: Any) -> Lab:
-    """Starts a new Zoho organisation and a Fxiaoke tenant that has everything, and writes the settings."""
+def make_day(home: Path, chosen: str = "core", records: int = 0, bare: bool = False, **switches: Any) -> Lab:
+    """Starts a new Zoho organisation and a Fxiaoke tenant that has everything, or as bought; writes the settings."""
     shared: dict[str, Any] = {"records": records, "seed": 11, "limits": "fast"}
-    zoho = start_simulator("zoho_crm", settings={**NEW, **switches}, **shared)
-    fxiaoke = start_simulator("fxiaoke", logs=records, complaints=records // 3, **shared)
+    made = {"logs": records, "complaints": records // 3}
+    zoho = start_simulator("zoho_crm", settings={**NEW, **switches}, **shared, **(made if bare else {}))
+    fxiaoke = start_simulator("fxiaoke", settings={"custom_fields": not bare}, **shared, **made)
     lab = Lab(home, zoho, fxiaoke)
-    made = lab.here("init", str(home))
-    assert made.code == 0, made
+    begun = lab.here("init", str(home))
+    assert begun.code == 0, begun
     text = HUB_YAML.replace("mapping_set: full", f"mapping_set: {chosen}")
     text = text.format(zoho=zoho.base_url, fxiaoke=fxiaoke.base_url)
     drawn = next(line.strip() for line in lab.file.read_text("utf-8").splitlines() if "id: hub-" in line)
@@ -188,6 +192,84 @@ def test_a_hub_id_that_may_repeat_is_an_error_and_stays_as_it_is(day: Lab) -> No
     # What can be made without touching it is made: the statuses of complaints.
     assert [row["field"] for row in left["Cases"]] == ["Hub_Id", "Status"]
     assert left["Cases"][1]["state"] == "extended"
+
+
+@pytest.mark.parametrize("day", [{"records": 12, "bare": True}], indirect=True)
+def test_a_tenant_as_bought_is_set_up_by_the_printed_steps_and_syncs_both_ways(day: Lab) -> None:
+    lacking = day.here("check", "fxiaoke", "--lang", "zh")
+    assert (lacking.code, "下一步：crmhub connect fxiaoke --prepare" in lacking.out) == (7, True)
+    assert listed(day, "--apply")[0] == READY
+    prepared = day.here("connect", "fxiaoke", "--prepare", "--json")
+    assert prepared.code == PERSON
+    # complaint__c, thirteen fields of it, the hub ids of the others; the console calls one field as it likes.
+    assert follow(day.fxiaoke.admin, prepared.json, {"received_at__c": "field_r1__c"}) == 16
+    found = day.ask("mapping", "resolve", "fxiaoke", "--write")["files"]
+    assert [row["after"] for file in found for row in file["changes"]] == ["field_r1__c"]
+    satisfied = day.here("connect", "fxiaoke", "--prepare", "--lang", "zh")
+    assert (satisfied.code, "无需再做任何操作" in satisfied.out) == (READY, True)
+    assert day.here("check", "fxiaoke").code == 0
+
+    for entity in ORDER:
+        planned = day.ask("plan", entity)["plan"]
+        owed = planned["owed"]["fxiaoke"]
+        assert planned["calls"]["fxiaoke"] == owed["creates"] + owed["updates"]
+        for command in advised(day, entity):
+            assert run_as_printed(day, command).code == 0, command
+        assert day.here("sync", entity, "--until-converged").code == 0
+    _a_complaint_goes_both_ways(day)
+    _logs_that_nobody_may_change(day)
+
+
+def advised(lab: Lab, entity: str) -> list[str]:
+    """Returns the commands that `status` prints for an entity, each once."""
+    shown = next(item for item in lab.ask("status")["entities"] if item["entity"] == entity)
+    return list(dict.fromkeys(item["command"] for item in shown["advice"]))
+
+
+def run_as_printed(lab: Lab, command: str) -> Ran:
+    """Runs a command as it stands on the screen."""
+    program, *words = shlex.split(command)
+    assert program == "crmhub"
+    return lab.here(*words)
+
+
+def _a_complaint_goes_both_ways(day: Lab) -> None:
+    [customer, *_] = day.fxiaoke.admin.records("AccountObj")
+    fields = {"name": "TS-1", "account_id": customer["_id"], "title__c": "窗口排队过长", "status__c": "option1"}
+    made = day.fxiaoke.admin.post("create", {"object": "complaint__c", "fields": fields})["id"]
+    assert day.here("sync", "complaint", "--until-converged").code == 0
+    [case] = [row for row in day.zoho.admin.records("Cases") if row["Subject"] == "窗口排队过长"]
+    day.zoho.admin.post("edit", {"object": "Cases", "id": case["id"], "fields": {"Priority": "High"}})
+    assert day.here("sync", "complaint", "--until-converged").code == 0
+    [there] = [row for row in day.fxiaoke.admin.records("complaint__c") if row["_id"] == made]
+    assert (there["priority__c"], there["hub_id__c"]) == ("option3", case["Hub_Id"])
+
+
+def _logs_that_nobody_may_change(day: Lab) -> None:
+    """Where a tenant lets nobody change a log, `settle` names the setting, and what was held out before is let go."""
+    day.fxiaoke.admin.settings(log_edit="refused", log_invalid_allowed=False)
+    [call, *_] = day.zoho.admin.records("Tasks")
+    edit = {"object": "Tasks", "id": call["id"], "fields": {"Description": "改过"}}
+    day.zoho.admin.post("edit", edit)
+    assert day.here("sync", "contact_log").code == PERSON
+    assert [row["code"] for row in day.ask("quarantine", "list")["quarantine"]] == ["fxiaoke.permission"]
+    assert day.here("pause", "fxiaoke", "--reason", "trying it out").code == 0
+    settled = day.here("settle", "fxiaoke", "ActiveRecordObj", "--question", "invalid", "--write", "--json")
+    said = {row["question"]: (row["agrees"], row["setting"]) for row in settled.json["answers"]}
+    assert (settled.code, said["same_value"]) == (PERSON, (False, "append_only: [ActiveRecordObj]"))
+    assert said["invalid"] == (False, "never_invalidated: [ActiveRecordObj]")
+    left = re.search(r"the test record (\w+) is still there; delete it by hand", str(settled.json))
+    assert left is not None
+    day.fxiaoke.admin.post("delete", {"object": "ActiveRecordObj", "id": left[1], "physical": True})
+    day.change("operator_id:", "append_only: [ActiveRecordObj], operator_id:")
+    assert day.here("resume", "fxiaoke").code == 0
+    assert day.here("sync", "contact_log").code == 0
+    assert day.ask("quarantine", "list")["quarantine"] == []
+    day.zoho.admin.post("edit", edit | {"fields": {"Description": "又改过"}})
+    after = day.here("sync", "contact_log", "--json")
+    assert (after.code, after.json["runs"][0]["counts"]["not_taken"]) == (0, 1)
+    texts = {row.get("active_record_content") for row in day.fxiaoke.admin.records("ActiveRecordObj")}
+    assert not texts & {"改过", "又改过"}
 
 
 def test_a_system_that_makes_no_fields_tells_an_administrator_what_to_make(day: Lab) -> None:

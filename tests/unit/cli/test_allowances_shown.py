@@ -18,7 +18,7 @@ from hub.store.allowances import Remaining
     ("lang", "frees_at", "words"),
     [
         ("en", None, ["zoho, credits: used 1,240 of 50,000, left 48,760, of them 5,000 for people\n"]),
-        ("zh", None, ["zoho，credits：已用 1,240 / 50,000，剩余 48,760，其中预留给人工 5,000\n"]),
+        ("zh", None, ["zoho，API 额度：已用 1,240 / 50,000，剩余 48,760，其中预留给人工 5,000\n"]),
         ("en", 1_790_000_000.0, ["for people; the daemon goes on at 2026-09-2"]),
         ("zh", 1_790_000_000.0, ["5,000；守护进程将于 2026-09-2"]),
     ],
