@@ -33,6 +33,7 @@ MODULES = (
     "stops",
     "complaints",
     "backups",
+    "keys",
     "audit",
     "simulators",
 )

@@ -14,7 +14,7 @@ from hub.kernel.clock import Clock
 from hub.kernel.errors import Busy, ConfigInvalid, HubError, InvariantBroken, StoreUnavailable
 from hub.kernel.settings import Daemon as Bounds
 from hub.kernel.workdays import Workdays
-from hub.operations import pausing, scheduling
+from hub.operations import pausing, rotating, scheduling
 from hub.operations.installation import Installation
 from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board
@@ -37,6 +37,8 @@ from hub.schedule.watchdog import watch
 from hub.telemetry import logger
 
 PROBE, RECHECK, BUSY = 30.0, 5.0, 10.0
+ROTATE_SECONDS = 0.5
+"""Seconds of each look round in which rows are sealed anew under a key that is replaced."""
 """Seconds between two looks at the key, and at files and secrets; and until a busy entity is tried again."""
 BACK, GAP = 1.0, 120.0
 """Seconds by which a clock may go back, or leap, between two ticks before it counts as set."""
@@ -69,6 +71,7 @@ class Daemon:
         self.waiting: Waiting | None = None
         self.stuck = self.stopping = self.ticking = self.leading = False
         self.ticks = 0
+        self._rotating = True
         self._looking = threading.Lock()
         self._done: queue.Queue[Done] = queue.Queue()
         self._board = Board((), ())
@@ -216,6 +219,7 @@ class Daemon:
         if abs(now - self._probed_at) >= PROBE:
             self._probed_at = now
             scheduling.check_key(self._hub())
+            self._rotating = self.leading
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()
@@ -311,6 +315,7 @@ class Daemon:
         if due or resumed:
             self._board = scheduling.read_board(hub)
         self.callbacks.keep(hub, now)
+        self._rotating = self._rotating and bool(rotating.carry_on(hub, ROTATE_SECONDS))
         while len(self.running) < self.bounds.parallel and self.waiting is None and not self.stopping:
             if not self._start_next(self.clock.now()):
                 return

@@ -224,7 +224,7 @@ def test_a_new_key_encrypting_key_in_two_phases(embedded: KeyLab) -> None:
     with pytest.raises(Declined, match="wrapped under file:.* already"):
         keys.rewrap_keys(hub, "yearly")
     FileKeyProvider.create(embedded.home / "keys" / "new.key")
-    old_settings = ', also: [{provider: file, path: keys/hub.key}]'
+    old_settings = ", also: [{provider: file, path: keys/hub.key}]"
     text = "path: keys/hub.key, suite: xaes"
     file = embedded.home / "config" / "hub.yaml"
     file.write_text(file.read_text().replace(text, "path: keys/new.key, suite: xaes" + old_settings))
