@@ -28,6 +28,7 @@ MODULES = (
     "daemon",
     "channels",
     "records",
+    "finding",
     "questions",
     "matching",
     "stops",

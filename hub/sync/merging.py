@@ -283,7 +283,10 @@ def _settle_evidence(run: RunContext, work: UnitOfWork, pair: _Pair, plan: Recor
     matches.drop_keys(work, [loser.hub_id])
     if run.rules.keyed(pair.survivor.golden, plan.golden):
         matches.put_keys(
-            work, run.entity, matches.GOLDEN, {plan.golden.hub_id: run.rules.keys(run.ring, plan.golden.fields)}
+            work,
+            run.entity,
+            matches.GOLDEN,
+            {plan.golden.hub_id: run.rules.standing_keys(run.ring, plan.golden.fields)},
         )
 
 

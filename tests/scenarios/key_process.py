@@ -1,22 +1,23 @@
-"""One process of the test of rotation under load: `key_process HOME ROLE SEED`, until file HOME/stop is there.
+"""One process of the test of rotation under load, until file `stop` is in the hub's folder.
 
-A writer changes records, a reader opens all of them, a rotator rotates every key again and again. Each prints what
-it did, one JSON object; whatever fails ends it with a traceback.
+At a desk one thread changes records and another opens all of them; a rotator rotates every key again and again. Each
+notes how often it did so; whatever fails ends it with a traceback.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
-import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from hub.app import open_installation
-from hub.kernel.errors import StoreUnavailable
 from hub.operations import rotating
 from hub.operations.installation import Installation
 from hub.store import matches, records
@@ -25,6 +26,8 @@ from hub.store.rotations import Phase
 from hub.store.tables import golden
 from hub.store.vault import SealedTokens
 from tests.scenarios.key_lab import ENTITY, everything, fields_of
+
+Act = Callable[[Installation, list[str], random.Random, int], None]
 
 
 def write(hub: Installation, ids: list[str], chance: random.Random, turn: int) -> None:
@@ -67,27 +70,31 @@ def rotate(hub: Installation, ids: list[str], chance: random.Random, turn: int) 
 
 PAUSE = 0.05
 """Seconds between two turns, so that a rotation on a busy machine is not starved."""
-ROLES = {"writer": write, "reader": read, "rotator": rotate}
+ROLES = {"desk": (write, read), "rotator": (rotate,)}
 
 
-def main(home: Path, role: str, seed: int) -> None:
-    hub, turns, chance = open_installation(home), 0, random.Random(seed)
+def go_on(home: Path, hub: Installation, act: Act, seed: int) -> int:
+    """Acts until it is told to stop; returns how often."""
+    turns, chance, ids = 0, random.Random(seed), (home / "ids").read_text().split()
+    while not (home / "stop").exists():
+        act(hub, ids, chance, turns)
+        turns += 1
+        (home / f"turned-{act.__name__}").touch()
+        time.sleep(PAUSE)
+    return turns
+
+
+def main(home: Path, role: str, seed: int, dies_at: str) -> None:
+    os.environ["CRMHUB_FAILPOINT"] = dies_at
+    hub = open_installation(home)
     watch = hub.store.watch
     assert watch is not None
     watch.every = 0.1
-    ids = (home / "ids").read_text().split()
-    while not (home / "stop").exists():
-        try:
-            ROLES[role](hub, ids, chance, turns)
-        except StoreUnavailable as error:
-            if "locked" not in error.en:  # SQLite: a loaded machine kept somebody waiting for half a minute
-                raise
-        turns += 1
-        time.sleep(PAUSE)
-        (home / f"turned-{role}").touch()
+    with ThreadPoolExecutor() as pool:
+        going = {act.__name__: pool.submit(go_on, home, hub, act, seed) for act in ROLES[role]}
+        for future in as_completed(going.values()):
+            if future.exception() is not None:
+                (home / "stop").touch()
+    turns = {name: future.result() for name, future in going.items()}
     watch.close()
-    print(json.dumps({"role": role, "turns": turns}))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    (home / f"ended-{role}").write_text(json.dumps(turns))
