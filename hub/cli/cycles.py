@@ -11,7 +11,8 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
-from hub.operations import channels, complaints, cycles
+from hub.cli.rotation import say_rotation
+from hub.operations import channels, complaints, cycles, rotating
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Difference, Preview, Synced
 from hub.operations.progress import Progress
@@ -200,6 +201,7 @@ def status(desk: Desk) -> Answer:
         steers = steering(hub)
         allowed = allowances(hub)
         heard = channels.list_channels(hub)
+        rotations, now = rotating.under_way(hub), hub.clock.now()
 
     def show() -> None:
         lab = desk.word("  [lab: training, not production]", "  【lab：培训环境，非生产】") if profile == "lab" else ""
@@ -217,6 +219,8 @@ def status(desk: Desk) -> Answer:
             _show_allowed(desk, window)
         for row in heard:
             say_channel(desk, row)
+        for rotation in rotations:
+            say_rotation(desk, rotation, now)
         for item in found:
             _show_standing(desk, item)
         if process:
@@ -237,6 +241,7 @@ def status(desk: Desk) -> Answer:
         "daemon": steers,
         "allowances": allowed,
         "channels": [channels.shown(row) for row in heard],
+        "key_rotations": rotations,
     }
     return Answer(body, show)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk, stopping
+from hub.cli.rotation import say_rotation
 from hub.kernel.errors import Declined
 from hub.keys.rows import Purpose
 from hub.operations import keys, rotating
@@ -18,12 +19,6 @@ from hub.store.rotations import Phase, Rotation
 KEK, ALL, PROGRESSED = "kek", "all", 10
 KeyId = Annotated[int, Arg("the key, as `list` shows it", "密钥编号，见 list", "KEY")]
 Reason = Annotated[str, Opt("why; it is audited", "原因，留痕", ("--reason",))]
-PHASES = {
-    Phase.ANNOUNCED: ("waits until every process has loaded the new key", "等待各进程载入新密钥"),
-    Phase.SEALING: ("seals anew", "正在重新封存"),
-    Phase.SETTLING: ("waits until every process seals with the new key", "等待各进程改用新密钥"),
-    Phase.DONE: ("done", "已完成"),
-}
 
 
 @command("key list", "List the keys, how far rotations are and who holds them.", "列出密钥、轮换进度和持有进程。")
@@ -51,31 +46,15 @@ def key_list(
                 "某密钥已封装超过 2.68 亿个密钥：crmhub key rotate subject_wrap",
             )
         desk.say()
-        columns = ("process", "version", "kek", "at")
+        held = ("process", "version", "kek", "at")
         rows = [(rotating.who([h]), h.version, ", ".join(h.kek_ids), local(h.seen_at)) for h in ring.holders]
-        desk.table(columns, rows)
+        desk.table(held, rows)
 
     shown = [
         {**_plain(item), "rate": item.rate(now), "seconds_left": item.seconds_left(now)} for item in ring.rotations
     ]
     body = {"version": ring.version, "keys": ring.keys, "rotations": shown, "holders": ring.holders, "left": left}
     return Answer({**body, "alarm": ring.alarm}, show)
-
-
-def say_rotation(desk: Desk, item: Rotation, now: float) -> None:
-    """Says how far one rotation is, its rate and the time left."""
-    en, zh = PHASES[item.phase]
-    if item.phase is Phase.SEALING and item.total >= 0:
-        rate, left = item.rate(now), item.seconds_left(now)
-        en, zh = f"{en}: {item.done:,} of {item.total:,}", f"{zh}：{item.done:,} / {item.total:,}"
-        if rate is not None and left is not None:
-            en, zh = (
-                f"{en}, {rate:,.0f} a second, {left:,.0f} s left",
-                f"{zh}，每秒 {rate:,.0f} 行，剩余 {left:,.0f} 秒",
-            )
-    if item.broken:
-        en, zh = f"{en}; {item.broken} rows do not open", f"{zh}；{item.broken} 行无法打开"
-    desk.say(f"rotation of {item.purpose} to key {item.key_id}: {en}", f"{item.purpose} 轮换至密钥 {item.key_id}：{zh}")
 
 
 def _plain(item: Rotation) -> dict[str, object]:
