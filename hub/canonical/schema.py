@@ -101,6 +101,8 @@ class Entity:
     contradicts: tuple[str, ...]
     on_delete: str
     file: str
+    find: Mapping[str, tuple[str, ...]] = attribute(default_factory=dict)
+    """What a record may be looked up by -> the fields that are asked, without any of them standing in plaintext."""
 
     def references(self) -> Mapping[str, str]:
         """Returns field -> entity for every reference."""
@@ -208,6 +210,7 @@ def _load_entity(
         contradicts=tuple(spec.contradicts),
         on_delete=spec.on_delete,
         file=str(path),
+        find=MappingProxyType({kind: tuple(names) for kind, names in spec.find.items()}),
     )
 
 
@@ -296,6 +299,7 @@ def _check_references(
         (name, ["match", place]) for place, rule in enumerate(entity.match) for name in rule.fields
     ]
     named += [(name, ["contradicts"]) for name in entity.contradicts]
+    named += [(name, ["find", kind]) for kind, names in entity.find.items() for name in names]
     for name, place in named:
         if name != "hub_id" and name not in entity.fields:
             en, zh = f"`{place[0]}` names the unknown field `{name}`", f"`{place[0]}` 引用了未知字段 `{name}`"

@@ -83,4 +83,5 @@ class EntitySpec(Strict):
     on_delete: Literal["detach", "archive", "propagate", "ask"] = "detach"
     match: list[MatchSpec] = []
     contradicts: list[str] = []
+    find: dict[Literal["phone", "email", "id_number", "account", "name"], list[str]] = {}
     fields: Annotated[dict[str, FieldSpec], Field(min_length=1)]

@@ -56,6 +56,7 @@ GROUPS = {
     "match": Text("Settle whose record is whose.", "确认哪些记录属于同一对象。"),
     "guard": Text("Release mass changes that were stopped.", "放行被拦下的批量变更。"),
     "quarantine": Text("See and retry records that were held out.", "查看异常记录并重新处理。"),
+    "key": Text("See and replace the keys that seal the store.", "查看和轮换封存密钥。"),
     "audit": Text("Verify and read the audit log.", "校验和查看审计日志。"),
 }
 

@@ -13,8 +13,9 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.failures import BLOCKED, INTERRUPTED, PROGRESSED, system_exit
 from hub.cli.progress import watching
+from hub.cli.rotation import say_rotation
 from hub.cli.status_lines import say_process, say_short
-from hub.operations import anchoring, channels, complaints, cycles, egress
+from hub.operations import anchoring, channels, complaints, cycles, egress, rotating
 from hub.operations.choice import entities_of, entity_of
 from hub.operations.cycles import Difference, Preview, Synced
 from hub.operations.progress import Progress
@@ -208,6 +209,7 @@ def status(desk: Desk) -> Answer:
         heard = channels.list_channels(hub)
         audit = anchoring.standing(hub)
         short = egress.short_of(hub)
+        rotations, now = rotating.under_way(hub), hub.clock.now()
 
     def show() -> None:
         desk.say(name)
@@ -226,6 +228,8 @@ def status(desk: Desk) -> Answer:
             say_channel(desk, row)
         say_standing(desk, audit)
         say_short(desk, short)
+        for rotation in rotations:
+            say_rotation(desk, rotation, now)
         for item in found:
             _show_standing(desk, item)
         say_process(desk, process)
@@ -240,6 +244,7 @@ def status(desk: Desk) -> Answer:
         "channels": [channels.shown(row) for row in heard],
         "audit": shown_standing(audit),
         "egress": short,
+        "key_rotations": rotations,
     }
     return Answer(body, show)
 

@@ -31,6 +31,7 @@ HEADINGS: Final = {
     "guard": "批量变更保护",
     "hub id": "统一编号",
     "id": "编号",
+    "kek": "主密钥",
     "kind": "类型",
     "label": "名称",
     "length": "长度",
@@ -44,14 +45,18 @@ HEADINGS: Final = {
     "options": "选项",
     "out of sight": "不可见",
     "outcome": "结果",
+    "process": "进程",
+    "purpose": "用途",
     "reason": "原因",
     "record": "记录",
     "row": "行",
     "rule": "规则",
     "state": "状态",
+    "suite": "算法套件",
     "system": "接入系统",
     "updates": "更新",
     "value": "值",
+    "version": "版本",
 }
 
 WORDS: Final = {

@@ -73,12 +73,16 @@ def advance(hub: Installation, purpose: Purpose) -> tuple[Rotation, list[Holder]
     return after, []
 
 
+def under_way(hub: Installation) -> list[Rotation]:
+    """Returns the rotations that have not ended."""
+    with hub.store.read() as conn:
+        return [item for item in rotations.rotations(conn).values() if item.phase is not Phase.DONE]
+
+
 def carry_on(hub: Installation, seconds: float) -> list[Rotation]:
     """Moves every rotation that is under way forward for so long; returns those that have not ended."""
-    with hub.store.read() as conn:
-        open_ = [item for item in rotations.rotations(conn).values() if item.phase is not Phase.DONE]
     until, left = hub.clock.now() + seconds, []
-    for item in open_:
+    for item in under_way(hub):
         waits: list[Holder] = []
         while item.phase is not Phase.DONE and not waits and until - hub.clock.now() >= 0:
             before = item

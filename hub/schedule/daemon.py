@@ -23,13 +23,13 @@ from hub.schedule import board as boards
 from hub.schedule.anchoring import Anchoring
 from hub.schedule.board import View
 from hub.schedule.callbacks import HINTED, Callbacks
+from hub.schedule.chores import Chores
 from hub.schedule.claiming import claim
 from hub.schedule.due import WorkingDay
 from hub.schedule.jobs import Done, Job, Launch, Running, at_once, run_job
 from hub.schedule.leading import Lead, lead_of, steers
 from hub.schedule.management import Health
 from hub.schedule.metrics import Meters
-from hub.schedule.reminders import Reminders
 from hub.schedule.settings_file import SettingsFile
 from hub.schedule.slicing import slice_of
 from hub.schedule.turns import Candidate, ancestors_of, choose
@@ -66,7 +66,7 @@ class Daemon:
         self._working_day = working_day or Workdays(lambda year: log().warning("calendar_guessed", year=year))
         self.meters = meters or Meters()
         self.callbacks = Callbacks(clock, launch, self.meters)
-        self._reminders = Reminders(self.meters)
+        self._chores = Chores(self.meters)
         self.anchoring = Anchoring(clock, launch, self.meters)
         self.hub: Installation | None = None
         self.running: dict[str, Running] = {}
@@ -126,7 +126,6 @@ class Daemon:
                 self.callbacks.hear(self._hub(), now)
                 if self._leads():
                     self._steer(now)
-                    self._reminders.look(self._hub(), now)
                 self._failed = None
         except Exception as error:  # noqa: BLE001 - a daemon that dies of one bad look would need a person
             self._fail(error, now)
@@ -223,6 +222,7 @@ class Daemon:
         if abs(now - self._probed_at) >= PROBE:
             self._probed_at = now
             scheduling.check_key(self._hub())
+            self._chores.ask_about_keys(self.leading)
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()
@@ -319,6 +319,7 @@ class Daemon:
             self._board = scheduling.read_board(hub)
         self.callbacks.keep(hub, now)
         self.anchoring.keep(hub, now)
+        self._chores.keep(hub, now)
         while len(self.running) < self.bounds.parallel and self.waiting is None and not self.stopping:
             if not self._start_next(self.clock.now()):
                 return

@@ -45,7 +45,6 @@ class Dropped:
 
     key: sa.Column[str]
     digest: sa.Column[bytes]
-    empty: bytes | None
 
     @property
     def name(self) -> str:
@@ -64,7 +63,7 @@ class Dropped:
         if ids:
             with store.begin() as work:
                 one = sa.and_(self.key.in_(ids), here)
-                work.conn.execute(table.update().where(one).values({self.digest.name: self.empty}))
+                work.conn.execute(table.update().where(one).values({self.digest.name: b""}))
         return Step(ids[-1] if len(ids) == PAGE else None, len(ids))
 
     def _here(self, ring: Keyring) -> sa.ColumnElement[bool]:
@@ -187,9 +186,10 @@ def _of_change(ring: Keyring, row: Any, opened: Mapping[str, Any]) -> bytes:
 
 
 DIGESTS: tuple[Place, ...] = (
-    Dropped(binding.c.binding_id, binding.c.obs_digest, None),
-    Dropped(observation.c.obs_id, observation.c.digest, None),
-    Dropped(quarantine.c.quarantine_id, quarantine.c.input_digest, b""),
+    # Empty, not NULL: NULL says that we wrote the record, and what then differs from it counts as no change.
+    Dropped(binding.c.binding_id, binding.c.obs_digest),
+    Dropped(observation.c.obs_id, observation.c.digest),
+    Dropped(quarantine.c.quarantine_id, quarantine.c.input_digest),
     Remade(conflict, conflict.c.digest, _of_question),
     Remade(hold, hold.c.digest, _of_question),
     Remade(field_change, field_change.c.after_digest, _of_change),

@@ -111,7 +111,7 @@ class RingWatch:
 
 
 def holders(conn: sa.Connection, now: float) -> list[Holder]:
-    """Returns the processes that use the store; one silent for `GONE` seconds, or dead on this host, is left out."""
+    """Returns who uses the store; who was silent for `GONE` seconds, or died on this host, is left out."""
     rows = conn.execute(sa.select(key_holder).order_by(key_holder.c.holder_id))
     found = [
         Holder(r.holder_id, r.host, r.pid, r.channel, r.version, tuple(orjson.loads(r.kek_ids)), r.seen_at)

@@ -46,7 +46,7 @@ class Rotation:
         spent = (self.ended_at or now) - self.phase_at
         return self.done / spent if self.phase is Phase.SEALING and self.done and spent > 0 else None
 
-    def left(self, now: float) -> float | None:
+    def seconds_left(self, now: float) -> float | None:
         """Returns the seconds that the rows left take at this rate."""
         rate = self.rate(now)
         return None if rate is None else max(0, self.total - self.done) / rate

@@ -138,16 +138,19 @@ def settle_keys(run: RunContext, work: UnitOfWork, outcomes: Sequence[Outcome]) 
     """Keeps the match keys of golden records: a new record takes over those of its observation."""
     taken_over: list[str] = []
     moved: dict[str, dict[str, bytes]] = {}
+    found: dict[str, dict[str, bytes]] = {}
     dropped: list[str] = []
     for outcome in outcomes:
         golden, fresh = outcome.plan.golden, outcome.identity
         if fresh is not None and fresh.observation.obs_id == golden.hub_id and not outcome.plan.conflicts:
             taken_over.append(golden.hub_id)
+            found[golden.hub_id] = run.rules.find_keys(run.ring, golden.fields)
             continue
         if fresh is not None:
             dropped.append(fresh.observation.obs_id)
         if outcome.before is None or run.rules.keyed(outcome.before.golden, golden):
-            moved[golden.hub_id] = run.rules.keys(run.ring, golden.fields)
+            moved[golden.hub_id] = run.rules.standing_keys(run.ring, golden.fields)
     matches.take_over(work, taken_over)
     matches.drop_keys(work, dropped)
     matches.put_keys(work, run.entity, matches.GOLDEN, moved)
+    matches.put_keys(work, run.entity, matches.GOLDEN, found, fresh=True)

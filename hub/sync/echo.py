@@ -39,7 +39,8 @@ def quiet_echoes(run: RunContext, link: Link, seen: Sequence[tuple[Observation, 
 
 def _written(link: Link, item: Observation, binding: Binding) -> bool:
     present = binding.mapping_version == link.mapping.version
-    return present and item.kind is Kind.UPSERT and binding.state is BindingState.ACTIVE and binding.obs_digest is None
+    # Without a digest of what was seen (we wrote it, or the digest key was replaced) the record itself is compared.
+    return present and item.kind is Kind.UPSERT and binding.state is BindingState.ACTIVE and not binding.obs_digest
 
 
 def quiet(item: Observation, golden: GoldenRecord, base: Base | None, readable: frozenset[str]) -> bool:

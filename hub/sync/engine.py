@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from functools import cached_property
@@ -21,9 +21,10 @@ from hub.core.plan import EntityPolicy
 from hub.core.state import Base, BaseField, Binding, Fields, GoldenRecord
 from hub.kernel.clock import Clock
 from hub.kernel.ids import NewId
-from hub.keys.keyring import Keyring
+from hub.keys.keyring import INDEX, Keyring
 from hub.mapping.translate import CompiledMapping
 from hub.store.anchor import Rebuild
+from hub.store.matches import FIND
 from hub.store.unit_of_work import Lease, Store
 
 Progress = Callable[[str, str, int], None]
@@ -169,6 +170,18 @@ class Turn:
         return Turn(self.clock, now, max(0.0, self.began + self.length - now) / parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Is how a record is found by one field: the kind people ask by, how values are shaped, its index and width."""
+
+    kind: str
+    field: str
+    shape: str
+    rule: str
+    domain: str
+    width: int
+
+
 @dataclass(frozen=True)
 class EntityRules:
     """Is everything about one entity that does not change while the process runs."""
@@ -182,6 +195,8 @@ class EntityRules:
     """(field, match domain) of every field that a match rule names"""
     key_plan: tuple[tuple[str, str, tuple[str, ...]], ...] = attribute(init=False)
     """(index domain, rule, fields) of every match rule"""
+    finds: tuple[Find, ...] = attribute(init=False)
+    """How a record is looked up by one of its fields"""
 
     def __post_init__(self) -> None:
         names = dict.fromkeys(name for rule in self.match_rules for name in rule.fields)
@@ -189,6 +204,19 @@ class EntityRules:
         plan = tuple((f"{self.entity.name}.{rule.name}", rule.name, rule.fields) for rule in self.match_rules)
         object.__setattr__(self, "evidence", evidence)
         object.__setattr__(self, "key_plan", plan)
+        object.__setattr__(self, "finds", tuple(self._finds()))
+
+    def _finds(self) -> Iterator[Find]:
+        """Yields one index a field; a field that is evidence by itself is looked up by the index of that rule."""
+        name = self.entity.name
+        alone = {rule.fields[0]: rule.name for rule in self.match_rules if len(rule.fields) == 1}
+        for kind, fields in self.entity.find.items():
+            for field in fields:
+                shape, rule = match_domain(self.entity.fields[field]), alone.get(field)
+                if rule is not None:
+                    yield Find(kind, field, shape, rule, f"{name}.{rule}", INDEX)
+                else:
+                    yield Find(kind, field, shape, f"find.{field}", f"{name}.find.{kind}", FIND)
 
     @property
     def name(self) -> str:
@@ -229,11 +257,21 @@ class EntityRules:
 
     def standing_keys(self, ring: Keyring, fields: Fields) -> dict[str, bytes]:
         """Returns the indexes that stand for a golden record: its match keys and those it is looked up by."""
-        return self.keys(ring, fields)
+        return {**self.keys(ring, fields), **self.find_keys(ring, fields)}
+
+    def find_keys(self, ring: Keyring, fields: Fields) -> dict[str, bytes]:
+        """Returns the indexes of a golden record that are no match keys: rule -> a short digest that several share."""
+        found: dict[str, bytes] = {}
+        for item in self.finds:
+            value = fields.get(item.field)
+            if item.width == FIND and value is not None and (shape := normalise_for_match(item.shape, value)):
+                found[item.rule] = ring.blind(item.domain, shape, FIND)
+        return found
 
     def keyed(self, before: GoldenRecord, after: GoldenRecord) -> bool:
-        """Tells whether a change touched a field of evidence."""
-        return any(before.fields.get(name) != after.fields.get(name) for name, _ in self.evidence)
+        """Tells whether a change touched a field that stands in an index."""
+        names = [name for name, _ in self.evidence] + [item.field for item in self.finds if item.width == FIND]
+        return any(before.fields.get(name) != after.fields.get(name) for name in names)
 
 
 @dataclass(slots=True)

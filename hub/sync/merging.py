@@ -282,9 +282,8 @@ def _settle_evidence(run: RunContext, work: UnitOfWork, pair: _Pair, plan: Recor
             quarantine.clear(work, bound.system, str(bound.object), [bound.native_id], quarantine.INBOUND)
     matches.drop_keys(work, [loser.hub_id])
     if run.rules.keyed(pair.survivor.golden, plan.golden):
-        matches.put_keys(
-            work, run.entity, matches.GOLDEN, {plan.golden.hub_id: run.rules.keys(run.ring, plan.golden.fields)}
-        )
+        keys = run.rules.standing_keys(run.ring, plan.golden.fields)
+        matches.put_keys(work, run.entity, matches.GOLDEN, {plan.golden.hub_id: keys})
 
 
 def _names(question: Question) -> set[Value]:

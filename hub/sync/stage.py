@@ -389,8 +389,12 @@ def _commit(
 
 
 def _put_keys(run: RunContext, work: UnitOfWork, link: Link, batch: _Batch, new: Sequence[Observation]) -> None:
-    lone = {item.obs_id for item in new}
+    lone = {item.obs_id: item for item in new}
     waiting = {owner: keys for owner, keys in batch.keys.items() if owner not in lone}
-    known = {owner: keys for owner, keys in batch.keys.items() if owner in lone}
+    known = {
+        owner: {**keys, **run.rules.find_keys(run.ring, lone[owner].fields)}
+        for owner, keys in batch.keys.items()
+        if owner in lone
+    }
     matches.put_keys(work, run.entity, link.system, waiting, fresh=True)
     matches.put_keys(work, run.entity, matches.GOLDEN, known, fresh=True)

@@ -64,10 +64,10 @@ class HandKeys:
         self._aad = lp(b"csh1", self._header, tenant, b"golden", b"blob")
         self._context = lp(b"csh1/subject", self.wrap_id.to_bytes(4, "big"), tenant)
 
-    def index_of(self, rule: str) -> Mac:
-        """Returns the blind index of one match rule."""
+    def index_of(self, rule: str, width: int = 8) -> Mac:
+        """Returns the blind index of one match rule, or of what records are looked up by."""
         mac = mac_of(self._index(part(b"csh1/index") + part(f"customer.{rule}".encode())))
-        return lambda value: mac(pack(">I", len(value)) + value)[:8]
+        return lambda value: mac(pack(">I", len(value)) + value)[:width]
 
     def seal_new(self, subject: bytes, record: dict[str, object]) -> tuple[bytes, bytes]:
         """Makes a customer's own key; returns it wrapped, and the golden record sealed under it."""

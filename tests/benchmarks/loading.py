@@ -108,7 +108,16 @@ def results(lab: Lab) -> list[Result]:
         rounds,
         "other = sealing off",
     )
-    return [load, again, off]
+    sm4 = compare(
+        "first load, sealing with SM4 : off",
+        None,
+        customers,
+        lambda: first_load(lab, suite="sm4"),
+        lambda: first_load(lab, SealMode.OFF),
+        rounds,
+        "other = sealing off",
+    )
+    return [load, again, off, sm4]
 
 
 def same(ours: Installation, theirs: Installation) -> int:

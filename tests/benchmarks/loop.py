@@ -106,6 +106,7 @@ class HandLoop:
         self._keys, self.functions, self._objects = keys, functions, objects
         self._version, self._audit = mapping_version, audit
         self._index = {rule: keys.index_of(rule) for rule in _RULES}
+        self._find = {kind: keys.index_of(f"find.{kind}", 2) for kind in ("account", "phone", "name")}
         self._prefix = {name: part(mapping_version.encode()) + part(name.encode()) for name in objects}
         self._new_id = Uuid7(SystemClock())
         self._run_id = self._new_id()
@@ -192,8 +193,13 @@ class HandLoop:
         for rule, value in (("mobile", mobile), ("email", email)):
             if value:
                 yield rule, index[rule](value.encode())
+        if number := _fold(look("customer_no")):
+            yield "find.customer_no", self._find["account"](number.encode())
+        if phone := look("phone"):
+            yield "find.phone", self._find["phone"](phone.encode())
         if not name:
             return
+        yield "find.full_name", self._find["name"](name.encode())
         for rule, value in (("mobile_and_name", mobile), ("email_and_name", email)):
             if value:
                 yield rule, index[rule](f"{value}\x1f{name}".encode())

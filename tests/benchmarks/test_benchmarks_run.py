@@ -35,6 +35,7 @@ def test_every_suite_runs_and_finds_the_same_results(lab: Lab, tmp_path: Path) -
         "first load",
         "unchanged re-read",
         "first load, sealing on : off",
+        "first load, sealing with SM4 : off",
         "translation, zoho",
         "translation, fxiaoke",
         "peak memory",

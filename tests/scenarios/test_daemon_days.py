@@ -9,7 +9,7 @@ import pytest
 from daemon_lab import ENTITY, Lab, local
 
 from hub.kernel.errors import Declined
-from hub.operations import cycles, pausing, scheduling
+from hub.operations import cycles, pausing, rotating, scheduling
 from hub.operations.guards import release_guard
 from hub.store.schedules import Schedule
 from hub.sync.cycle import FIRST_SYNC
@@ -206,6 +206,22 @@ def test_a_key_file_that_is_away_makes_everything_wait_and_resumes_by_itself(lab
         assert daemon.health().ready
     [audited] = lab.audited("daemon.wait")
     assert (audited["reason"], audited["code"]) == ("keys", "HUB-KEY-001")
+
+
+def test_the_daemon_goes_on_with_a_rotation_that_nobody_attends(lab: Lab) -> None:
+    lab.create("alpha", "Ann")
+    with lab.daemon() as daemon:
+        lab.pass_(daemon, HOUR)
+        with lab.hub() as hub:
+            for purpose in rotating.ROTATED:
+                rotating.begin_rotation(hub, purpose, "yearly")
+        lab.pass_(daemon, 300)
+        assert {act["code"] for act in lab.audited("key.reseal")} == set(rotating.ROTATED)
+        assert len(lab.audited("key.promote")) == len(rotating.ROTATED)
+        lab.create("alpha", "Bob")
+        lab.pass_(daemon, HOUR)
+        assert sorted(lab.names("gamma")) == ["Ann", "Bob"]
+        assert daemon.health().ready
 
 
 def test_a_store_that_is_away_makes_everything_wait_and_resumes_by_itself(lab: Lab) -> None:

@@ -10,6 +10,7 @@ from connectors.base import Deletes
 from connectors.memory import FULL, FaultKind
 from hub.core.state import BindingState, GoldenState
 from hub.kernel.settings import Guards, Threshold
+from hub.store.tables import binding
 from tests.scenarios import desk
 from tests.scenarios.invariants import check_audit
 from tests.scenarios.world import OPEN, SystemSpec, World
@@ -222,9 +223,20 @@ def test_nobody_is_created_where_newcomers_wait_behind_a_guard() -> None:
     assert (len(world.live("a1")), len(world.live("a2")), len(world.goldens())) == (7, 7, 7)
 
 
-def test_mass_change_stops_before_the_first_write() -> None:
+@pytest.mark.parametrize("recognised", [True, False], ids=["as_ever", "after_a_new_digest_key"])
+def test_mass_change_stops_before_the_first_write(recognised: bool) -> None:
     guards = OPEN.model_copy(update={"max_changes": FEWEST})
     world = crowd(6, guards=guards)
+    if not recognised:
+        with world.engine.begin() as conn:
+            conn.execute(binding.update().values(obs_digest=b""))
+        for number in range(6):
+            world.systems["a1"].edit("Client", one(world, "a1", number), {"own": f"own:Person {number}"})
+        before = world.mark()
+        report = world.cycle()
+        assert report.counts["read"] >= 6
+        assert not report.counts.get("changed"), "what is equal when opened did not change"
+        assert world.writes(before) == []
     for number in range(5):
         world.edit("a1", one(world, "a1", number), city="Wuhan")
     before = world.mark()

@@ -17,8 +17,8 @@ from hub.operations import questions, reminding
 from hub.operations.auditing import list_log
 from hub.operations.installation import Installation
 from hub.operations.reminding import remind
+from hub.schedule.chores import EVERY, Chores
 from hub.schedule.metrics import Meters
-from hub.schedule.reminders import EVERY, Reminders
 from hub.store import questions as stored
 from hub.store import records
 from hub.store.records import Write
@@ -120,15 +120,15 @@ def test_a_flood_is_one_report(hub: Installation, monkeypatch: pytest.MonkeyPatc
 
 def test_the_daemon_looks_every_few_minutes_and_shows_the_counts(hub: Installation, clock: Moving) -> None:
     meters = Meters()
-    reminders = Reminders(meters)
+    chores = Chores(meters)
     put(hub, today=0)
-    reminders.look(hub, clock.at)
+    chores.look(hub, clock.at)
     assert 'crmhub_complaints{state="due_within_0"} 1.0' in meters.page().decode()
     put(hub, more=0)
-    reminders.look(hub, clock.at + EVERY - 1)
+    chores.look(hub, clock.at + EVERY - 1)
     assert 'crmhub_complaints{state="due_within_0"} 1.0' in meters.page().decode()
     clock.at += EVERY
-    reminders.look(hub, clock.at)
+    chores.look(hub, clock.at)
     assert 'crmhub_complaints{state="due_within_0"} 2.0' in meters.page().decode()
 
 
