@@ -85,6 +85,7 @@ def _index_rows(rows: Sequence[RowTuple]) -> tuple[list[dict[str, Any]], list[di
                 "branch": about.get("branch"),
                 "corr": record.get("corr"),
                 "outcome": record["outcome"],
+                "stage": record["stage"],
             }
         )
         names = {note["name"] for note in record.get("fields", ())}
@@ -181,6 +182,21 @@ def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 def _earlier(place: Place) -> sa.ColumnElement[bool]:
     epoch, seq = place
     return sa.or_(audit_index.c.epoch < epoch, sa.and_(audit_index.c.epoch == epoch, audit_index.c.seq < seq))
+
+
+def open_attempts(conn: sa.Connection, since: float, limit: int) -> list[bytes]:
+    """Returns the bodies of attempts since an instant of which no result is known, oldest first."""
+    result = audit_index.alias("result")
+    ended = sa.exists().where(result.c.corr == audit_index.c.corr, result.c.stage == "result")
+    here = sa.and_(audit_entry.c.epoch == audit_index.c.epoch, audit_entry.c.seq == audit_index.c.seq)
+    query = (
+        sa.select(audit_entry.c.body)
+        .select_from(audit_index.join(audit_entry, here))
+        .where(audit_index.c.stage == "attempt", audit_index.c.stage != "single", audit_index.c.at >= since, ~ended)
+        .order_by(audit_index.c.epoch, audit_index.c.seq)
+        .limit(limit)
+    )
+    return [as_bytes(body) for (body,) in conn.execute(query)]
 
 
 def record_ids(conn: sa.Connection, after: str, limit: int) -> list[tuple[str, str]]:
