@@ -99,16 +99,10 @@ def page(conn: sa.Connection, wanted: Wanted, *, before: Place | None, limit: in
 
 
 def _page(conn: sa.Connection, wanted: Wanted, before: Place | None, limit: int) -> list[tuple[int, int, bytes]]:
-    found = _where(wanted)
+    query, led = _places(wanted)
     if before is not None:
-        found.append(_earlier(before))
-    places = (
-        sa.select(audit_index.c.epoch, audit_index.c.seq)
-        .where(*found)
-        .order_by(audit_index.c.epoch.desc(), audit_index.c.seq.desc())
-        .limit(limit)
-        .subquery()
-    )
+        query = query.where(_earlier(led, before))
+    places = query.order_by(led.c.epoch.desc(), led.c.seq.desc()).limit(limit).subquery()
     here = sa.and_(audit_entry.c.epoch == places.c.epoch, audit_entry.c.seq == places.c.seq)
     query = sa.select(audit_entry.c.epoch, audit_entry.c.seq, audit_entry.c.body).select_from(
         places.join(audit_entry, here)
@@ -119,13 +113,9 @@ def _page(conn: sa.Connection, wanted: Wanted, before: Place | None, limit: int)
 
 def every(conn: sa.Connection, wanted: Wanted) -> Iterator[Place]:
     """Streams the places of all entries that are wanted, oldest first."""
-    query = (
-        sa.select(audit_index.c.epoch, audit_index.c.seq)
-        .where(*_where(wanted))
-        .order_by(audit_index.c.epoch, audit_index.c.seq)
-        .execution_options(yield_per=5000)
-    )
-    yield from ((epoch, seq) for epoch, seq in conn.execute(query))
+    query, led = _places(wanted)
+    rows = conn.execute(query.order_by(led.c.epoch, led.c.seq).execution_options(yield_per=5000))
+    yield from ((epoch, seq) for epoch, seq in rows)
 
 
 def bodies(conn: sa.Connection, places: Sequence[Place]) -> list[bytes]:
@@ -154,6 +144,15 @@ def of_objects(conn: sa.Connection, ids: Sequence[str], acts: Sequence[str]) -> 
         yield as_bytes(body)
 
 
+def _places(wanted: Wanted) -> tuple[sa.Select[tuple[int, int]], sa.Table]:
+    """Returns what finds the places that are wanted, and the table by which they are put in order."""
+    if wanted.field is None:
+        return sa.select(audit_index.c.epoch, audit_index.c.seq).where(*_where(wanted)), audit_index
+    there = sa.and_(audit_field.c.epoch == audit_index.c.epoch, audit_field.c.seq == audit_index.c.seq)
+    query = sa.select(audit_field.c.epoch, audit_field.c.seq).select_from(audit_field.join(audit_index, there))
+    return query.where(audit_field.c.field == wanted.field, *_where(wanted)), audit_field
+
+
 def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     columns = audit_index.c
     found: list[sa.ColumnElement[bool]] = []
@@ -173,15 +172,12 @@ def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
         found.append(columns.at >= wanted.since)
     if wanted.until is not None:
         found.append(columns.at < wanted.until)
-    if wanted.field is not None:
-        there = sa.and_(audit_field.c.epoch == columns.epoch, audit_field.c.seq == columns.seq)
-        found.append(sa.exists().where(audit_field.c.field == wanted.field, there))
     return found
 
 
-def _earlier(place: Place) -> sa.ColumnElement[bool]:
+def _earlier(led: sa.Table, place: Place) -> sa.ColumnElement[bool]:
     epoch, seq = place
-    return sa.or_(audit_index.c.epoch < epoch, sa.and_(audit_index.c.epoch == epoch, audit_index.c.seq < seq))
+    return sa.or_(led.c.epoch < epoch, sa.and_(led.c.epoch == epoch, led.c.seq < seq))
 
 
 def open_attempts(conn: sa.Connection, since: float, limit: int) -> list[bytes]:
