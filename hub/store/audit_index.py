@@ -108,7 +108,7 @@ def _page(conn: sa.Connection, wanted: Wanted, before: Place | None, limit: int)
         places.join(audit_entry, here)
     )
     rows = conn.execute(query.order_by(places.c.epoch.desc(), places.c.seq.desc()))
-    return [(epoch, seq, as_bytes(body)) for epoch, seq, body in rows]
+    return [(row[0], row[1], as_bytes(row[2])) for row in rows]
 
 
 def every(conn: sa.Connection, wanted: Wanted) -> Iterator[Place]:
@@ -144,7 +144,7 @@ def of_objects(conn: sa.Connection, ids: Sequence[str], acts: Sequence[str]) -> 
         yield as_bytes(body)
 
 
-def _places(wanted: Wanted) -> tuple[sa.Select[tuple[int, int]], sa.Table]:
+def _places(wanted: Wanted) -> tuple[sa.Select[Any], sa.Table]:
     """Returns what finds the places that are wanted, and the table by which they are put in order."""
     if wanted.field is None:
         return sa.select(audit_index.c.epoch, audit_index.c.seq).where(*_where(wanted)), audit_index
@@ -176,8 +176,7 @@ def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 
 
 def _earlier(led: sa.Table, place: Place) -> sa.ColumnElement[bool]:
-    epoch, seq = place
-    return sa.or_(led.c.epoch < epoch, sa.and_(led.c.epoch == epoch, led.c.seq < seq))
+    return sa.tuple_(led.c.epoch, led.c.seq) < sa.tuple_(*place)
 
 
 def open_attempts(conn: sa.Connection, since: float, limit: int) -> list[bytes]:

@@ -123,10 +123,10 @@ def test_no_page_reads_the_whole_log(plain: Installation) -> None:
         asked: list[str] = []
         plans = []
         event.listen(conn.engine, "before_cursor_execute", lambda c, cur, text, *rest: asked.append(text))
-        every: list[dict[str, object]] = [{"person": "x"}, {"act": "a"}, {"about": "h"}, {"field": "m"}, {"since": 1.0}]
-        for filters in every:
+        names = ("person", "act", "about", "field", "branch", "system")
+        for name in names:
             asked.clear()
-            audit_index.page(conn, Wanted(**filters), before=(1, 30), limit=5)  # type: ignore[arg-type]
+            audit_index.page(conn, Wanted(**{name: "x"}), before=(1, 30), limit=5)  # type: ignore[arg-type]
             text = asked[0]
             rows = conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, tuple([1] * text.count("?"))).all()
             plans.append(" / ".join(str(row[3]) for row in rows))
@@ -224,11 +224,11 @@ def test_the_daemon_signs_while_there_is_activity_hourly_otherwise_and_verifies(
     assert acts.count("audit.verify") == 4, "an attempt and a result, at first and an hour later"
     page = meters.page().decode()
     assert "crmhub_audit_unanchored 1.0" in page
-    assert keeper.alarms == ()
+    assert list(keeper.alarms) == []
     assert not keeper.busy
     audit_lab.tamper(plain.settings.home, lambda conn: conn.execute("DELETE FROM audit_entry WHERE seq = 1"))
     clock.sleep(HOUR * 24 * 8)
     keeper.keep(plain, clock.now())
-    assert keeper.alarms == ("audit_broken",)
+    assert list(keeper.alarms) == ["audit_broken"]
     assert 'crmhub_audit_alarm{code="audit_broken"} 1.0' in meters.page().decode()
     assert anchoring.standing(plain).alarms == ("audit_broken",)
