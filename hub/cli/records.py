@@ -86,26 +86,39 @@ def say_merges(desk: Desk, hub_id: str, merges: Sequence[Merged]) -> None:
 
 @command(
     "record timeline",
-    "Show how a record was linked and every change of it.",
-    "查看记录的匹配经过和全部变更。",
+    "Show every change of a record: who, when, by which run, rule and mapping, and what was answered.",
+    "查看记录的匹配经过和全部变更：何人何时、批次、规则、映射版本及对方答复。",
     action="record.read",
 )
-def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason = None) -> Answer:
+def timeline(
+    desk: Desk,
+    record: Record,
+    field: Annotated[str | None, Opt("one field only", "仅该字段", ("--field",))] = None,
+    reveal: Reveal = False,
+    reason: Reason = None,
+) -> Answer:
     with desk.hub() as hub:
         hub_id = record_of(hub, record)
-        links, changes, merges = inspection.show_timeline(hub, hub_id, reason_of(reveal, reason))
+        links, changes, merges = inspection.show_timeline(hub, hub_id, reason_of(reveal, reason), field)
 
     def show() -> None:
         say_merges(desk, hub_id, merges)
         columns = ("at", "system", "native id", "match", "rule", "by")
         desk.table(columns, [(local(k.at), k.system, k.native_id, k.certainty, k.rule, k.decided_by) for k in links])
         desk.say()
-        columns = ("at", "field", "before", "after", "from", "lost")
         rows = []
         for item in changes:
             lost = "; ".join(f"{origin}: {value}" for origin, value in item.losers)
-            rows.append((local(item.at), item.field, item.before, item.after, item.origin, lost))
-        desk.table(columns, rows)
+            rows.append((local(item.at), item.field, item.before, item.after, item.why.by, item.why.rule, lost))
+        desk.table(("at", "field", "before", "after", "by", "rule", "lost"), rows)
+        desk.say()
+        proofs = []
+        for item in changes:
+            why = item.why
+            said = "; ".join(f"{a.system}: {a.code or a.outcome}" for a in why.answers)
+            run = f"{item.run_id} ({why.run_by})" if why.run_by else item.run_id
+            proofs.append((local(item.at), item.field, run, why.mapping, said, why.row))
+        desk.table(("at", "field", "by run", "mapping", "answers", "row"), proofs)
 
     return Answer({"hub_id": hub_id, "links": links, "changes": changes, "merges": merges}, show)
 

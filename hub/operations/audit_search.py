@@ -110,6 +110,13 @@ def show_entry(hub: Installation, text: str) -> Shown:
     return Shown(_opened(row[2]), row[3].hex(), row[4].hex(), size, root, tuple(n.hex() for n in proof), note)
 
 
+def open_attempts(hub: Installation, within: float = 30 * 86_400.0, limit: int = 100) -> list[Entry]:
+    """Returns acts that were begun in the last days and never ended: the process was killed between the two."""
+    audit_index.catch_up(hub.store)
+    with hub.store.read() as conn:
+        return [_opened(body) for body in audit_index.open_attempts(conn, hub.clock.now() - within, limit)]
+
+
 def sample(hub: Installation, wanted: Wanted, number: int, seed: str) -> list[Entry]:
     """Returns a sample of the entries that are wanted, oldest first: the same for the same seed, whoever draws it.
 

@@ -13,6 +13,7 @@ from hub.canonical.values import Value
 from hub.core.state import HUB, Binding
 from hub.kernel.errors import Declined, Text
 from hub.operations.choice import no_record
+from hub.operations.explaining import Explained, explain
 from hub.operations.installation import Installation
 from hub.operations.permission import permit, require_record
 from hub.store import history, inbox, matches, merges, quarantine, questions, records
@@ -79,6 +80,7 @@ class ChangeView:
     before: str = attribute(repr=False)
     after: str = attribute(repr=False)
     losers: tuple[tuple[str, str], ...] = attribute(repr=False)
+    why: Explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +156,15 @@ def _binding(item: Binding) -> BindingView:
 
 @permit("record.read")
 def show_timeline(
-    hub: Installation, hub_id: str, reveal: str | None = None
+    hub: Installation, hub_id: str, reveal: str | None = None, field: str | None = None
 ) -> tuple[tuple[LinkView, ...], tuple[ChangeView, ...], tuple[Merged, ...]]:
-    """Returns how a record was linked, every change of its fields and every merge, oldest first."""
+    """Returns how a record was linked, every change of its fields or of one, and every merge, oldest first."""
     with hub.store.read() as conn:
         stored = records.load(conn, hub.store.ring, [hub_id]).get(hub_id)
         if stored is None:
             raise no_record(hub_id)
         require_record(hub, "record.read", stored.golden)
-        past = history.timeline(conn, hub.store.ring, hub_id)
+        past = [each for each in history.timeline(conn, hub.store.ring, hub_id) if field in (None, each.field)]
         joined = tuple(merges.of_record(conn, hub_id))
         links = [
             LinkView(row.decided_at, row.system, row.native_id, row.certainty, row.rule, row.decided_by)
@@ -183,8 +185,9 @@ def show_timeline(
             _shown(entity, item.field, item.before, whole),
             _shown(entity, item.field, item.after, whole),
             tuple((origin, _shown(entity, item.field, value, whole)) for origin, value in item.losers),
+            why,
         )
-        for item in past
+        for item, why in zip(past, explain(hub, hub_id, stored.golden.entity, past), strict=True)
     )
     return tuple(sorted(links, key=lambda link: link.at)), changes, joined
 

@@ -12,12 +12,14 @@ from hub.kernel.redaction import redact
 from hub.kernel.settings import Settings
 from hub.kernel.timetable import Malformed, parse_timing
 from hub.keys.file import FileKeyProvider
+from hub.operations.audit_search import open_attempts
 from hub.operations.choice import person
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
 from hub.store import runs, schedules
 from hub.store.schedules import ALL, Pause, Schedule, Wish
 from hub.sync.cycle import Outcome, Standing, read_standing
+from hub.telemetry import logger
 
 SYNC, RECONCILE = "sync", "reconcile"
 BACKFILL = "backfill"
@@ -241,9 +243,23 @@ def check_key(hub: Installation) -> None:
 
 @permit("daemon.run")
 def note_start(hub: Installation) -> None:
-    """Audits that the daemon started; proves at once that the store can be written."""
+    """Audits that the daemon started; proves at once that the store can be written.
+
+    Names the acts that were begun before and never ended, which somebody must look into.
+    """
+    left = open_attempts(hub)
+    for entry in left:
+        about = entry["obj"]
+        logger("audit").warning(
+            "attempt_without_result",
+            row=f"{entry['epoch']}:{entry['seq']}",
+            act=entry["act"],
+            about=about.get("id"),
+            began=entry["ts"],
+        )
     with hub.store.begin() as work:
-        work.audit(Event("daemon.start", "daemon", hub.settings.installation.id))
+        counts = {"open_attempts": len(left)} if left else None
+        work.audit(Event("daemon.start", "daemon", hub.settings.installation.id, counts=counts))
 
 
 @permit("daemon.run")

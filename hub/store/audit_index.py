@@ -85,6 +85,7 @@ def _index_rows(rows: Sequence[RowTuple]) -> tuple[list[dict[str, Any]], list[di
                 "branch": about.get("branch"),
                 "corr": record.get("corr"),
                 "outcome": record["outcome"],
+                "stage": record["stage"],
             }
         )
         names = {note["name"] for note in record.get("fields", ())}
@@ -98,33 +99,23 @@ def page(conn: sa.Connection, wanted: Wanted, *, before: Place | None, limit: in
 
 
 def _page(conn: sa.Connection, wanted: Wanted, before: Place | None, limit: int) -> list[tuple[int, int, bytes]]:
-    found = _where(wanted)
+    query, led = _places(wanted)
     if before is not None:
-        found.append(_earlier(before))
-    places = (
-        sa.select(audit_index.c.epoch, audit_index.c.seq)
-        .where(*found)
-        .order_by(audit_index.c.epoch.desc(), audit_index.c.seq.desc())
-        .limit(limit)
-        .subquery()
-    )
+        query = query.where(_earlier(led, before))
+    places = query.order_by(led.c.epoch.desc(), led.c.seq.desc()).limit(limit).subquery()
     here = sa.and_(audit_entry.c.epoch == places.c.epoch, audit_entry.c.seq == places.c.seq)
     query = sa.select(audit_entry.c.epoch, audit_entry.c.seq, audit_entry.c.body).select_from(
         places.join(audit_entry, here)
     )
     rows = conn.execute(query.order_by(places.c.epoch.desc(), places.c.seq.desc()))
-    return [(epoch, seq, as_bytes(body)) for epoch, seq, body in rows]
+    return [(row[0], row[1], as_bytes(row[2])) for row in rows]
 
 
 def every(conn: sa.Connection, wanted: Wanted) -> Iterator[Place]:
     """Streams the places of all entries that are wanted, oldest first."""
-    query = (
-        sa.select(audit_index.c.epoch, audit_index.c.seq)
-        .where(*_where(wanted))
-        .order_by(audit_index.c.epoch, audit_index.c.seq)
-        .execution_options(yield_per=5000)
-    )
-    yield from ((epoch, seq) for epoch, seq in conn.execute(query))
+    query, led = _places(wanted)
+    rows = conn.execute(query.order_by(led.c.epoch, led.c.seq).execution_options(yield_per=5000))
+    yield from ((epoch, seq) for epoch, seq in rows)
 
 
 def bodies(conn: sa.Connection, places: Sequence[Place]) -> list[bytes]:
@@ -153,6 +144,15 @@ def of_objects(conn: sa.Connection, ids: Sequence[str], acts: Sequence[str]) -> 
         yield as_bytes(body)
 
 
+def _places(wanted: Wanted) -> tuple[sa.Select[Any], sa.Table]:
+    """Returns what finds the places that are wanted, and the table by which they are put in order."""
+    if wanted.field is None:
+        return sa.select(audit_index.c.epoch, audit_index.c.seq).where(*_where(wanted)), audit_index
+    there = sa.and_(audit_field.c.epoch == audit_index.c.epoch, audit_field.c.seq == audit_index.c.seq)
+    query = sa.select(audit_field.c.epoch, audit_field.c.seq).select_from(audit_field.join(audit_index, there))
+    return query.where(audit_field.c.field == wanted.field, *_where(wanted)), audit_field
+
+
 def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     columns = audit_index.c
     found: list[sa.ColumnElement[bool]] = []
@@ -172,15 +172,26 @@ def _where(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
         found.append(columns.at >= wanted.since)
     if wanted.until is not None:
         found.append(columns.at < wanted.until)
-    if wanted.field is not None:
-        there = sa.and_(audit_field.c.epoch == columns.epoch, audit_field.c.seq == columns.seq)
-        found.append(sa.exists().where(audit_field.c.field == wanted.field, there))
     return found
 
 
-def _earlier(place: Place) -> sa.ColumnElement[bool]:
-    epoch, seq = place
-    return sa.or_(audit_index.c.epoch < epoch, sa.and_(audit_index.c.epoch == epoch, audit_index.c.seq < seq))
+def _earlier(led: sa.Table, place: Place) -> sa.ColumnElement[bool]:
+    return sa.tuple_(led.c.epoch, led.c.seq) < sa.tuple_(*place)
+
+
+def open_attempts(conn: sa.Connection, since: float, limit: int) -> list[bytes]:
+    """Returns the bodies of attempts since an instant of which no result is known, oldest first."""
+    result = audit_index.alias("result")
+    ended = sa.exists().where(result.c.corr == audit_index.c.corr, result.c.stage == "result")
+    here = sa.and_(audit_entry.c.epoch == audit_index.c.epoch, audit_entry.c.seq == audit_index.c.seq)
+    query = (
+        sa.select(audit_entry.c.body)
+        .select_from(audit_index.join(audit_entry, here))
+        .where(audit_index.c.stage == "attempt", audit_index.c.stage != "single", audit_index.c.at >= since, ~ended)
+        .order_by(audit_index.c.epoch, audit_index.c.seq)
+        .limit(limit)
+    )
+    return [as_bytes(body) for (body,) in conn.execute(query)]
 
 
 def record_ids(conn: sa.Connection, after: str, limit: int) -> list[tuple[str, str]]:

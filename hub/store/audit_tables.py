@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, String, Table, Text, text
 
 from hub.store.tables import metadata
 
@@ -50,10 +50,21 @@ audit_index = Table(
     Column("branch", String(512)),
     Column("corr", String(512)),
     Column("outcome", String(16), nullable=False),
+    Column("stage", String(16), nullable=False),
 )
 """Is made from the bodies after they were written, so that no act waits for it; a list opens the bodies themselves."""
 for _name in ("act", "actor", "obj_id", "connection", "branch", "corr", "outcome", "at"):
     Index(f"audit_index_{_name}", audit_index.c[_name], audit_index.c.epoch, audit_index.c.seq)
+
+_staged = text("stage <> 'single'")
+Index(
+    "audit_index_stage",
+    audit_index.c.stage,
+    audit_index.c.epoch,
+    audit_index.c.seq,
+    postgresql_where=_staged,
+    sqlite_where=_staged,
+)
 
 audit_field = Table(
     "audit_field",

@@ -102,6 +102,14 @@ def bulk_insert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str
         conn.exec_driver_sql(text, [tuple(row.values()) for row in rows])
 
 
+def insert_rows(
+    conn: sa.Connection, table: sa.Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Inserts rows that are tuples of these columns already."""
+    mark = "?" if conn.dialect.paramstyle == "qmark" else "%s"
+    conn.exec_driver_sql(_insert_text(table, columns, mark), list(rows))
+
+
 @lru_cache(maxsize=256)
 def _select_text(
     table: sa.Table, columns: tuple[str, ...], fixed: tuple[str, ...], key: str, ids: int, mark: str

@@ -18,7 +18,7 @@ from hub.kernel.ids import NewId
 from hub.keys.keyring import Keyring
 from hub.keys.rows import SubjectKeyRow
 from hub.store.audit_tables import audit_epoch
-from hub.store.database import WRITE, Prepared, as_bytes, bulk_insert, store_errors
+from hub.store.database import WRITE, Prepared, as_bytes, bulk_insert, insert_rows, store_errors
 from hub.store.ring_watch import RingWatch
 from hub.store.share_tables import share
 from hub.store.tables import audit_entry, audit_head, lease, subject_key
@@ -114,8 +114,7 @@ class Store:
         try:
             with store_errors():
                 rows = self.append(_tail(work.conn), work.events)
-                names = ("epoch", "seq", "body", "leaf", "chain")
-                bulk_insert(work.conn, audit_entry, [dict(zip(names, row, strict=True)) for row in rows])
+                insert_rows(work.conn, audit_entry, ("epoch", "seq", "body", "leaf", "chain"), rows)
                 _MOVE_HEAD.run(work.conn, {"to_epoch": rows[-1][0], "to_seq": rows[-1][1]})
         except (BrokenTail, sa.exc.IntegrityError):
             raise _broken() from None

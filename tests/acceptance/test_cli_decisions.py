@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,6 +150,11 @@ def test_a_conflict_is_settled_for_both_sides(synced: Terminal, place: tuple[str
     synced.refused("conflict", "resolve", fresh["id"], "--keep", says="no longer open")
     history = synced("record", "timeline", hub_id).out
     assert "call on Sunday" in history
+    why = synced.ask("record", "timeline", hub_id)["changes"][-1]["why"]
+    assert (why["rule"], why["by"][:6], why["run_by"][:6]) == ("conflict.resolve", "local:", "local:")
+    assert [(said["system"], said["outcome"]) for said in why["answers"]] == [("fxiaoke", "success")]
+    decided = synced.ask("audit", "show", why["row"])["entry"]["entry"]
+    assert (decided["act"], decided["obj"]["id"]) == ("golden.change", hub_id)
     acts = [e["act"] for e in synced.ask("audit", "list", "--about", hub_id)["entries"]]
     assert {"record.reveal", "conflict.resolve"} <= set(acts)
 
@@ -299,6 +305,24 @@ def test_reconcile_resync_match_report_and_audit(synced: Terminal, place: tuple[
     assert (score["split"], score["mixed"]) == (0, 0)
     assert synced.ask("audit", "verify")["rows"] > 20
     assert synced("doctor").code == 0
+    assert synced.ask("audit", "verify", "--data")["data"]["findings"] == []
+    with sqlite3.connect(synced.lab.home / "var" / "hub.db") as conn:
+        before = conn.execute("SELECT * FROM golden WHERE hub_id = ?", (hub_id,)).fetchone()
+        assert synced("record", "edit", hub_id, "--set", "customer_tier=gold").code == 0
+        assert synced.settle().code == 0
+        after = conn.execute("SELECT * FROM golden WHERE hub_id = ?", (hub_id,)).fetchone()
+        # One with all rights over the database puts the sealed row of yesterday back.
+        conn.execute("PRAGMA foreign_keys=OFF")
+        marks = ", ".join("?" * len(before))
+        conn.execute(f"REPLACE INTO golden VALUES ({marks})", before)
+        conn.commit()
+        told = synced("audit", "verify", "--data")
+        assert told.code == 2
+        assert hub_id in told.out
+        assert "customer_tier" in told.out
+        conn.execute(f"REPLACE INTO golden VALUES ({marks})", after)
+    conn.close()
+    assert synced("audit", "verify", "--data").code == 0
 
 
 def test_nothing_shown_ever_held_a_whole_personal_value(synced: Terminal) -> None:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import creating, loading, memory, ranges, reading, spread, translation
+from . import auditing, creating, loading, memory, ranges, reading, spread, translation
 from .lab import Lab, open_lab
 from .measure import Result, load, save, table
 
@@ -21,6 +21,7 @@ SUITES: dict[str, Callable[[Lab], list[Result]]] = {
     "spread": spread.results,
     "ranges": ranges.results,
     "creates": creating.results,
+    "audit": auditing.results,
 }
 DEFAULT_RECORDS = 10_000
 _RESULTS = Path(__file__).resolve().parents[2] / "bench-results.json"

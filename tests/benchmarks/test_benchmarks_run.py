@@ -10,7 +10,7 @@ import pytest
 
 from tests.postgres_server import PostgresServer
 
-from . import creating, loading, memory, ranges, reading, spread, translation
+from . import auditing, creating, loading, memory, ranges, reading, spread, translation
 from .byhand_zoho import zoho
 from .lab import ZOHO, Lab, count, open_lab, opened, read_in
 from .loading import Bench, hand_loop
@@ -100,3 +100,9 @@ def test_the_best_turn_counts_and_a_miss_is_said() -> None:
     assert "MISSED" in table([result])
     assert Result("fits", 1.3, 1.2, 1, 1, "MiB", 1, at_most=True).met is True
     assert "MISSED" not in table([Result("told", None, 0.1, 1, 1, "records/s", 1)])
+
+
+def test_the_log_is_verified_and_written_by_the_benchmark() -> None:
+    found = auditing.results(rows=3000, pages=2, rounds=1)
+    assert [item.aim for item in found] == [60.0, 0.5]
+    assert all(item.ratio > 0 and item.records > 0 for item in found)

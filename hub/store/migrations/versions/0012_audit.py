@@ -50,9 +50,13 @@ def upgrade() -> None:
         sa.Column("branch", sa.String(512)),
         sa.Column("corr", sa.String(512)),
         sa.Column("outcome", sa.String(16), nullable=False),
+        sa.Column("stage", sa.String(16), nullable=False),
     )
     for name in INDEXED:
         op.create_index(f"audit_index_{name}", "audit_index", [name, "epoch", "seq"])
+    staged = sa.text("stage <> 'single'")
+    columns = ["stage", "epoch", "seq"]
+    op.create_index("audit_index_stage", "audit_index", columns, postgresql_where=staged, sqlite_where=staged)
     op.create_table(
         "audit_field",
         sa.Column("field", sa.String(512), primary_key=True),
