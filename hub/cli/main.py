@@ -28,12 +28,15 @@ MODULES = (
     "daemon",
     "channels",
     "records",
+    "revealing",
     "questions",
     "matching",
     "stops",
     "complaints",
     "backups",
     "audit",
+    "users",
+    "approvals",
     "simulators",
 )
 DEMO = "hub.cli.demo"
