@@ -57,6 +57,8 @@ GROUPS = {
     "guard": Text("Release mass changes that were stopped.", "放行被拦下的批量变更。"),
     "quarantine": Text("See and retry records that were held out.", "查看异常记录并重新处理。"),
     "key": Text("See and replace the keys that seal the store.", "查看和轮换封存密钥。"),
+    "user": Text("Manage accounts and roles.", "管理账号与角色。"),
+    "approval": Text("Agree to, or refuse, what another asks for.", "复核他人提交的事项。"),
     "audit": Text("Verify and read the audit log.", "校验和查看审计日志。"),
 }
 

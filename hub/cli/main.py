@@ -30,6 +30,7 @@ MODULES = (
     "channels",
     "records",
     "finding",
+    "revealing",
     "questions",
     "matching",
     "stops",
@@ -40,6 +41,8 @@ MODULES = (
     "keys",
     "audit",
     "audit_proof",
+    "users",
+    "approvals",
     "simulators",
 )
 DEMO = "hub.cli.demo"

@@ -109,8 +109,9 @@ def timeline(
         rows = []
         for item in changes:
             lost = "; ".join(f"{origin}: {value}" for origin, value in item.losers)
-            rows.append((local(item.at), item.field, item.before, item.after, item.why.by, item.why.rule, lost))
-        desk.table(("at", "field", "before", "after", "by", "rule", "lost"), rows)
+            how = desk.text(item.how)
+            rows.append((local(item.at), item.field, item.before, item.after, how, item.why.by, item.why.rule, lost))
+        desk.table(("at", "field", "before", "after", "change", "by", "rule", "lost"), rows)
         desk.say()
         proofs = []
         for item in changes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import date, timedelta
 
-from hub.access.masking import HIDDEN, mask
+from hub.access.masking import HIDDEN
 from hub.canonical.schema import Entity
 from hub.core.deadlines import Deadlines, day_of, end_of
 from hub.core.derive import Formula
@@ -15,7 +15,7 @@ from hub.kernel.clock import iso
 from hub.kernel.errors import Declined
 from hub.kernel.workdays import known_until
 from hub.operations.installation import Installation
-from hub.operations.permission import codes, permit
+from hub.operations.permission import codes, permit, seen
 from hub.store import complaints
 from hub.store.complaints import ENTITY, Bounds, Filter
 
@@ -94,7 +94,7 @@ def list_complaints(
     with hub.store.read() as conn:
         found = complaints.listing(conn, asked, limit + 1)
         counted = complaints.counts(conn, going, _bounds(hub, now), near)
-    views = tuple(_view(entity, row.hub_id, row.facets, going, now, table) for row in found[:limit])
+    views = tuple(_view(hub, entity, row.hub_id, row.facets, going, now, table) for row in found[:limit])
     return ComplaintList(views, len(found) > limit, _shown(hub, counted), _calendar_until(hub))
 
 
@@ -160,6 +160,7 @@ def _table(hub: Installation) -> Deadlines | None:
 
 
 def _view(
+    hub: Installation,
     entity: Entity,
     hub_id: str,
     facets: Mapping[str, object],
@@ -171,7 +172,7 @@ def _view(
     waits = due if status in (*going, None) and answered is None and isinstance(due, str) else None
     left = None if waits is None else (day_of(waits) - day_of(now)).days
     unanswered = status == complaints.CLOSED and answered is None
-    shown = {name: _masked(entity, name, facets.get(name)) for name in SHOWN if name in entity.fields}
+    shown = {name: _masked(hub, entity, name, facets.get(name)) for name in SHOWN if name in entity.fields}
     late = waits is not None and waits < now
     return ComplaintView(hub_id, late, unanswered, left, _review_due_at(facets, table), shown)
 
@@ -183,7 +184,7 @@ def _review_due_at(facets: Mapping[str, object], table: Deadlines | None) -> str
     return table.review_due_at(asked)
 
 
-def _masked(entity: Entity, name: str, value: object) -> str:
+def _masked(hub: Installation, entity: Entity, name: str, value: object) -> str:
     if value is None or isinstance(value, str | int):
-        return mask(entity.fields[name], value)
+        return seen(hub, entity.fields[name], value)
     return HIDDEN

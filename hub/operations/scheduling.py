@@ -16,6 +16,7 @@ from hub.operations.audit_search import open_attempts
 from hub.operations.choice import person
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
+from hub.operations.users import report_forged
 from hub.store import runs, schedules
 from hub.store.schedules import ALL, Pause, Schedule, Wish
 from hub.sync.cycle import Outcome, Standing, read_standing
@@ -260,6 +261,8 @@ def note_start(hub: Installation) -> None:
     with hub.store.begin() as work:
         counts = {"open_attempts": len(left)} if left else None
         work.audit(Event("daemon.start", "daemon", hub.settings.installation.id, counts=counts))
+    for user in report_forged(hub):
+        logger("access").error("access_forged", user=user.user_id)
 
 
 @permit("daemon.run")

@@ -222,7 +222,7 @@ class Daemon:
         if abs(now - self._probed_at) >= PROBE:
             self._probed_at = now
             scheduling.check_key(self._hub())
-            self._chores.ask_about_keys(self.leading)
+            self._chores.probe(self._hub(), self.leading)
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()

@@ -28,6 +28,7 @@ BOOTSTRAP = "bootstrap"
 """Grants the first three roles; nobody can sign in as it."""
 _GRANTED = ("user_id", "role", "scope", "kind", "expires_at", "granted_by", "granted_at", "approval_id")
 _GRANT = (*_GRANTED, "revoked_at", "revoked_by")
+_SEALED_AS = "users"
 _PERSON = ("login", "display_name", "staff_no", "branch_path", "state", "created_at", "created_by")
 
 
@@ -119,7 +120,7 @@ def _checked(ring: Keyring, row: Any, grants: tuple[Grant, ...]) -> User:
     values: dict[str, Any] = {name: getattr(row, name) for name in _PERSON}
     person = User(row.user_id, **values, revision=row.revision, grants=grants)
     try:
-        sealed = _sealer(ring).open(row.user_id, None, row.revision, bytes(row.seal))
+        sealed = ring.open_record(_SEALED_AS, row.user_id, None, row.revision, bytes(row.seal))
     except EnvelopeBroken:
         return replace(person, broken=("seal",))
     broken = [name for name in _PERSON if sealed["person"][name] != getattr(person, name)]
@@ -132,10 +133,6 @@ def _checked(ring: Keyring, row: Any, grants: tuple[Grant, ...]) -> User:
 
 def _values(grant: Grant) -> list[Any]:
     return [getattr(grant, name) for name in _GRANT]
-
-
-def _sealer(ring: Keyring) -> Any:
-    return ring.sealer("users", "seal")
 
 
 def save(work: UnitOfWork, person: User) -> User:
@@ -154,7 +151,7 @@ def save(work: UnitOfWork, person: User) -> User:
     values = {
         **{name: getattr(made, name) for name in _PERSON},
         "revision": made.revision,
-        "seal": _sealer(work.ring).seal(made.user_id, None, made.revision, body),
+        "seal": work.ring.seal_record(_SEALED_AS, made.user_id, None, made.revision, body),
     }
     if person.revision == 0:
         work.conn.execute(users.insert().values(user_id=made.user_id, **values))
@@ -180,6 +177,30 @@ def _save_grants(work: UnitOfWork, person: User) -> None:
             work.conn.execute(user_role.update().where(user_role.c.grant_id == grant.grant_id).values(**values))
         else:
             work.conn.execute(user_role.insert().values(grant_id=grant.grant_id, **values))
+
+
+def restore(work: UnitOfWork, user_id: str) -> User:
+    """Puts the rows of a person back to what their seal says, and drops grants that it does not name.
+
+    Raises Declined where the seal itself does not open: then nobody knows what was true, and the account is given up.
+    """
+    row = work.conn.execute(sa.select(users).where(users.c.user_id == user_id)).one()
+    try:
+        sealed = work.ring.open_record(_SEALED_AS, user_id, None, row.revision, bytes(row.seal))
+    except EnvelopeBroken:
+        raise Declined(
+            f"the seal of user {row.login} does not open, so nobody knows what was true; make a new account",
+            f"用户 {row.login} 的封印无法打开，无法得知原值；请新建账号",
+            code="HUB-ACCESS-004",
+        ) from None
+    grants = tuple(Grant(grant_id, *values) for grant_id, values in sealed["grants"].items())
+    # A grant of this person may stand under another one by now.
+    mine = sa.or_(user_role.c.user_id == user_id, user_role.c.grant_id.in_([grant.grant_id for grant in grants]))
+    work.conn.execute(user_role.delete().where(mine))
+    work.conn.execute(users.update().where(users.c.user_id == user_id).values(**sealed["person"]))
+    code = sealed["code"]
+    made = User(user_id, **sealed["person"], revision=row.revision, grants=grants, _code=code and (code[0], code[1]))
+    return save(work, made)
 
 
 def set_state(work: UnitOfWork, person: User, state: str) -> User:
