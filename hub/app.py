@@ -17,7 +17,7 @@ from connectors.errors import PinMismatch
 from connectors.listing import Selective
 from hub.access.actor import Actor, local
 from hub.access.branches import Branches
-from hub.access.identity import MARKER, identify, note_token, token_of
+from hub.access.identity import MARKER, identify, token_of
 from hub.audit import event
 from hub.audit.event import Event, Origin, Source
 from hub.audit.tree import Appender
@@ -41,6 +41,7 @@ from hub.mapping.deadlines import read_deadlines
 from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
+from hub.operations.doorway import bearer
 from hub.operations.installation import Installation
 from hub.outbound import Alarm, Outbound, Windows
 from hub.schedule.dispatch import prepare as prepare_queue
@@ -110,8 +111,12 @@ def open_installation(
     seal: SealMode = SealMode.ON,
     threads: bool = True,
     lang: str = "en",
+    signed_in: bool = True,
 ) -> Installation:
-    """Opens a hub folder. Raises ConfigInvalid, KeyUnusable, StoreUnavailable and StoreTooNew, each with its remedy."""
+    """Opens a hub folder for who holds the token of this shell, without `signed_in` for nobody in particular.
+
+    Raises ConfigInvalid, KeyUnusable, StoreUnavailable, StoreTooNew and SignInRequired, each with its remedy.
+    """
     settings = load_settings(home)
     mark(settings.profile)
     failpoints.arm(settings.profile)
@@ -123,7 +128,8 @@ def open_installation(
         require_current(engine)
         _keep_profile(settings, engine)
         ring = _open_ring(settings, engine, seal)
-        who = _who(settings, engine, ring, clock, channel, new_id)
+        token = token_of(os.environ) if signed_in else None
+        who = _who(settings, engine, ring, clock, new_id, channel, token)
         acts = who.audited(clock.now())
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
         common = ManyMachines(engine, clock) if many_machines(engine) else None
@@ -182,16 +188,17 @@ def open_installation(
     )
 
 
-def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str, new_id: NewId) -> Actor:
-    """Returns who acts; what came of a token is noted whether it is good or not. Raises SignInRequired."""
-    account, token, marker, now = getpass.getuser(), token_of(os.environ), settings.var / MARKER, clock.now()
+def _who(
+    settings: Settings, engine: Engine, ring: Keyring, clock: Clock, new_id: NewId, channel: str, token: str | None
+) -> Actor:
+    """Returns who acts: by a token, else the hub itself or the account of the machine. Raises SignInRequired."""
+    account, marker, now = getpass.getuser(), settings.var / MARKER, clock.now()
     if token is not None and channel != DAEMON:
         acts = local(account, open=False).audited(now)
-        note_token(
-            Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel))), token
-        )
+        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
+        return bearer(store, settings, token)
     with store_errors(), engine.connect() as conn:
-        return identify(conn, ring, account=account, marker=marker, token=token, daemon=channel == DAEMON, now=now)
+        return identify(conn, ring, account=account, marker=marker, token=None, daemon=channel == DAEMON, now=now)
 
 
 def _branches(settings: Settings) -> Branches:

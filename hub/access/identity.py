@@ -14,7 +14,6 @@ from hub.access.authorize import SignInRequired
 from hub.keys.keyring import Keyring
 from hub.store import users
 from hub.store.database import Connection
-from hub.store.unit_of_work import Store
 
 TOKEN, TOKEN_FILE = "CRMHUB_TOKEN", "CRMHUB_TOKEN_FILE"
 MARKER = "users-set-up"
@@ -44,13 +43,6 @@ def identify(
 def token_actor(conn: Connection, ring: Keyring, token: str, now: float) -> Actor | None:
     """Returns who acts by a token from this machine, None where nobody does."""
     return tokens.present(conn, ring, token, now).who
-
-
-def note_token(store: Store, token: str) -> None:
-    """Notes in the audit log what came of a token that a command was run with, whether it is good or not."""
-    with store.read() as conn:
-        found = tokens.present(conn, store.ring, token, store.clock.now())
-    tokens.note(store, found)
 
 
 def token_of(environ: Mapping[str, str]) -> str | None:

@@ -49,9 +49,9 @@ class Desk:
     lang: Language
 
     @contextmanager
-    def hub(self) -> Iterator[Installation]:
-        """Opens the installation. Raises what `open_installation` raises."""
-        opened = open_installation(self.home, lang=self.lang)
+    def hub(self, *, signed_in: bool = True) -> Iterator[Installation]:
+        """Opens the installation for who is signed in. Raises what `open_installation` raises."""
+        opened = open_installation(self.home, lang=self.lang, signed_in=signed_in)
         try:
             yield opened
         finally:

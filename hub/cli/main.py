@@ -35,6 +35,8 @@ MODULES = (
     "complaints",
     "backups",
     "audit",
+    "signin",
+    "tokens",
     "simulators",
 )
 DEMO = "hub.cli.demo"
