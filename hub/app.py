@@ -115,7 +115,7 @@ def open_installation(
 ) -> Installation:
     """Opens a hub folder for who holds the token of this shell, without `signed_in` for nobody in particular.
 
-    Raises ConfigInvalid, KeyUnusable, StoreUnavailable, StoreTooNew and SignInRequired, each with its remedy.
+    Raises ConfigInvalid, KeyUnusable, StoreUnavailable, StoreTooNew and SessionEnded, each with its remedy.
     """
     settings = load_settings(home)
     mark(settings.profile)
@@ -128,8 +128,7 @@ def open_installation(
         require_current(engine)
         _keep_profile(settings, engine)
         ring = _open_ring(settings, engine, seal)
-        token = token_of(os.environ) if signed_in else None
-        who = _who(settings, engine, ring, clock, new_id, channel, token)
+        who = _who(settings, engine, ring, clock, new_id, channel, token_of(os.environ) if signed_in else None)
         acts = who.audited(clock.now())
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
         common = ManyMachines(engine, clock) if many_machines(engine) else None
@@ -191,14 +190,14 @@ def open_installation(
 def _who(
     settings: Settings, engine: Engine, ring: Keyring, clock: Clock, new_id: NewId, channel: str, token: str | None
 ) -> Actor:
-    """Returns who acts: by a token, else the hub itself or the account of the machine. Raises SignInRequired."""
-    account, marker, now = getpass.getuser(), settings.var / MARKER, clock.now()
+    """Returns who acts: by a token, else the hub itself or the account of the machine. Raises SessionEnded."""
+    account = getpass.getuser()
     if token is not None and channel != DAEMON:
-        acts = local(account, open=False).audited(now)
+        acts = local(account, open=False).audited(clock.now())
         store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
         return bearer(store, settings, token)
     with store_errors(), engine.connect() as conn:
-        return identify(conn, ring, account=account, marker=marker, token=None, daemon=channel == DAEMON, now=now)
+        return identify(conn, account=account, marker=settings.var / MARKER, daemon=channel == DAEMON)
 
 
 def _branches(settings: Settings) -> Branches:

@@ -1,7 +1,8 @@
 """Masks personal values for screens: by the format of the field, and by detectors in free text. Pure.
 
 A value of class C2 never leaves here whole, but for free text: there the numbers, addresses and names that detectors
-find are masked and the rest is shown. Class C1 (internal) and `-` are shown as they are.
+find are masked and the rest is shown. Class C1 (internal) and `-` are shown as they are; what is of any other class,
+or of none, counts as C3 and is never shown.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ def mask(field: Field, value: Value) -> str:
     """Returns what a person without a reason to see the value may see of it."""
     if value is None or value == ():
         return ""
-    if field.klass != "C2":
+    if field.klass in ("C1", "-"):
         return show(value)
+    if field.klass != "C2":
+        return HIDDEN
     if isinstance(value, str) and field.kind in (Kind.STRING, Kind.TEXT):
         return _masker(field)(value)
     return HIDDEN

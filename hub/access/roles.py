@@ -94,6 +94,11 @@ _TABLE = (
     _action("record.edit", "edit a record", "编辑记录", _OPS, _COM, rows=True),
     _action("record.repair", "read a record anew, or say that it is gone", "重读或声明消失", _OPS, rows=True),
     _action("record.reveal", "see one value whole", "查看单个明文", _OPS, _COM, rows=True),
+    _action(
+        "record.unmask",
+        "see a whole record unmasked (instead: record reveal, one field)",
+        "查看整条明文（请改用 record reveal，逐字段）",
+    ),
     _action("record.probe", "compare a suspected value", "核对疑似值", _AUD, rows=True),
     _action(
         "question.read", "see conflicts, holds and matches, masked", "查看待处理事项（脱敏）", *_READERS, rows=True
@@ -110,6 +115,7 @@ _TABLE = (
     _action("audit.export", "export the audit log", "导出审计日志", _AUD),
     _action("audit.prune", "propose and carry out pruning", "提出并执行日志清理", _AUD),
     _action("record.export", "export records", "导出记录", _OPS, _COM, rows=True),
+    _action("user.bootstrap", "set up users", "启用用户"),
     _action("user.read", "see users and roles", "查看用户与角色", _SEC, _AUD, _SYS),
     _action("user.create", "create a disabled account", "建立停用账号", _SYS),
     _action("user.enable", "approve an account", "启用账号", _SEC),
@@ -148,6 +154,7 @@ KINDS: Final = MappingProxyType(
     {
         kind.name: kind
         for kind in (
+            # The audit administrator agrees too: right after the start there is no approver yet.
             _kind("role.grant", "grant of a privileged role", "授予特权角色", _APP, _AUD),
             _kind("break_glass", "a role for an hour", "应急权限", _APP, _SEC, _SYS, _OPS),
             _kind("mapping.activate", "activation of a mapping", "启用映射", _APP),

@@ -56,6 +56,8 @@ GROUPS = {
     "match": Text("Settle whose record is whose.", "确认哪些记录属于同一对象。"),
     "guard": Text("Release mass changes that were stopped.", "放行被拦下的批量变更。"),
     "quarantine": Text("See and retry records that were held out.", "查看异常记录并重新处理。"),
+    "user": Text("Manage accounts and roles.", "管理账号与角色。"),
+    "approval": Text("Agree to, or refuse, what another asks for.", "复核他人提交的事项。"),
     "audit": Text("Verify and read the audit log.", "校验和查看审计日志。"),
 }
 

@@ -29,6 +29,7 @@ MODULES = (
     "daemon",
     "channels",
     "records",
+    "revealing",
     "questions",
     "matching",
     "stops",
@@ -37,6 +38,8 @@ MODULES = (
     "audit",
     "signin",
     "tokens",
+    "users",
+    "approvals",
     "simulators",
 )
 DEMO = "hub.cli.demo"

@@ -36,7 +36,8 @@ def _list(desk: Desk, kind: str, entity: str | None, limit: int) -> Answer:
 
 
 def _row(desk: Desk, item: Asked) -> Sequence[object]:
-    shown = "; ".join(f"{origin}: {value}" for origin, value in item.candidates)
+    how = {origin: desk.text(text) for origin, text in item.how}
+    shown = "; ".join(f"{o}: {value}" + (f" ({how[o]})" if o in how else "") for o, value in item.candidates)
     label = f"{item.field} {desk.text(item.label)}"
     return item.id, item.hub_id, label, item.rule, item.state, item.golden, shown
 
@@ -52,7 +53,9 @@ def _show(desk: Desk, kind: str, question_id: str, reason: str | None) -> Answer
             f"{found.entity} {found.hub_id}，{found.field}（{found.label.zh}），规则 {found.rule}",
         )
         desk.say(f"since {local(found.opened_at)}", f"自 {local(found.opened_at)}")
-        desk.table(("from", "value"), [("golden", found.golden), *found.candidates])
+        how = {origin: desk.text(text) for origin, text in found.how}
+        rows = [(origin, value, how.get(origin, "")) for origin, value in found.candidates]
+        desk.table(("from", "value", "change"), [("golden", found.golden, ""), *rows])
         if found.rule == MERGE:
             _explain_merge(desk, found)
 

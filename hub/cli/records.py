@@ -98,12 +98,12 @@ def timeline(desk: Desk, record: Record, reveal: Reveal = False, reason: Reason 
         columns = ("at", "system", "native id", "match", "rule", "by")
         desk.table(columns, [(local(k.at), k.system, k.native_id, k.certainty, k.rule, k.decided_by) for k in links])
         desk.say()
-        columns = ("at", "field", "before", "after", "from", "lost")
+        headings = ("at", "field", "before", "after", "change", "from", "lost")
         rows = []
         for item in changes:
             lost = "; ".join(f"{origin}: {value}" for origin, value in item.losers)
-            rows.append((local(item.at), item.field, item.before, item.after, item.origin, lost))
-        desk.table(columns, rows)
+            rows.append((local(item.at), item.field, item.before, item.after, desk.text(item.how), item.origin, lost))
+        desk.table(headings, rows)
 
     return Answer({"hub_id": hub_id, "links": links, "changes": changes, "merges": merges}, show)
 

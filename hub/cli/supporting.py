@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from hub.access.roles import HOST
 from hub.app import open_installation
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
@@ -15,6 +16,7 @@ from hub.operations.support import make_bundle
     "support-bundle",
     "Gather versions, redacted settings, status, runs and logs in one file for support; no values and no secrets.",
     "将版本、脱敏配置、状态、批次和日志汇集为一个文件供技术支持使用；不含业务值与密钥。",
+    action=HOST,
 )
 def support_bundle(
     desk: Desk,

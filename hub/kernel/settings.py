@@ -200,6 +200,14 @@ class Callbacks(Section):
         return None if self.listen is None else self.public_url
 
 
+class Access(Section):
+    """Bounds what people may do; each setting only tightens what the product ships with."""
+
+    approval_days: int = Field(default=3, ge=1, le=3)
+    reveals_per_day: int = Field(default=50, ge=0, le=50)
+    reveal_seconds: int = Field(default=60, ge=5, le=60)
+
+
 class HubFile(Section):
     """Is the content of `config/hub.yaml`."""
 
@@ -214,6 +222,7 @@ class HubFile(Section):
     daemon: Daemon = Daemon()
     callbacks: Callbacks = Callbacks()
     web: Web = Web()
+    access: Access = Access()
 
 
 class Settings(HubFile):

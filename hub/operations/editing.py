@@ -13,7 +13,7 @@ from hub.kernel.errors import Declined
 from hub.operations.choice import no_record
 from hub.operations.installation import Installation
 from hub.operations.permission import permit, require_record
-from hub.operations.questions import parse
+from hub.operations.values import parse
 from hub.store import inbox, records
 from hub.store.history import value_digest
 from hub.store.inbox import Queued

@@ -16,6 +16,8 @@ from hub.operations.configuration import check_configuration, credentials
 from hub.operations.installation import Installation
 from hub.operations.secret_scan import CODE as SECRET
 from hub.operations.secret_scan import scan
+from hub.operations.users import report_forged
+from hub.store import users
 from hub.store.vault import SealedTokens
 
 FREE_BYTES = 1024**3
@@ -100,6 +102,7 @@ def _store(open_hub: Callable[[], Installation]) -> Iterator[Finding]:
         yield from _writable(hub)
         yield from _stored(hub)
         yield _audit(hub)
+        yield _access(hub)
     finally:
         hub.close()
 
@@ -119,6 +122,21 @@ def _writable(hub: Installation) -> Iterator[Finding]:
             pass
     except HubError as error:
         yield Finding("store", False, f"{error.code} {error.en}", f"{error.code} {error.zh}", error.exit_code)
+
+
+def _access(hub: Installation) -> Finding:
+    forged = ", ".join(user.login for user in report_forged(hub))
+    if forged:
+        en = f"changed behind the hub's back: {forged}; tell the auditors, then `crmhub user restore LOGIN`"
+        return Finding(
+            "access", False, en, f"被绕过系统修改：{forged}；请通知审计，再运行 `crmhub user restore 登录名`", 8
+        )
+    with hub.store.read() as conn:
+        made = users.set_up(conn)
+    if made:
+        return Finding("access", True, "users and roles agree with their seals", "用户与角色均与封印一致")
+    en = "no users are set up: whoever is on this machine may do everything; see docs/access.md"
+    return Finding("access", False, en, "尚未启用用户：本机账号可执行全部操作；请参阅 docs/access.md")
 
 
 def _audit(hub: Installation) -> Finding:

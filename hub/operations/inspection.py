@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
+from hub.access.changes import how_changed
 from hub.access.masking import HIDDEN, mask, show
 from hub.audit.event import Event
 from hub.canonical.schema import Entity
@@ -14,7 +15,7 @@ from hub.core.state import HUB, Binding
 from hub.kernel.errors import Declined, Text
 from hub.operations.choice import no_record
 from hub.operations.installation import Installation
-from hub.operations.permission import permit, require_record
+from hub.operations.permission import permit, require, require_record
 from hub.store import history, inbox, matches, merges, quarantine, questions, records
 from hub.store.merges import Merged
 from hub.store.quarantine import Held
@@ -79,6 +80,8 @@ class ChangeView:
     before: str = attribute(repr=False)
     after: str = attribute(repr=False)
     losers: tuple[tuple[str, str], ...] = attribute(repr=False)
+    how: Text
+    """What was done to the value, without showing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def show_record(hub: Installation, hub_id: str, reveal: str | None = None) -> Re
 def _audit_reveal(hub: Installation, stored: Stored, reason: str | None) -> None:
     if reason is None:
         return
+    require(hub, "record.unmask")
     if not reason.strip():
         raise Declined("to reveal values, give a reason: --reason TEXT", "查看明文须填写原因：--reason 文本")
     with hub.store.begin() as work:
@@ -183,6 +187,7 @@ def show_timeline(
             _shown(entity, item.field, item.before, whole),
             _shown(entity, item.field, item.after, whole),
             tuple((origin, _shown(entity, item.field, value, whole)) for origin, value in item.losers),
+            how_changed(item.before, item.after),
         )
         for item in past
     )

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
 
+from hub.access.changes import how_changed
 from hub.access.masking import mask, show
 from hub.audit.event import Event, FieldNote
-from hub.canonical.refusal import ValueRefused
 from hub.canonical.schema import Field
-from hub.canonical.values import Value, canonicalise
+from hub.canonical.values import Value
 from hub.core.fates import APART, JOIN, MERGE
 from hub.core.state import HUB
 from hub.kernel.errors import Declined, NotFound, Text
 from hub.operations.choice import entities_of, person
 from hub.operations.installation import Installation
 from hub.operations.permission import permit, reach, require_record
+from hub.operations.revealing import spend
+from hub.operations.values import parse
 from hub.store import inbox, questions, records
 from hub.store.history import value_digest
 from hub.store.questions import Question
@@ -46,6 +48,8 @@ class Asked:
     opened_at: float
     golden: str = attribute(repr=False)
     candidates: tuple[tuple[str, str], ...] = attribute(repr=False)
+    how: tuple[tuple[str, Text], ...] = ()
+    """What each candidate does to the golden value, without showing either."""
 
 
 @permit("question.read")
@@ -68,8 +72,11 @@ def show_question(hub: Installation, kind: str, question_id: str, reason: str | 
     require_record(hub, "question.read", record)
     now = record.fields.get(item.field)
     if reason is not None:
+        if item.field == RECORD:
+            raise Declined("a question about a whole record hides no value", "针对整条记录的问题没有隐藏值")
+        require_record(hub, "record.reveal", record, [_field(hub, item)])
         with hub.store.begin() as work:
-            work.audit(Event("record.reveal", item.entity, item.hub_id, reason=reason, code=f"{kind}:{item.field}"))
+            spend(hub, work, record, _field(hub, item), "record.reveal", reason=reason, ticket=f"{kind}:{question_id}")
     return _asked(hub, item, now, whole=reason is not None)
 
 
@@ -227,31 +234,10 @@ def _asked(hub: Installation, item: Question, now: Value, *, whole: bool = False
         item.opened_at,
         golden,
         candidates,
+        () if item.field == RECORD else tuple((origin, how_changed(now, v)) for origin, v in item.candidates),
     )
 
 
 def _fate(value: Value) -> str:
     """Says what a system did to the whole record: the golden record it was merged into, or its delete."""
     return "deleted" if value is None else f"-> {value}"
-
-
-def parse(field: Field, text: str) -> Value:
-    """Returns the canonical value of what a person typed; empty text clears. Raises Declined without the value."""
-    raw: object = text
-    if field.kind.value == "list":
-        raw = [part.strip() for part in text.split(",")]
-    if field.maskable and "**" in text:
-        raise Declined(
-            f"{field.name}: a masked value cannot be taken; give the whole value",
-            f"{field.name}：不能使用脱敏值，请填写完整值",
-        )
-    try:
-        value = canonicalise(field, raw)
-    except ValueRefused as refused:
-        options = ": " + ", ".join(field.values) if field.values else ""
-        raise Declined(
-            f"{field.name} {refused.reason.en}{options}", f"{field.name} {refused.reason.zh}{options}"
-        ) from None
-    if value is None and field.required:
-        raise Declined(f"{field.name} is required and cannot be cleared", f"{field.name} 为必填，不能清空")
-    return value

@@ -14,9 +14,11 @@ from hub.keys.file import FileKeyProvider
 from hub.operations.choice import person
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
+from hub.operations.users import report_forged
 from hub.store import runs, schedules
 from hub.store.schedules import ALL, Pause, Schedule, Wish
 from hub.sync.cycle import Outcome, Standing, read_standing
+from hub.telemetry import logger
 
 SYNC, RECONCILE = "sync", "reconcile"
 BACKFILL = "backfill"
@@ -236,6 +238,8 @@ def note_start(hub: Installation) -> None:
     """Audits that the daemon started; proves at once that the store can be written."""
     with hub.store.begin() as work:
         work.audit(Event("daemon.start", "daemon", hub.settings.installation.id))
+    for user in report_forged(hub):
+        logger("access").error("access_forged", user=user.user_id)
 
 
 @permit("daemon.run")

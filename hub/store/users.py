@@ -182,6 +182,30 @@ def _save_grants(work: UnitOfWork, person: User) -> None:
             work.conn.execute(user_role.insert().values(grant_id=grant.grant_id, **values))
 
 
+def restore(work: UnitOfWork, user_id: str) -> User:
+    """Puts the rows of a person back to what their seal says, and drops grants that it does not name.
+
+    Raises Declined where the seal itself does not open: then nobody knows what was true, and the account is given up.
+    """
+    row = work.conn.execute(sa.select(users).where(users.c.user_id == user_id)).one()
+    try:
+        sealed = _sealer(work.ring).open(user_id, None, row.revision, bytes(row.seal))
+    except EnvelopeBroken:
+        raise Declined(
+            f"the seal of user {row.login} does not open, so nobody knows what was true; make a new account",
+            f"用户 {row.login} 的封印无法打开，无法得知原值；请新建账号",
+            code="HUB-ACCESS-004",
+        ) from None
+    grants = tuple(Grant(grant_id, *values) for grant_id, values in sealed["grants"].items())
+    # A grant of this person may stand under another one by now.
+    mine = sa.or_(user_role.c.user_id == user_id, user_role.c.grant_id.in_([grant.grant_id for grant in grants]))
+    work.conn.execute(user_role.delete().where(mine))
+    work.conn.execute(users.update().where(users.c.user_id == user_id).values(**sealed["person"]))
+    code = sealed["code"]
+    made = User(user_id, **sealed["person"], revision=row.revision, grants=grants, _code=code and (code[0], code[1]))
+    return save(work, made)
+
+
 def set_state(work: UnitOfWork, person: User, state: str) -> User:
     """Disables, activates or locks a person."""
     return save(work, replace(person, state=state))
