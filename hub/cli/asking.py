@@ -9,24 +9,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hub.access import door, steps
+from hub.access.passwords import PasswordRefused
 from hub.access.threshold import Opened, Threshold
 from hub.cli.desk import Desk
 from hub.kernel.errors import Declined
 from hub.store.sessions import ENROL, FULL, RENEW, TOTP
 
 _LONGEST = 1024
+TRIES = 5
+
+
+class NothingGiven(Declined):
+    """Is raised where standard input ends before everything was asked; asking again would find no more."""
 
 
 def ask(desk: Desk, en: str, zh: str) -> str:
-    """Returns what a person types, or the next line of standard input. Raises Declined where there is none."""
+    """Returns what a person types, or the next line of standard input. Raises NothingGiven where there is none."""
     if sys.stdin.isatty():
         try:
             return getpass.getpass(desk.word(en, zh), sys.stderr)
         except EOFError:
             return ""
     line = sys.stdin.readline(_LONGEST)
-    if not line.endswith("\n") and not line:
-        raise Declined(f"nothing was given for: {en.strip(': ')}", f"未提供：{zh.strip('： ')}")
+    if not line:
+        raise NothingGiven(f"nothing was given for: {en.strip(': ')}", f"未提供：{zh.strip('： ')}")
     return line.rstrip("\n")
 
 
@@ -66,6 +72,17 @@ class Walk:
         return steps.give_code(self._at, token, ask(self._desk, "code of your app: ", "动态验证码："))
 
     def _renew(self, token: str) -> Opened:
+        """Asks until the policy takes a password: the one-time code that led here is spent."""
+        for _ in range(TRIES - 1):
+            try:
+                opened = steps.renew(self._at, token, self.new_password())
+            except NothingGiven:
+                raise
+            except (PasswordRefused, Declined) as refused:
+                tell(self._desk, refused.en, refused.zh)
+            else:
+                self.renewed = True
+                return opened
         self.renewed = True
         return steps.renew(self._at, token, self.new_password())
 
