@@ -77,9 +77,7 @@ class Egress:
         if "@" in parts.netloc or "#" in url:
             raise _refused(f"{host}: an address with a user name or a fragment", f"{host}:地址带有用户名或片段")
         if not _PLACE.fullmatch(parts.netloc):
-            raise _refused(
-                "a host with an escape or a zone id", "主机名含转义字符或区域标识"
-            )
+            raise _refused("a host with an escape or a zone id", "主机名含转义字符或区域标识")
         if self._lab_loopback(host):
             return parts
         if parts.scheme != "https" or (443 if port is None else port) not in self.ports:

@@ -24,6 +24,7 @@ from connectors.errors import SettingsInvalid
 from connectors.fxiaoke.client import Client
 from connectors.fxiaoke.event_proof import prove_events
 from connectors.fxiaoke.settings import FxiaokeSettings
+from connectors.json_text import read_json
 
 KEY = "event_key"
 SUCCESS = b"success"
@@ -185,8 +186,8 @@ def _answer(key: Key, timestamp: str, nonce: str) -> bytes:
 
 def _table(raw: bytes) -> Mapping[str, Any] | None:
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        found = read_json(raw)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

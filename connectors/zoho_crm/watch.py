@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 
-import orjson
-
 from connectors.base import WriteUnclear
 from connectors.channels import Channel, Hint, Subscription
 from connectors.errors import AuthRejected, ConnectorError, ProtocolViolation, RetryLater
+from connectors.json_text import read_json
 from connectors.zoho_crm.answers import Answer, refusal, violation
 from connectors.zoho_crm.calls import Api
 from connectors.zoho_crm.times import instant, stamp
@@ -144,8 +143,8 @@ def receive(body: bytes, channel_id: str, tokens: Sequence[str]) -> Hint | None:
     Ids beyond `MOST_IDS` and in another form than the vendor's are left out; so is everything of an unknown operation.
     """
     try:
-        told = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        told = read_json(body)
+    except ValueError:
         return None
     if not isinstance(told, Mapping):
         return None

@@ -9,7 +9,6 @@ from hub.access.roles import HOST
 from hub.app import open_installation
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
-from hub.operations.support import make_bundle
 
 
 @command(
@@ -25,6 +24,9 @@ def support_bundle(
         list[Path] | None, Opt("a log of the hub, its end goes along", "crmhub 日志文件，附上末尾部分", ("--log",))
     ] = None,
 ) -> Answer:
+    # What gathers everything loads everything; only who asks for it waits for that.
+    from hub.operations.support import make_bundle
+
     made = make_bundle(desk.home, file, lambda: open_installation(desk.home, lang=desk.lang), log or ())
 
     def show() -> None:

@@ -17,6 +17,10 @@ from ruamel.yaml.events import AliasEvent
 from hub.kernel.errors import Problem, problem
 
 SIZE_LIMIT = 256 * 1024
+DEPTH_LIMIT = 32
+_DASHES = re.compile(rf"(?:\s*[-?]\s){{{DEPTH_LIMIT + 1},}}")
+_BRACKETS = re.compile(r"[\[\]{}]")
+_DIRECTIVE = re.compile(r"^%", re.M)
 _DAY = re.compile(r"\b(\d{4})-(\d\d?)-(\d\d?)(?!\d)")
 
 _EN = {
@@ -73,12 +77,27 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
     text = ""
     try:
         text = _read(path)
+        if (line := _nested_line(text)) is not None:
+            problems.append(_too_deep(path, line))
+            return None
+        if (found := _DIRECTIVE.search(text)) is not None:
+            line = text.count("\n", 0, found.start()) + 1
+            problems.append(
+                problem(path, line, "HUB-YAML-004", "directives (%NAME) are not used here", "不支持指令（%名称）")
+            )
+            return None
         if (line := _alias_line(text)) is not None:
             problems.append(
                 problem(path, line, "HUB-YAML-004", "aliases (*name) are not used here", "不支持别名（*name）")
             )
             return None
         tree = YAML(typ="rt").load(text)
+        if (line := _deep_line(tree, DEPTH_LIMIT)) is not None:
+            problems.append(_too_deep(path, line))
+            return None
+    except RecursionError:
+        problems.append(_too_deep(path, None))
+        return None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else None
@@ -105,6 +124,34 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
         problems.append(problem(path, 1, "HUB-YAML-003", "must hold a table of keys at the top", "文件顶层应为键值表"))
         return None
     return tree
+
+
+def _nested_line(text: str) -> int | None:
+    """Returns the line of brackets or dashes that could nest beyond twice the limit; the parser would need minutes."""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if _DASHES.match(line):
+            return number
+        for mark in _BRACKETS.findall(line):
+            depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+            if depth > 2 * DEPTH_LIMIT:
+                return number
+    return None
+
+
+def _deep_line(node: Any, left: int) -> int | None:
+    """Returns the line of the first node that is nested deeper than `left`."""
+    if not isinstance(node, dict | list):
+        return None
+    if not left:
+        return line_of(node, ()) or 1
+    inner = node.values() if isinstance(node, dict) else node
+    return next((line for item in inner if (line := _deep_line(item, left - 1)) is not None), None)
+
+
+def _too_deep(path: Path, line: int | None) -> Problem:
+    en, zh = f"is nested deeper than {DEPTH_LIMIT} levels", f"嵌套超过 {DEPTH_LIMIT} 层"
+    return problem(path, line, "HUB-YAML-005", en, zh)
 
 
 def _alias_line(text: str) -> int | None:

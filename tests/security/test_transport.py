@@ -19,6 +19,7 @@ from connectors.errors import PinMismatch, ProtocolViolation, RetryLater, Settin
 from connectors.http import HttpResponse
 from hub.kernel.errors import ConfigInvalid
 from hub.kernel.settings import Settings, load_settings
+from hub.operations.configuration import check_configuration
 from hub.outbound import open_service, post
 from tests.unit.connectors.loopback import make_certificate, serving
 
@@ -157,6 +158,19 @@ def test_the_proxy_of_the_settings_carries_tls_end_to_end(
         assert [line.split()[:2] for line in tunnel.asked] == [["CONNECT", f"127.0.0.1:{port}"]]
         assert "Proxy-Authorization" not in server.requests[0][2]
         assert "planted-pass" not in repr(settings)
+
+
+def test_proxy_credentials_that_are_missing_are_told_when_needed(
+    tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROXY_LOGIN", raising=False)
+    with tunnelling() as tunnel:
+        settings = hub(tmp_path, f"{{proxy: '{tunnel.url}', proxy_credentials: 'env:PROXY_LOGIN'}}")
+        told = [item for item in check_configuration(tmp_path) if "proxy_credentials" in item.en]
+        assert [(item.code, item.severity, item.line) for item in told] == [("HUB-CONF-003", "warning", 8)]
+        with pytest.raises(SettingsInvalid, match="PROXY_LOGIN is not set"):
+            send(settings, "https://127.0.0.1:9/")
+        assert tunnel.asked == []
 
 
 def test_a_proxy_that_refuses_is_no_way_around_it(tmp_path: Path, certificate: Path) -> None:

@@ -21,7 +21,8 @@ _END, _END_SIZE = b"PK\x05\x06", 22
 _WIDE_END, _WIDE_END_SIZE = b"PK\x06\x07", 20
 _ENCRYPTED = 0x1
 _CHUNK = 1 << 20
-_UNREADABLE = (BadZipFile, zlib.error, UnicodeError, EOFError, csv.Error, NotImplementedError, OSError)
+# An offset that leads out of the file makes zipfile raise ValueError, of which UnicodeError is one.
+_UNREADABLE = (BadZipFile, zlib.error, ValueError, EOFError, csv.Error, NotImplementedError, OSError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def lines() -> Iterator[io.StringIO]:
     before = root.handlers[:], root.level, sys.excepthook
     stream = io.StringIO()
     telemetry.configure(FixedClock(), stream=stream)
+    telemetry.mark("production")
     yield stream
     root.handlers[:], root.level, sys.excepthook = before
     logging.captureWarnings(False)
