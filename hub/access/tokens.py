@@ -104,7 +104,7 @@ class Wanted:
 
 def checked(wanted: Wanted, most_days: int = MOST_DAYS) -> Wanted:
     """Returns what was asked for, in one form. Raises Declined with everything that cannot be had."""
-    if not 0 < len(wanted.name.strip()) <= 64:
+    if not 0 < len(wanted.name.strip()) <= 64 or not wanted.name.isprintable():
         raise Declined("name the token, in at most 64 characters", "请为令牌命名，最多 64 个字符")
     if not 0 < wanted.days <= min(most_days, MOST_DAYS):
         raise Declined(f"a token lasts 1 to {most_days} days", f"令牌有效期为 1 至 {most_days} 天")
