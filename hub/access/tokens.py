@@ -25,7 +25,21 @@ USED_EVERY = 60.0
 """Seconds after which another use of a token is noted."""
 HERE = "127.0.0.1"
 """Is where a command comes from."""
-BY_PERSON_ONLY = frozenset({"self.manage", "session.manage", "approval.decide", "role.grant", "break_glass.ask"})
+BY_PERSON_ONLY = frozenset(
+    {
+        "approval.decide",
+        "break_glass.ask",
+        "key.change",
+        "record.probe",
+        "record.reveal",
+        "record.unmask",
+        "role.grant",
+        "self.manage",
+        "session.manage",
+        "user.bootstrap",
+        "user.enable",
+    }
+)
 """Actions that no token may do: they are for a person who has just proved to be there."""
 ADMITTED = frozenset(ACTIONS) - BY_PERSON_ONLY
 

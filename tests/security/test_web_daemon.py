@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from web_lab import free_port, make_web_home
 
+from hub.app import initialise
 from hub.kernel.errors import ConfigInvalid
 from hub.kernel.settings import FILE, load_settings
 from hub.web.api.app import bounds_of
@@ -120,6 +121,15 @@ def test_settings_that_leave_a_door_open_are_refused(tmp_path: Path, change: dic
     (tmp_path / FILE).write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ConfigInvalid, match=said):
         load_settings(tmp_path)
+
+
+def test_the_shipped_example_holds(tmp_path: Path) -> None:
+    home = initialise(tmp_path / "hub")
+    text = (home / FILE).read_text(encoding="utf-8")
+    block = text[text.index("# web:") :].partition("\n\n")[0]
+    example = "\n".join(line.removeprefix("# ") for line in block.splitlines())
+    (home / FILE).write_text(f"{text}\n{example}\n", encoding="utf-8")
+    assert load_settings(home).web.origin == "https://hub.example.com"
 
 
 def test_a_certificate_that_cannot_be_used_is_said_before_anything_is_served(tmp_path: Path) -> None:
