@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import date
 
-from hub.access.masking import HIDDEN, mask
+from hub.access.masking import HIDDEN
 from hub.canonical.schema import Entity
 from hub.core.deadlines import Deadlines, end_of
 from hub.core.derive import Formula
@@ -15,7 +15,7 @@ from hub.kernel.clock import iso
 from hub.kernel.errors import Declined
 from hub.kernel.workdays import known_until
 from hub.operations.installation import Installation
-from hub.operations.permission import codes, permit
+from hub.operations.permission import codes, permit, seen
 from hub.store import complaints
 from hub.store.complaints import ENTITY, Filter
 
@@ -77,7 +77,7 @@ def list_complaints(
     with hub.store.read() as conn:
         found = complaints.listing(conn, asked, limit + 1)
         counted = complaints.counts(conn, going, now, _horizon(), near)
-    views = tuple(_view(entity, row.hub_id, row.facets, going, now) for row in found[:limit])
+    views = tuple(_view(hub, entity, row.hub_id, row.facets, going, now) for row in found[:limit])
     return ComplaintList(views, len(found) > limit, _shown(hub, counted), _calendar_until(hub))
 
 
@@ -119,15 +119,17 @@ def _horizon() -> str:
     return end_of(date(known_until(), 12, 31))
 
 
-def _view(entity: Entity, hub_id: str, facets: Mapping[str, object], going: tuple[str, ...], now: str) -> ComplaintView:
+def _view(
+    hub: Installation, entity: Entity, hub_id: str, facets: Mapping[str, object], going: tuple[str, ...], now: str
+) -> ComplaintView:
     status, due, answered = (facets.get(name) for name in ("status", "due_at", "feedback_at"))
     late = status in (*going, None) and answered is None and isinstance(due, str) and due < now
     unanswered = status == complaints.CLOSED and answered is None
-    shown = {name: _masked(entity, name, facets.get(name)) for name in SHOWN if name in entity.fields}
+    shown = {name: _masked(hub, entity, name, facets.get(name)) for name in SHOWN if name in entity.fields}
     return ComplaintView(hub_id, late, unanswered, shown)
 
 
-def _masked(entity: Entity, name: str, value: object) -> str:
+def _masked(hub: Installation, entity: Entity, name: str, value: object) -> str:
     if value is None or isinstance(value, str | int):
-        return mask(entity.fields[name], value)
+        return seen(hub, entity.fields[name], value)
     return HIDDEN

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
+from hub.access.authorize import OPEN_CLASSES
 from hub.access.changes import how_changed
-from hub.access.masking import HIDDEN, mask, show
+from hub.access.masking import HIDDEN, show
 from hub.audit.event import Event
-from hub.canonical.schema import Entity
+from hub.canonical.schema import Field
 from hub.canonical.values import Value
 from hub.core.state import HUB, Binding
 from hub.kernel.errors import Declined, Text
 from hub.operations.choice import no_record
 from hub.operations.installation import Installation
-from hub.operations.permission import permit, require, require_record
+from hub.operations.permission import permit, require, require_record, seen
 from hub.store import history, inbox, matches, merges, quarantine, questions, records
 from hub.store.merges import Merged
 from hub.store.quarantine import Held
@@ -147,7 +148,7 @@ def _fields(hub: Installation, stored: Stored, frozen: frozenset[str], whole: bo
     for name, item in entity.fields.items():
         value = golden.fields.get(name)
         if value is not None or name in frozen:
-            shown = show(value) if whole else mask(item, value)
+            shown = _text(hub, item, value, whole)
             found.append(FieldView(name, item.label, item.klass, golden.origin(name), name in frozen, shown))
     return found
 
@@ -176,7 +177,8 @@ def show_timeline(
             if row.hub_id == hub_id
         ]
     _audit_reveal(hub, stored, reveal)
-    entity, whole = hub.schema.entity(stored.golden.entity), reveal is not None
+    fields: Mapping[str, Field] = hub.schema.entity(stored.golden.entity).fields
+    whole = reveal is not None
     changes = tuple(
         ChangeView(
             item.at,
@@ -184,9 +186,9 @@ def show_timeline(
             item.revision,
             item.origin,
             item.run_id,
-            _shown(entity, item.field, item.before, whole),
-            _shown(entity, item.field, item.after, whole),
-            tuple((origin, _shown(entity, item.field, value, whole)) for origin, value in item.losers),
+            _text(hub, fields.get(item.field), item.before, whole),
+            _text(hub, fields.get(item.field), item.after, whole),
+            tuple((origin, _text(hub, fields.get(item.field), value, whole)) for origin, value in item.losers),
             how_changed(item.before, item.after),
         )
         for item in past
@@ -194,8 +196,8 @@ def show_timeline(
     return tuple(sorted(links, key=lambda link: link.at)), changes, joined
 
 
-def _shown(entity: Entity, name: str, value: Value, whole: bool) -> str:
-    if whole:
-        return show(value)
-    known: Mapping[str, object] = entity.fields
-    return mask(entity.fields[name], value) if name in known else HIDDEN
+def _text(hub: Installation, field: Field | None, value: Value, whole: bool) -> str:
+    """Returns a value as who asks sees it; what the schema does not know any more counts as class C3."""
+    if field is None:
+        return HIDDEN
+    return show(value) if whole and field.klass in OPEN_CLASSES else seen(hub, field, value)

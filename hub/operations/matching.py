@@ -8,14 +8,13 @@ from dataclasses import field as attribute
 from typing import Any
 
 from hub.access.authorize import Target
-from hub.access.masking import mask_fields
 from hub.audit.event import Event
 from hub.canonical.values import Value
 from hub.core.state import GoldenRecord, GoldenState
 from hub.kernel.errors import Declined
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
-from hub.operations.permission import codes, permit, require, require_record
+from hub.operations.permission import codes, permit, require, require_record, seen
 from hub.store import inbox, matches, merges, records, row_scope
 from hub.store.claims import ONE_OF_SEVERAL
 from hub.store.matches import MatchQuestion
@@ -172,7 +171,7 @@ def _evidence(hub: Installation, entity: str) -> tuple[str, ...]:
 
 def _masked(hub: Installation, entity: str, names: Sequence[str], values: Mapping[str, Value]) -> dict[str, str]:
     fields = hub.schema.entity(entity).fields
-    return mask_fields(fields, {name: values[name] for name in names if values.get(name) is not None})
+    return {name: seen(hub, fields[name], values[name]) for name in names if values.get(name) is not None}
 
 
 @permit("question.read")

@@ -8,11 +8,13 @@ from dataclasses import replace
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
+from hub.access import field_scope
 from hub.access.actor import Actor
 from hub.access.authorize import Denied, OutOfScope, Target, authorize, scopes
 from hub.audit.event import Event, Source
 from hub.audit.tree import Appender
 from hub.canonical.schema import Field
+from hub.canonical.values import Value
 from hub.core.state import GoldenRecord
 from hub.kernel.errors import NotFound
 from hub.operations.installation import Installation
@@ -83,6 +85,11 @@ def branch_of(hub: Installation, golden: GoldenRecord) -> str | None:
 def codes(hub: Installation, action: str, entity: str) -> frozenset[str] | None:
     """Returns the branch codes whose records of an entity who acts may list, None for every record."""
     return hub.branches.codes(scopes(hub.who, action, entity, now=hub.clock.now()))
+
+
+def seen(hub: Installation, field: Field, value: Value) -> str:
+    """Returns what who acts sees of a value among others."""
+    return field_scope.shown(field, value, hub.who, hub.clock.now())
 
 
 def reach(hub: Installation, action: str, entities: Iterable[str]) -> dict[str, frozenset[str] | None]:

@@ -8,7 +8,7 @@ from dataclasses import field as attribute
 from typing import Any
 
 from hub.access.changes import how_changed
-from hub.access.masking import mask, show
+from hub.access.masking import show
 from hub.audit.event import Event, FieldNote
 from hub.canonical.schema import Field
 from hub.canonical.values import Value
@@ -17,7 +17,7 @@ from hub.core.state import HUB
 from hub.kernel.errors import Declined, NotFound, Text
 from hub.operations.choice import entities_of, person
 from hub.operations.installation import Installation
-from hub.operations.permission import permit, reach, require_record
+from hub.operations.permission import permit, reach, require_record, seen
 from hub.operations.revealing import spend
 from hub.operations.values import parse
 from hub.store import inbox, questions, records
@@ -218,8 +218,8 @@ def _asked(hub: Installation, item: Question, now: Value, *, whole: bool = False
         golden, candidates = "", tuple((origin, _fate(value)) for origin, value in item.candidates)
     else:
         field = _field(hub, item)
-        label, golden = field.label, show(now) if whole else mask(field, now)
-        candidates = tuple((origin, show(v) if whole else mask(field, v)) for origin, v in item.candidates)
+        label, golden = field.label, show(now) if whole else seen(hub, field, now)
+        candidates = tuple((origin, show(v) if whole else seen(hub, field, v)) for origin, v in item.candidates)
     place = item.system or HUB
     return Asked(
         item.kind,

@@ -28,6 +28,7 @@ BOOTSTRAP = "bootstrap"
 """Grants the first three roles; nobody can sign in as it."""
 _GRANTED = ("user_id", "role", "scope", "kind", "expires_at", "granted_by", "granted_at", "approval_id")
 _GRANT = (*_GRANTED, "revoked_at", "revoked_by")
+_SEALED_AS = "users"
 _PERSON = ("login", "display_name", "staff_no", "branch_path", "state", "created_at", "created_by")
 
 
@@ -119,7 +120,7 @@ def _checked(ring: Keyring, row: Any, grants: tuple[Grant, ...]) -> User:
     values: dict[str, Any] = {name: getattr(row, name) for name in _PERSON}
     person = User(row.user_id, **values, revision=row.revision, grants=grants)
     try:
-        sealed = _sealer(ring).open(row.user_id, None, row.revision, bytes(row.seal))
+        sealed = ring.open_record(_SEALED_AS, row.user_id, None, row.revision, bytes(row.seal))
     except EnvelopeBroken:
         return replace(person, broken=("seal",))
     broken = [name for name in _PERSON if sealed["person"][name] != getattr(person, name)]
@@ -132,10 +133,6 @@ def _checked(ring: Keyring, row: Any, grants: tuple[Grant, ...]) -> User:
 
 def _values(grant: Grant) -> list[Any]:
     return [getattr(grant, name) for name in _GRANT]
-
-
-def _sealer(ring: Keyring) -> Any:
-    return ring.sealer("users", "seal")
 
 
 def save(work: UnitOfWork, person: User) -> User:
@@ -154,7 +151,7 @@ def save(work: UnitOfWork, person: User) -> User:
     values = {
         **{name: getattr(made, name) for name in _PERSON},
         "revision": made.revision,
-        "seal": _sealer(work.ring).seal(made.user_id, None, made.revision, body),
+        "seal": work.ring.seal_record(_SEALED_AS, made.user_id, None, made.revision, body),
     }
     if person.revision == 0:
         work.conn.execute(users.insert().values(user_id=made.user_id, **values))
@@ -189,7 +186,7 @@ def restore(work: UnitOfWork, user_id: str) -> User:
     """
     row = work.conn.execute(sa.select(users).where(users.c.user_id == user_id)).one()
     try:
-        sealed = _sealer(work.ring).open(user_id, None, row.revision, bytes(row.seal))
+        sealed = work.ring.open_record(_SEALED_AS, user_id, None, row.revision, bytes(row.seal))
     except EnvelopeBroken:
         raise Declined(
             f"the seal of user {row.login} does not open, so nobody knows what was true; make a new account",

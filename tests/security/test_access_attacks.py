@@ -465,6 +465,8 @@ def test_five_persons_can_do_everything(world: World) -> None:
     # What one asks for the other agrees to; a privileged role by an approver or the audit administrator.
     with pytest.raises(ApprovalPending) as pending:
         approvals.require_approval(first, "mapping.activate", {"digest": "x"}, approval_id=None, **WHY)
+    with pytest.raises(Denied, match="another person"):
+        approvals.approve(first, pending.value.approval_id)
     assert approvals.approve(second, pending.value.approval_id).state == APPROVED
     promoted = granting.grant_role(security, world.person().login, "mapping_admin", **WHY)
     assert isinstance(promoted, Approval)

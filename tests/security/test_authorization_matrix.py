@@ -173,6 +173,7 @@ ASKED_ELSEWHERE = {
     "permission.reach": "is the decision itself",
     "permission.require": "is the decision itself",
     "permission.require_record": "is the decision itself",
+    "permission.seen": "is the decision itself",
     "permission.sees": "is the decision itself",
     "preparing.system_needs": "reads the mapping files",
     "quota.with_quota": "part of the overview",

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from store_kit import Kit
 
 from hub.kernel.errors import Declined
-from hub.store import users
-from hub.store.access_tables import user_role
+from hub.store import approvals, reveals, users
+from hub.store.access_tables import approval, user_role
 from hub.store.access_tables import users as table
+from hub.store.approvals import Approval
 from hub.store.users import Grant, User
 
 
@@ -99,3 +100,28 @@ def test_a_one_time_code_works_once_and_in_time(kit: Kit) -> None:
         used = users.redeem_code(work, made, "one-time")
         assert used is not None
         assert users.redeem_code(work, used, "one-time") is None
+
+
+def test_a_request_keeps_every_word_under_its_seal(kit: Kit) -> None:
+    with kit.store.begin() as work:
+        change = {"role": "approver", "records": 501}
+        asked = approvals.save(work, Approval("a1", "role.grant", change, "u1", "CHG-1", "why", "open", 1.0, 2.0))
+        given = approvals.save(work, replace(asked, state="approved", decided_by="u2", decided_at=1.5))
+        with pytest.raises(Declined, match="meanwhile"):
+            approvals.save(work, replace(asked, state="rejected"))
+    with kit.store.read() as conn:
+        assert approvals.load(conn, kit.store.ring, states=("open",)) == []
+        assert approvals.get(conn, kit.store.ring, "a1") == given
+    assert [given.stands(at) for at in (1.9, 2.0)] == ["approved", "void"]
+    assert approvals.digest_of("role.grant", {"records": 501, "role": "approver"}) == given.digest
+    with kit.store.engine.begin() as conn:
+        conn.execute(approval.update().values(ticket="CHG-2"))
+    with kit.store.read() as conn, pytest.raises(Declined, match="seal"):
+        approvals.get(conn, kit.store.ring, "a1")
+
+
+def test_what_was_shown_is_counted_by_person_and_day(kit: Kit) -> None:
+    with kit.store.begin() as work:
+        for user in ("u1", "u1", "u2"):
+            reveals.note(work, user, "customer", "h1", "mobile_phone", "T")
+        assert [reveals.spent(work, "u1", since) for since in (work.now, work.now + 1)] == [2, 0]
