@@ -62,6 +62,8 @@ def test_every_screen_and_log_line_of_a_lab_is_marked(home: Path, tmp_path: Path
         # What marks an answer stands where every command gives it (Desk.answer), so two commands stand for all.
         shown = lab.here("config", "check", "--lang", "en").out
         assert shown.startswith("[lab: training, not production]\n") is marked, shown
+        failed = lab.here("record", "show", "nobody", "--json", "--lang", "en")
+        assert (failed.err.rstrip().endswith("[lab]"), failed.json.get("profile") == "lab") == (marked, marked)
         assert (lab.here("audit", "list", "--json").json.get("profile") == "lab") is marked
         written = io.StringIO()
         configure(SystemClock(), stream=written)
