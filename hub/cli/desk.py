@@ -79,7 +79,7 @@ class Desk:
 
     def answer(self, answer: Answer) -> int:
         """Gives the answer in the form asked for and returns its exit code."""
-        lab = self._lab()
+        lab = is_lab(self.home)
         if self.json:
             print_json({"ok": answer.exit_code == 0, **({"profile": "lab"} if lab else {}), **answer.payload})
         else:
@@ -88,12 +88,13 @@ class Desk:
             answer.show()
         return answer.exit_code
 
-    def _lab(self) -> bool:
-        """Tells whether the folder's settings choose the profile for training, also where they hold mistakes."""
-        try:
-            return _LAB.search((self.home / FILE).read_text(encoding="utf-8")) is not None
-        except (OSError, UnicodeDecodeError):
-            return False
+
+def is_lab(home: Path) -> bool:
+    """Tells whether a folder's settings choose the profile for training, also where they hold mistakes."""
+    try:
+        return _LAB.search((home / FILE).read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _console() -> Console:
