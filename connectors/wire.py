@@ -29,12 +29,12 @@ Inspect = Callable[[str, bytes], None]
 class Proxy:
     """Is the one way out of a closed network; TLS goes through it end to end (CONNECT).
 
-    `egress` says which proxy may be connected to; `credentials` are `user:password`.
+    `egress` says which proxy may be connected to; `credentials` returns `user:password` when a tunnel is opened.
     """
 
     url: str
     egress: Egress
-    credentials: str | None = field(default=None, repr=False)
+    credentials: Callable[[], str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         credentials = self._policy.proxy.credentials if self._policy.proxy else None
         if credentials is None:
             return {}
-        return {"Proxy-Authorization": f"Basic {b64encode(credentials.encode()).decode()}"}
+        return {"Proxy-Authorization": f"Basic {b64encode(credentials().encode()).decode()}"}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Keeps the context's own authorities; the default would add the public ones to a private bundle."""

@@ -18,7 +18,7 @@ from connectors.errors import PinMismatch
 from connectors.listing import Selective
 from hub.access.actor import Actor, local
 from hub.access.branches import Branches
-from hub.access.identity import MARKER, identify, note_token, token_of
+from hub.access.identity import MARKER, identify, token_of
 from hub.audit import event
 from hub.audit.event import Event, Origin, Source
 from hub.audit.tree import Appender
@@ -37,6 +37,7 @@ from hub.keys.keyring import Keyring, SealMode
 from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
+from hub.operations.doorway import bearer
 from hub.operations.egress import egress_of
 from hub.operations.installation import Installation
 from hub.operations.rules import load_deadlines, rules_of
@@ -113,8 +114,12 @@ def open_installation(
     seal: SealMode = SealMode.ON,
     threads: bool = True,
     lang: str = "en",
+    signed_in: bool = True,
 ) -> Installation:
-    """Opens a hub folder. Raises ConfigInvalid, KeyUnusable, StoreUnavailable and StoreTooNew, each with its remedy."""
+    """Opens a hub folder for who holds the token of this shell, without `signed_in` for nobody in particular.
+
+    Raises ConfigInvalid, KeyUnusable, StoreUnavailable, StoreTooNew and SessionEnded, each with its remedy.
+    """
     settings = load_settings(home)
     mark(settings.profile)
     failpoints.arm(settings.profile)
@@ -126,7 +131,7 @@ def open_installation(
         require_current(engine)
         _keep_profile(settings, engine)
         ring, keys = _open_ring(settings, engine, seal, clock)
-        who = _who(settings, engine, ring, clock, channel, new_id)
+        who = _who(settings, engine, ring, clock, new_id, channel, token_of(os.environ) if signed_in else None)
         acts = who.audited(clock.now())
         append = Appender(clock, new_id, origin_of(settings, acts, channel))
         watch = RingWatch(engine, ring, clock, new_id(), socket.gethostname(), os.getpid(), channel, keys)
@@ -192,16 +197,17 @@ def open_installation(
     )
 
 
-def _who(settings: Settings, engine: Engine, ring: Keyring, clock: Clock, channel: str, new_id: NewId) -> Actor:
-    """Returns who acts; what came of a token is noted whether it is good or not. Raises SignInRequired."""
-    account, token, marker, now = getpass.getuser(), token_of(os.environ), settings.var / MARKER, clock.now()
+def _who(
+    settings: Settings, engine: Engine, ring: Keyring, clock: Clock, new_id: NewId, channel: str, token: str | None
+) -> Actor:
+    """Returns who acts: by a token, else the hub itself or the account of the machine. Raises SessionEnded."""
+    account = getpass.getuser()
     if token is not None and channel != DAEMON:
-        acts = local(account, open=False).audited(now)
-        note_token(
-            Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel))), token
-        )
+        acts = local(account, open=False).audited(clock.now())
+        store = Store(engine, ring, clock, new_id, Appender(clock, new_id, origin_of(settings, acts, channel)))
+        return bearer(store, settings, token)
     with store_errors(), engine.connect() as conn:
-        return identify(conn, ring, account=account, marker=marker, token=token, daemon=channel == DAEMON, now=now)
+        return identify(conn, account=account, marker=settings.var / MARKER, daemon=channel == DAEMON)
 
 
 def _branches(settings: Settings) -> Branches:

@@ -121,12 +121,15 @@ def _proxy(settings: Settings, name: str, transport: Transport) -> Proxy | None:
     networks = tuple(parse_network(text) for text in transport.approved_networks)
     egress = Egress((host,), settings.profile, (port,), (host,), networks)
     reference = transport.proxy_credentials
-    try:
-        credentials = None if reference is None else resolve_secret(reference, settings.home)
-    except SecretMissing as missing:
-        place = f"{name}: http.proxy_credentials"
-        raise SettingsInvalid(f"{place}: {missing.en}", f"{place}：{missing.zh}", system=name) from None
-    return Proxy(transport.proxy, egress, credentials)
+
+    def credentials() -> str:
+        try:
+            return resolve_secret(reference or "", settings.home)
+        except SecretMissing as missing:
+            place = f"{name}: http.proxy_credentials"
+            raise SettingsInvalid(f"{place}: {missing.en}", f"{place}：{missing.zh}", system=name) from None
+
+    return Proxy(transport.proxy, egress, credentials if reference else None)
 
 
 def _pinned(name: str, pins: frozenset[bytes], alarm: Alarm) -> Inspect | None:

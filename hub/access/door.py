@@ -24,6 +24,7 @@ FREE_FAILURES, LONGEST_WAIT = 5, 300.0
 FRESH_FOR = 300.0
 """Seconds for which a proof counts where an act asks for a fresh one."""
 SEEN_EVERY = 30.0
+LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def sign_in(at: Threshold, login: str, password: str) -> Opened:
     Raises SignInRefused, TooSoon and TooManyHashes.
     """
     source = at.source()
+    # What no account can be called goes the same way as a name that nobody has; some databases refuse it as a value.
+    login = login if login.isprintable() and len(login) <= LONGEST_NAME else ""
     with at.store.read() as conn:
         _hold_back(at, credentials.source_failures(conn, source))
         user = users.by_login(conn, at.store.ring, login)

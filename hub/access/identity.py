@@ -1,4 +1,4 @@
-"""Turns where a process runs into an Actor: a token, the hub itself, or the account of the machine."""
+"""Turns where a process runs into an Actor: the hub itself, or the account of the machine; and finds its token."""
 
 from __future__ import annotations
 
@@ -8,49 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hub.access import actor as actors
-from hub.access import tokens
 from hub.access.actor import Actor
 from hub.access.authorize import SignInRequired
-from hub.keys.keyring import Keyring
 from hub.store import users
 from hub.store.database import Connection
-from hub.store.unit_of_work import Store
 
 TOKEN, TOKEN_FILE = "CRMHUB_TOKEN", "CRMHUB_TOKEN_FILE"
 MARKER = "users-set-up"
 """Stands in the hub's own folder once users are set up, so that emptying their table gives nobody anything."""
 
 
-def identify(
-    conn: Connection, ring: Keyring, *, account: str, marker: Path, token: str | None, daemon: bool, now: float
-) -> Actor:
-    """Returns who acts. Raises SignInRequired for a token that is not good.
+def identify(conn: Connection, *, account: str, marker: Path, daemon: bool) -> Actor:
+    """Returns who acts without a token: the hub itself, or the account of the machine.
 
-    Without a token the account of the machine acts, and may do so until users are set up, never again after that.
+    The latter may do everything until users are set up, and nothing ever again after that.
     """
     if daemon:
         return actors.system("daemon")
-    if token is None:
-        return actors.local(account, open=not (users.set_up(conn) or marker.exists()))
-    found = token_actor(conn, ring, token, now)
-    if found is None:
-        raise SignInRequired(
-            "the token is not known, has ended, or was revoked; sign in for a new one",
-            "令牌不存在、已过期或已吊销；请重新登录获取",
-        )
-    return found
-
-
-def token_actor(conn: Connection, ring: Keyring, token: str, now: float) -> Actor | None:
-    """Returns who acts by a token from this machine, None where nobody does."""
-    return tokens.present(conn, ring, token, now).who
-
-
-def note_token(store: Store, token: str) -> None:
-    """Notes in the audit log what came of a token that a command was run with, whether it is good or not."""
-    with store.read() as conn:
-        found = tokens.present(conn, store.ring, token, store.clock.now())
-    tokens.note(store, found)
+    return actors.local(account, open=not (users.set_up(conn) or marker.exists()))
 
 
 def token_of(environ: Mapping[str, str]) -> str | None:

@@ -75,7 +75,8 @@ class Threshold:
         return self._keyed.digest(b"password", user_id.encode())
 
     def recovery(self, user_id: str, code: str) -> str:
-        return self._keyed.digest(b"recovery", user_id.encode(), bearer.plain_recovery_code(code).encode()).hex()
+        plain = bearer.plain_recovery_code(code).encode("utf-8", "surrogatepass")
+        return self._keyed.digest(b"recovery", user_id.encode(), plain).hex()
 
     def source(self) -> bytes:
         """Returns where somebody knocks from, as it is counted."""

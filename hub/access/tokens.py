@@ -25,7 +25,21 @@ USED_EVERY = 60.0
 """Seconds after which another use of a token is noted."""
 HERE = "127.0.0.1"
 """Is where a command comes from."""
-BY_PERSON_ONLY = frozenset({"self.manage", "session.manage", "approval.decide", "role.grant", "break_glass.ask"})
+BY_PERSON_ONLY = frozenset(
+    {
+        "approval.decide",
+        "break_glass.ask",
+        "key.change",
+        "record.probe",
+        "record.reveal",
+        "record.unmask",
+        "role.grant",
+        "self.manage",
+        "session.manage",
+        "user.bootstrap",
+        "user.enable",
+    }
+)
 """Actions that no token may do: they are for a person who has just proved to be there."""
 ADMITTED = frozenset(ACTIONS) - BY_PERSON_ONLY
 
@@ -104,7 +118,7 @@ class Wanted:
 
 def checked(wanted: Wanted, most_days: int = MOST_DAYS) -> Wanted:
     """Returns what was asked for, in one form. Raises Declined with everything that cannot be had."""
-    if not 0 < len(wanted.name.strip()) <= 64:
+    if not 0 < len(wanted.name.strip()) <= 64 or not wanted.name.isprintable():
         raise Declined("name the token, in at most 64 characters", "请为令牌命名，最多 64 个字符")
     if not 0 < wanted.days <= min(most_days, MOST_DAYS):
         raise Declined(f"a token lasts 1 to {most_days} days", f"令牌有效期为 1 至 {most_days} 天")

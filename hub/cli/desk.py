@@ -49,9 +49,9 @@ class Desk:
     lang: Language
 
     @contextmanager
-    def hub(self) -> Iterator[Installation]:
-        """Opens the installation. Raises what `open_installation` raises."""
-        opened = open_installation(self.home, lang=self.lang)
+    def hub(self, *, signed_in: bool = True) -> Iterator[Installation]:
+        """Opens the installation for who is signed in. Raises what `open_installation` raises."""
+        opened = open_installation(self.home, lang=self.lang, signed_in=signed_in)
         try:
             yield opened
         finally:
@@ -87,7 +87,7 @@ class Desk:
 
     def answer(self, answer: Answer) -> int:
         """Gives the answer in the form asked for and returns its exit code."""
-        lab = self._lab()
+        lab = is_lab(self.home)
         if self.json:
             print_json({"ok": answer.exit_code == 0, **({"profile": "lab"} if lab else {}), **answer.payload})
         else:
@@ -96,12 +96,13 @@ class Desk:
             answer.show()
         return answer.exit_code
 
-    def _lab(self) -> bool:
-        """Tells whether the folder's settings choose the profile for training, also where they hold mistakes."""
-        try:
-            return _LAB.search((self.home / FILE).read_text(encoding="utf-8")) is not None
-        except (OSError, UnicodeDecodeError):
-            return False
+
+def is_lab(home: Path) -> bool:
+    """Tells whether a folder's settings choose the profile for training, also where they hold mistakes."""
+    try:
+        return _LAB.search((home / FILE).read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _console() -> Console:

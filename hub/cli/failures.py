@@ -104,11 +104,11 @@ def _hint(parameter: object) -> str:
     return " / ".join(names) or str(getattr(parameter, "metavar", None) or getattr(parameter, "name", ""))
 
 
-def report(failure: Failure, lang: str, as_json: bool) -> int:
+def report(failure: Failure, lang: str, as_json: bool, *, lab: bool = False) -> int:
     """Writes the one message to standard error, and as JSON to standard output; returns the exit code."""
     if as_json:
-        print_json({"ok": False, "error": _body(failure)})
-    print(_line(failure, lang), file=sys.stderr, flush=True)
+        print_json({"ok": False, **({"profile": "lab"} if lab else {}), "error": _body(failure)})
+    print(_line(failure, lang) + (" [lab]" if lab else ""), file=sys.stderr, flush=True)
     return failure.exit_code
 
 

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 import typer
 from typer._click.exceptions import NoArgsIsHelpError
 
 from hub.cli.commands import build
+from hub.cli.desk import default_home, is_lab
 from hub.cli.failures import failure_of, report
 from hub.kernel.clock import SystemClock
 from hub.kernel.i18n import Language, choose_language
@@ -41,6 +43,8 @@ MODULES = (
     "keys",
     "audit",
     "audit_proof",
+    "signin",
+    "tokens",
     "users",
     "approvals",
     "simulators",
@@ -68,7 +72,8 @@ def run(arguments: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where every error ends in a message
-        return report(failure_of(error), lang, "--json" in arguments)
+        home = Path(_option(arguments, "--home") or default_home())
+        return report(failure_of(error), lang, "--json" in arguments, lab=is_lab(home))
 
 
 def _parser(lang: Language, arguments: Sequence[str]) -> typer.Typer:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from hub.access.roles import HOST
 from hub.app import open_installation
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.desk import Answer, Desk
-from hub.operations.support import make_bundle
 
 
 @command(
     "support-bundle",
     "Gather versions, redacted settings, status, runs and logs in one file for support; no values and no secrets.",
     "将版本、脱敏配置、状态、批次和日志汇集为一个文件供技术支持使用；不含业务值与密钥。",
+    action=HOST,
 )
 def support_bundle(
     desk: Desk,
@@ -23,6 +24,9 @@ def support_bundle(
         list[Path] | None, Opt("a log of the hub, its end goes along", "crmhub 日志文件，附上末尾部分", ("--log",))
     ] = None,
 ) -> Answer:
+    # What gathers everything loads everything; only who asks for it waits for that.
+    from hub.operations.support import make_bundle
+
     made = make_bundle(desk.home, file, lambda: open_installation(desk.home, lang=desk.lang), log or ())
 
     def show() -> None:

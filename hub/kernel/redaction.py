@@ -25,6 +25,7 @@ _MOBILE = re.compile(r"(?<![0-9A-Fa-f])(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{
 _LANDLINE = re.compile(r"(?<![0-9A-Fa-f-])0[1-9]\d{1,2}-\d{7,8}(?![0-9A-Fa-f-])")
 _HEADER = re.compile(r"(?i)\b(?:bearer|[a-z]+-oauthtoken|basic)\s+[^\s\"',;]+")
 _DOTTED_TOKEN = re.compile(_BOUND + r"1000\.[0-9a-f]{8,}(?:\.[0-9a-f]{8,})?" + _END)
+_API_TOKEN = re.compile(r"\bcsh_[a-z2-9]{8}_[A-Za-z0-9_-]{49}")
 _PAIR = re.compile(
     r"(?i)\b([a-z_]*(?:token|secret|password|passwd|authorization|cookie|refresh|permanentcode)[a-z_]*\"?\s*[=:]\s*\"?)"
     r"(?!\[)[^\s\"'&,;}]+"
@@ -48,6 +49,7 @@ def _always(_: str) -> bool:
 _DETECTORS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     (_HEADER, _always, "[credential]"),
     (_DOTTED_TOKEN, _always, "[token]"),
+    (_API_TOKEN, _always, "[token]"),
     (_E_MAIL, _always, "[e-mail]"),
     (_ID_NUMBER, _id_number_holds, "[id-number]"),
     (_OLD_ID_NUMBER, _always, "[id-number]"),

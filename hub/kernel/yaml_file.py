@@ -20,6 +20,7 @@ SIZE_LIMIT = 256 * 1024
 DEPTH_LIMIT = 32
 _DASHES = re.compile(rf"(?:\s*[-?]\s){{{DEPTH_LIMIT + 1},}}")
 _BRACKETS = re.compile(r"[\[\]{}]")
+_DIRECTIVE = re.compile(r"^%", re.M)
 _DAY = re.compile(r"\b(\d{4})-(\d\d?)-(\d\d?)(?!\d)")
 
 _EN = {
@@ -78,6 +79,12 @@ def load_yaml(path: Path, problems: list[Problem]) -> CommentedMap | None:
         text = _read(path)
         if (line := _nested_line(text)) is not None:
             problems.append(_too_deep(path, line))
+            return None
+        if (found := _DIRECTIVE.search(text)) is not None:
+            line = text.count("\n", 0, found.start()) + 1
+            problems.append(
+                problem(path, line, "HUB-YAML-004", "directives (%NAME) are not used here", "不支持指令（%名称）")
+            )
             return None
         if (line := _alias_line(text)) is not None:
             problems.append(

@@ -194,6 +194,9 @@ def credentials(settings: Settings) -> Mapping[tuple[str, ...], str]:
         for system, configured in settings.systems.items()
         for name, reference in configured.credentials.items()
     }
+    for system, configured in settings.systems.items():
+        if configured.http.proxy_credentials is not None:
+            found["systems", system, "http", "proxy_credentials"] = configured.http.proxy_credentials
     if settings.store.password is not None:
         found["store", "password"] = settings.store.password
     return found

@@ -72,7 +72,7 @@ def depart(way: Doorway) -> Departed:
     provider = _Speaker(way, settings).discover()
     with way.at.store.begin() as work:
         kept = {"nonce": flow.nonce, "verifier": flow.verifier, "binding": digest_of(flow.binding).hex()}
-        if not identities.keep_flow(work, digest_of(flow.state), work.now + FLOW_FOR, kept):
+        if not identities.keep_flow(work, digest_of(flow.state).hex(), work.now + FLOW_FOR, kept):
             raise ProviderAway("too many at once")
     return Departed(departure(provider, settings, flow, back(way.hub.settings)), flow.binding)
 
@@ -84,7 +84,7 @@ def arrive(way: Doorway, state: str, code: str, binding: str, issuer: str | None
     """
     settings = _settings(way.hub.settings)
     with way.at.store.begin() as work:
-        kept = identities.take_flow(work, digest_of(state))
+        kept = identities.take_flow(work, digest_of(state).hex())
         own = kept is not None and hmac.compare_digest(kept["binding"], digest_of(binding).hex())
         mixed = issuer is not None and issuer != settings.issuer
         if kept is None or not own or mixed:

@@ -49,7 +49,7 @@ def load(conn: sa.Connection, ring: Keyring, user_id: str, *, lock: bool = False
     row = (_OF_LOCKED if lock else _OF).run(conn, {"of": user_id}).one_or_none()
     if row is None:
         return None
-    kept: dict[str, Any] = ring.sealer("credential", "blob").open(user_id, None, row.revision, bytes(row.blob))
+    kept: dict[str, Any] = ring.open_record("credential", user_id, None, row.revision, bytes(row.blob))
     return Credential(
         user_id,
         row.revision,
@@ -76,7 +76,7 @@ def save(work: UnitOfWork, made: Credential) -> Credential:
     }
     values: dict[str, Any] = {name: getattr(fresh, name) for name in _COUNTED}
     values["revision"] = fresh.revision
-    values["blob"] = work.ring.sealer("credential", "blob").seal(fresh.user_id, None, fresh.revision, body)
+    values["blob"] = work.ring.seal_record("credential", fresh.user_id, None, fresh.revision, body)
     if not work.conn.execute(credential.update().where(credential.c.user_id == fresh.user_id).values(values)).rowcount:
         work.conn.execute(credential.insert().values(user_id=fresh.user_id, **values))
     return fresh

@@ -18,7 +18,7 @@ MOST_FLOWS = 2000
 _GROUPS = "access/oidc_groups"
 
 
-def keep_flow(work: UnitOfWork, state: bytes, expires_at: float, body: Mapping[str, Any]) -> bool:
+def keep_flow(work: UnitOfWork, state: str, expires_at: float, body: Mapping[str, Any]) -> bool:
     """Notes a sign-in that a browser was sent away for, by the digest of its state; late ones are forgotten.
 
     False where too many are under way: nobody needs to be known to begin one.
@@ -26,19 +26,19 @@ def keep_flow(work: UnitOfWork, state: bytes, expires_at: float, body: Mapping[s
     work.conn.execute(oidc_flow.delete().where(oidc_flow.c.expires_at < work.now))
     if work.conn.execute(sa.select(sa.func.count()).select_from(oidc_flow)).scalar_one() >= MOST_FLOWS:
         return False
-    blob = work.ring.sealer("oidc_flow", "blob").seal(state.hex(), None, 0, body)
+    blob = work.ring.seal_record("oidc_flow", state, None, 0, body)
     work.conn.execute(oidc_flow.insert().values(state=state, expires_at=expires_at, blob=blob))
     return True
 
 
-def take_flow(work: UnitOfWork, state: bytes) -> dict[str, Any] | None:
+def take_flow(work: UnitOfWork, state: str) -> dict[str, Any] | None:
     """Returns a sign-in that is under way and forgets it: whatever comes of it, it is used once."""
     row = work.conn.execute(sa.select(oidc_flow).where(oidc_flow.c.state == state).with_for_update()).one_or_none()
     if row is None or not work.conn.execute(oidc_flow.delete().where(oidc_flow.c.state == state)).rowcount:
         return None
     if row.expires_at < work.now:
         return None
-    return work.ring.sealer("oidc_flow", "blob").open(state.hex(), None, 0, bytes(row.blob))
+    return work.ring.open_record("oidc_flow", state, None, 0, bytes(row.blob))
 
 
 def user_of(conn: sa.Connection, pepper: bytes, issuer: str, subject: str) -> str | None:

@@ -103,12 +103,12 @@ def _sealed(ring: Keyring, made: Session) -> bytes:
     # The digest and the owner stand inside as well: a row whose columns were changed by SQL is no session.
     body |= {"digest": made.digest.hex(), "user_id": made.user_id, "begun_at": made.begun_at}
     body["grants"] = [[getattr(grant, name) for name in Grant.__slots__] for grant in made.grants]
-    return ring.sealer("session", "blob").seal(made.session_ref, None, made.revision, body)
+    return ring.seal_record("session", made.session_ref, None, made.revision, body)
 
 
 def _opened(ring: Keyring, row: Any) -> Session | None:
     try:
-        body = ring.sealer("session", "blob").open(row.session_ref, None, row.revision, bytes(row.blob))
+        body = ring.open_record("session", row.session_ref, None, row.revision, bytes(row.blob))
     except EnvelopeBroken:
         return None
     own = (body.pop("digest"), body.pop("user_id"), body.pop("begun_at"))

@@ -22,8 +22,8 @@ credential = Table(
 session = Table(
     "session",
     metadata,
-    Column("digest", LargeBinary, primary_key=True),
-    Column("session_ref", String(64), nullable=False, unique=True),
+    Column("session_ref", String(64), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
     Column("user_id", String(64), ForeignKey("users.user_id"), nullable=False),
     Column("begun_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
@@ -64,7 +64,7 @@ sign_in_source = Table(
 oidc_flow = Table(
     "oidc_flow",
     metadata,
-    Column("state", LargeBinary, primary_key=True),
+    Column("state", String(64), primary_key=True),
     Column("expires_at", Double, nullable=False),
     Column("blob", LargeBinary, nullable=False),
 )

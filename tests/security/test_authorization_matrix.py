@@ -16,6 +16,7 @@ import pytest
 from hub.access import actor as actors
 from hub.access.authorize import Denied, SignInRequired
 from hub.access.roles import ACTIONS, ENTITIES, HOST, Role, may
+from hub.access.tokens import Wanted
 from hub.cli.commands import COMMANDS
 from hub.cli.main import DEMO, MODULES
 from hub.kernel.errors import HubError, NotFound
@@ -36,15 +37,18 @@ from hub.operations import (
     holdouts,
     inspection,
     matching,
+    oidc,
     pausing,
     questions,
     resolving,
     revealing,
     rounds,
     scheduling,
+    sessions,
     settling,
     signing,
     standing,
+    tokens,
 )
 from hub.operations import users as accounts
 from hub.operations.installation import Installation
@@ -117,13 +121,20 @@ CALLS: dict[str, Call] = {
     "settle": lambda hub, w, b: settling.settle_questions(hub, "alpha", "thing", None, False),
     "status": lambda hub, w, b: standing.overview(hub),
     "sync": lambda hub, w, b: rounds.sync_all(hub, ["customer"]),
+    "token create": lambda hub, w, b: tokens.create_token(hub, Wanted("x", 0)),
+    "token list": lambda hub, w, b: tokens.list_tokens(hub),
+    "token revoke": lambda hub, w, b: tokens.revoke_token(hub, "none"),
     "user bootstrap": lambda hub, w, b: accounts.bootstrap(hub, "same", "same", "same"),
     "user break-glass": lambda hub, w, b: granting.break_glass(hub, "none", **WHY),
     "user create": lambda hub, w, b: accounts.create_user(hub, "?", "x"),
     "user disable": lambda hub, w, b: accounts.disable_user(hub, "none", "why"),
     "user enable": lambda hub, w, b: accounts.enable_user(hub, "none"),
+    "user end-sessions": lambda hub, w, b: sessions.end_sessions(hub, "none"),
     "user grant": lambda hub, w, b: granting.grant_role(hub, "none", "operator"),
+    "user groups": lambda hub, w, b: oidc.show_groups(hub),
+    "user link": lambda hub, w, b: sessions.link_identity(hub, "none", "x"),
     "user list": lambda hub, w, b: accounts.list_users(hub),
+    "user reset": lambda hub, w, b: sessions.reset_sign_in(hub, "none"),
     "user restore": lambda hub, w, b: accounts.restore_user(hub, "none", "why"),
     "user revoke": lambda hub, w, b: accounts.revoke_role(hub, "none", "operator", "why"),
     "user show": lambda hub, w, b: accounts.show_user(hub, "none"),
@@ -151,6 +162,7 @@ ASKED_ELSEWHERE = {
     "choice.person": "names who acts",
     "choice.record_of": "finds records that who acts may see",
     "choice.system_of": "looks a name up",
+    "doorway.doorway": "is where nobody is known yet; who comes in is asked behind it",
     "health.examine": "the doctor acts as the hub itself",
     "pausing.held_back": "part of a cycle",
     "pausing.require_running": "part of a cycle",
@@ -167,6 +179,7 @@ ASKED_ELSEWHERE = {
     "quota.with_quota": "part of the overview",
     "revealing.spend": "called by operations that were asked themselves",
     "sharing.scope_of": "part of a cycle",
+    "support.make_bundle": "gathers by operations that ask themselves",
     "signing.listeners": "names connectors, shows nothing",
 }
 

@@ -236,6 +236,7 @@ def test_json_that_all_read_alike_is_read() -> None:
     [
         ("a: " + "[" * 33 + "]" * 33, "HUB-YAML-005"), ("a: " + "[" * 100_000, "HUB-YAML-005"),
         ("- " * 50_000, "HUB-YAML-005"),
+        ("---\n%YAML 9.9\n", "HUB-YAML-004"), ("%TAG ! x\n---\na: 1\n", "HUB-YAML-004"),
         ("a: &a [x]\nb: &b [*a,*a]\nc: [*b,*b]\n", "HUB-YAML-004"), ("a: 1\nb: {c: 1, c: 2}", "HUB-YAML-001"),
         ("a: !!python/object/apply:os.system [id]\n", None), ("x: " + "y" * 262_145, "HUB-YAML-002"),
     ],

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hub.app import initialise, key_alarm, open_installation, prepare
+from connectors import registry
+from connectors.base import ConnectorContext
+from connectors.errors import PinMismatch
+from hub.app import initialise, open_installation, prepare
 from hub.kernel.clock import SystemClock
 from hub.kernel.errors import ConfigInvalid
-from hub.kernel.settings import FILE
+from hub.kernel.settings import FILE, load_settings
 from hub.operations.pausing import pause
 from hub.store import vault
 from hub.telemetry import configure, logger, mark
 from tests.acceptance.cli_lab import Lab
+from tests.security.test_transport import HUB
+from tests.unit.connectors.loopback import make_certificate, serving
 
 
 def set_profile(home: Path, profile: str) -> None:
@@ -59,11 +66,12 @@ def test_every_screen_and_log_line_of_a_lab_is_marked(home: Path, tmp_path: Path
     lab = Lab(home, None, None)  # type: ignore[arg-type]
     for profile, marked in (("production", False), ("lab", True)):
         set_profile(home, profile)
-        for words in (("status",), ("config", "check"), ("audit", "list"), ("doctor",)):
-            shown = lab.here(*words, "--lang", "en").out
-            assert shown.startswith("[lab: training, not production]\n") is marked, shown
-            answer = json.loads(lab.here(*words, "--json").out)
-            assert (answer.get("profile") == "lab") is marked
+        # What marks an answer stands where every command gives it (Desk.answer), so two commands stand for all.
+        shown = lab.here("config", "check", "--lang", "en").out
+        assert shown.startswith("[lab: training, not production]\n") is marked, shown
+        failed = lab.here("record", "show", "nobody", "--json", "--lang", "en")
+        assert (failed.err.rstrip().endswith("[lab]"), failed.json.get("profile") == "lab") == (marked, marked)
+        assert (lab.here("audit", "list", "--json").json.get("profile") == "lab") is marked
         written = io.StringIO()
         configure(SystemClock(), stream=written)
         open_installation(home).close()
@@ -72,11 +80,40 @@ def test_every_screen_and_log_line_of_a_lab_is_marked(home: Path, tmp_path: Path
     mark("production")
 
 
-def test_a_key_that_is_not_pinned_is_in_the_audit_log(home: Path) -> None:
+class Probe:
+    """Is a connector that only shows what it was given."""
+
+    kind = "probe"
+    allowed_hosts = ("api.vendor.example",)
+
+    def __init__(self, settings: Mapping[str, Any], context: ConnectorContext) -> None:
+        self.context = context
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
+def test_a_key_that_is_not_pinned_is_in_the_audit_log(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.SHIPPED, "probe", f"{__name__}:Probe")  # type: ignore[arg-type]
+    certificate = make_certificate(tmp_path)
+    pins = [f"sha256/{letter * 43}=" for letter in "AB"]
+    text = HUB.replace("kind: memory", "kind: probe").format(
+        profile="lab", http=f"{{ca_bundle: {certificate}, pins: {pins}}}"
+    )
+    (home / FILE).write_text(text.replace("id: test", f"id: {tenant_of(home)}"), encoding="utf-8")
     hub = open_installation(home)
-    key_alarm(hub.store)("zoho", "www.zohoapis.com.cn")
+    with serving(certificate) as server:
+        with pytest.raises(PinMismatch):
+            hub.connect("one").context.http.send("POST", server.url, operation="x", read=False)  # type: ignore[attr-defined]
+        assert server.requests == []
     with hub.store.read() as conn:
         body = json.loads(vault.audit_tail(conn, 1)[0][2])
     hub.close()
     assert (body["act"], body["outcome"], body["code"]) == ("connection.refused", "denied", "HUB-TLS-001")
-    assert (body["obj"]["connection"], body["reason"]) == ("zoho", "www.zohoapis.com.cn")
+    assert (body["obj"]["connection"], body["reason"]) == ("one", "127.0.0.1")
+
+
+def tenant_of(home: Path) -> str:
+    return load_settings(home).installation.id

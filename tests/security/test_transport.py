@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import os
 import ssl
+import time
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,12 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from tunnel import tunnelling
 
+from connectors.base import WriteUnclear
 from connectors.errors import PinMismatch, ProtocolViolation, RetryLater, SettingsInvalid, TooLarge
 from connectors.http import HttpResponse
 from hub.kernel.errors import ConfigInvalid
 from hub.kernel.settings import Settings, load_settings
+from hub.operations.configuration import check_configuration
 from hub.outbound import open_service, post
-from tests.unit.connectors.loopback import make_certificate, serving
+from tests.unit.connectors.loopback import Handler, make_certificate, serving
 
 HUB = """
 profile: {profile}
@@ -42,9 +46,8 @@ def hub(home: Path, http: str = "{}", profile: str = "lab") -> Settings:
 
 
 def send(settings: Settings, url: str, alarm: Callable[[str, str], None] = lambda *_: None) -> HttpResponse:
-    return post(
-        settings, "sink", url, content=b"x", transport=settings.systems["one"].http, repeatable=True, alarm=alarm
-    )
+    """Sends one POST, which is never repeated, so that a failure is told at once."""
+    return post(settings, "sink", url, content=b"x", transport=settings.systems["one"].http, alarm=alarm)
 
 
 def pin_of(certificate: Path) -> str:
@@ -106,7 +109,7 @@ def test_the_floor_of_tls(tmp_path: Path, certificate: Path, http: str, most: ss
             assert send(settings, server.url).status == 200
             assert spoken == [{ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[most]]
         else:
-            with pytest.raises(RetryLater, match="TLS failed"):
+            with pytest.raises(WriteUnclear, match="TLS failed"):
                 send(settings, server.url)
             assert server.requests == []
 
@@ -118,7 +121,7 @@ def test_a_client_certificate_is_shown_where_the_server_asks(tmp_path: Path, cer
         context.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 tells of a missing certificate after the handshake only
 
     with serving(certificate, ask) as server:
-        with pytest.raises(RetryLater):
+        with pytest.raises(WriteUnclear):
             send(hub(tmp_path, f"{{ca_bundle: {certificate}}}"), server.url)
         assert server.requests == []
         settings = hub(tmp_path, f"{{ca_bundle: {certificate}, client_certificate: {backup}}}")
@@ -159,12 +162,24 @@ def test_the_proxy_of_the_settings_carries_tls_end_to_end(
         assert "planted-pass" not in repr(settings)
 
 
+def test_proxy_credentials_that_are_missing_are_told_when_needed(
+    tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROXY_LOGIN", raising=False)
+    with tunnelling() as tunnel:
+        settings = hub(tmp_path, f"{{proxy: '{tunnel.url}', proxy_credentials: 'env:PROXY_LOGIN'}}")
+        told = [item for item in check_configuration(tmp_path) if "proxy_credentials" in item.en]
+        assert [(item.code, item.severity, item.line) for item in told] == [("HUB-CONF-003", "warning", 8)]
+        with pytest.raises(SettingsInvalid, match="PROXY_LOGIN is not set"):
+            send(settings, "https://127.0.0.1:9/")
+        assert tunnel.asked == []
+
+
 def test_a_proxy_that_refuses_is_no_way_around_it(tmp_path: Path, certificate: Path) -> None:
     with serving(certificate) as server, tunnelling("right:one") as tunnel:
         settings = hub(tmp_path, f"{{ca_bundle: {certificate}, proxy: '{tunnel.url}'}}")
-        for repeatable in (True, False):
-            with pytest.raises(RetryLater, match="proxy opened no tunnel"):
-                post(settings, "sink", server.url, transport=settings.systems["one"].http, repeatable=repeatable)
+        with pytest.raises(RetryLater, match="proxy opened no tunnel"):
+            send(settings, server.url)
         assert server.requests == []
 
 
@@ -177,8 +192,10 @@ def test_answers_are_capped_once_they_are_unpacked(tmp_path: Path, certificate: 
                 if fits:
                     assert send(settings, server.url).body == octets
                 else:
-                    with pytest.raises(TooLarge):
+                    with pytest.raises(WriteUnclear, match="larger than 70000 bytes"):
                         send(settings, server.url)
+                    with pytest.raises(TooLarge):
+                        post(settings, "sink", server.url, transport=settings.systems["one"].http, repeatable=True)
 
 
 def test_an_answer_that_does_not_come_ends_at_the_read_timeout(tmp_path: Path, certificate: Path) -> None:
@@ -186,9 +203,27 @@ def test_an_answer_that_does_not_come_ends_at_the_read_timeout(tmp_path: Path, c
     with serving(certificate) as server:
         client = open_service(settings, "sink", server.url, settings.systems["one"].http)
         server.script = [lambda handler: handler.rfile.read(1)]  # waits for a byte that never comes
-        with pytest.raises(RetryLater, match="no answer in time"):
-            client.send("GET", server.url, operation="x", read=True)
+        with pytest.raises(WriteUnclear, match="no answer in time"):
+            client.send("GET", server.url, operation="x", read=False)
         client.close()
+
+
+def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, certificate: Path) -> None:
+    settings = hub(tmp_path, f"{{ca_bundle: {certificate}, deadline: 0.2}}")
+
+    def drip(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b" ")
+                time.sleep(0.02)
+
+    with serving(certificate) as server:
+        server.script = [drip]
+        with pytest.raises(WriteUnclear, match="no complete answer within 0.2 s"):
+            send(settings, server.url)
 
 
 def test_redirects_are_answers(tmp_path: Path, certificate: Path) -> None:

@@ -272,9 +272,10 @@ def test_what_was_typed_is_in_no_answer_and_in_no_row_of_the_log(lab: WebLab) ->
         (b"{}", {"Content-Type": "text/plain"}, 415),
         (b"{", {}, 422),
         (b"[" * 40_000, {}, 400),
+        (b'{"name": "\\ud800", "password": "\\u0000"}', {}, 422),
         (b"{}", {"Host": "evil.example"}, 421),
     ],
-    ids=["large", "form", "cut", "deep", "host"],
+    ids=["large", "form", "cut", "deep", "surrogate", "host"],
 )
 def test_what_is_no_request_of_ours_is_refused(lab: WebLab, body: bytes, headers: dict[str, str], status: int) -> None:
     sent = {"Content-Type": "application/json", "Origin": lab.url, **headers}

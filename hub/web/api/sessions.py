@@ -16,7 +16,7 @@ from hub.web.api.gate import Admitted
 from hub.web.api.routes import SIGNED_IN, route
 
 Reference = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f-]{1,64}$")]
-Login = Annotated[str, Path(max_length=64)]
+Login = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
 @route("GET", "/session", SIGNED_IN, "See who is signed in, and what they may do.", "查看当前登录人及其权限。")

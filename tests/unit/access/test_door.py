@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,3 +293,32 @@ def test_a_hash_that_sql_copied_from_another_account_fits_nothing(house: House) 
     sql(house, credential.update().values(blob=row.blob, revision=row.revision))
     with pytest.raises(Exception, match="HUB-SEAL-001"):
         door.sign_in(house.at(), "li", PASSWORD)
+
+
+def test_many_at_once_count_every_failure_and_use_a_code_once(database_url: str) -> None:
+    """Two processes may look at one account at the same time: its row decides, not what each of them saw before."""
+    prepare(database_url)
+    house = open_house(database_url)
+    _, secret = house.settled("wang", "operator")
+
+    def at_once(acts: list[Callable[[], object]]) -> int:
+        with ThreadPoolExecutor(len(acts)) as pool:
+            ended = [pool.submit(act) for act in acts]
+        failed = [each.exception() for each in ended]
+        assert all(error is None or isinstance(error, SignInRefused) for error in failed), failed
+        return sum(error is None for error in failed)
+
+    opened = [door.sign_in(house.at(), "wang", PASSWORD) for _ in range(4)]
+    code = house.code(secret)
+    assert at_once([lambda o=o: steps.give_code(house.at(), o.token, code) for o in opened]) == 1  # type: ignore[misc]
+    house.clock.at += 901
+    places = [house.at(f"10.8.8.{n}") for n in range(12)]
+    assert at_once([lambda at=at: door.sign_in(at, "wang", "wrong") for at in places]) == 0  # type: ignore[misc]
+    assert at_once([lambda: door.sign_in(house.at("10.8.9.9"), "wang", PASSWORD)]) == 0
+    for place, odd in enumerate(("wang\x00", "\ud800", "%", "' OR 1=1 --", "w" * 5000)):
+        assert at_once([lambda odd=odd, n=place: door.sign_in(house.at(f"10.8.7.{n}"), odd, odd)]) == 0  # type: ignore[misc]
+    acts = house.acts()
+    assert [act for act, _ in acts].count("sign_in.locked") == 1
+    assert acts.count(("sign_in.failed", "password")) == 5
+    assert acts.count(("sign_in.failed", "locked")) == 8
+    house.store.engine.dispose()

@@ -14,6 +14,7 @@ from hub.crypto.bearer import (
     plain_recovery_code,
     read_api_token,
 )
+from hub.kernel.redaction import redact
 
 
 def test_an_api_token_has_the_documented_form_and_reads_back() -> None:
@@ -21,6 +22,7 @@ def test_an_api_token_has_the_documented_form_and_reads_back() -> None:
     assert re.fullmatch(r"csh_[a-z2-9]{8}_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", made.text)
     assert read_api_token(made.text) == made
     assert made.secret not in repr(made)
+    assert redact(f"asked with {made.text}!") == "asked with [token]!"
 
 
 def test_a_mistyped_api_token_is_told_by_its_checksum() -> None:

@@ -22,8 +22,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "session",
-        sa.Column("digest", sa.LargeBinary, primary_key=True),
-        sa.Column("session_ref", sa.String(64), nullable=False, unique=True),
+        sa.Column("session_ref", sa.String(64), primary_key=True),
+        sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
         sa.Column("user_id", sa.String(64), sa.ForeignKey("users.user_id"), nullable=False),
         sa.Column("begun_at", sa.Double, nullable=False),
         sa.Column("seen_at", sa.Double, nullable=False),
@@ -58,7 +58,7 @@ def upgrade() -> None:
     op.create_index("sign_in_source_by_time", "sign_in_source", ["failed_at"])
     op.create_table(
         "oidc_flow",
-        sa.Column("state", sa.LargeBinary, primary_key=True),
+        sa.Column("state", sa.String(64), primary_key=True),
         sa.Column("expires_at", sa.Double, nullable=False),
         sa.Column("blob", sa.LargeBinary, nullable=False),
     )
