@@ -249,11 +249,16 @@ def deferred_since(conn: sa.Connection, binding_ids: Sequence[str]) -> dict[str,
     return since
 
 
+_ASKED = Prepared(
+    sa.select(intent.c.intent_id, intent.c.hub_id, intent.c.binding_id, intent.c.system, intent.c.op, intent.c.sent_at)
+    .where(intent.c.entity == sa.bindparam("of"), intent.c.state == IntentState.ASKED.value)
+    .order_by(intent.c.intent_id)
+)
+
+
 def asked(conn: sa.Connection, entity: str) -> list[Any]:
     """Returns the writes that wait for a person, without their payload."""
-    columns = (intent.c.intent_id, intent.c.hub_id, intent.c.binding_id, intent.c.system, intent.c.op, intent.c.sent_at)
-    query = sa.select(*columns).where(intent.c.entity == entity, intent.c.state == IntentState.ASKED)
-    return list(conn.execute(query.order_by(intent.c.intent_id)))
+    return _ASKED.run(conn, {"of": entity})
 
 
 _COUNT = Prepared(
