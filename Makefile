@@ -18,8 +18,9 @@ setup: $(READY)
 demo: $(READY)
 	$(BIN)/crmhub demo $(DEMO_ARGS)
 
+# Hundreds of processes are started: compiled files must be kept, whatever the environment says.
 test: $(READY)
-	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder $(TEST_ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from postgres_server import NoServer, PostgresServer
+
+# How long an example takes says how busy the machine is, and nothing about the example.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 DATABASES = (pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres))
 

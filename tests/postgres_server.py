@@ -32,7 +32,7 @@ _SETTINGS = {
     "autovacuum": "off",
     "log_statement": "none",
 }
-_READY_WITHIN = 30.0
+_READY_WITHIN = 180.0
 
 
 class NoServer(Exception):
@@ -83,7 +83,7 @@ class PostgresServer:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
-                self._process.wait(20)
+                self._process.wait(120)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -97,7 +97,7 @@ class PostgresServer:
             os.chown(self.data_folder, UNPRIVILEGED, UNPRIVILEGED)
         initdb = [str(binaries / "initdb"), "-D", str(self.data_folder), "-U", "postgres", "--auth=trust"]
         initdb += ["--encoding=utf8", "--locale=C", "--no-sync", "--no-instructions"]
-        made = subprocess.run(initdb, check=False, capture_output=True, text=True, timeout=120, **_as_nobody())
+        made = subprocess.run(initdb, check=False, capture_output=True, text=True, timeout=600, **_as_nobody())
         if made.returncode:
             raise NoServer(made.stderr)
         with (self.data_folder / "postgresql.auto.conf").open("a") as settings:
@@ -110,7 +110,7 @@ class PostgresServer:
         """Ends the server at once, without a word to who is connected: pg_ctl stop -m immediate."""
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(20)
+        self._process.wait(120)
 
     def start_again(self) -> None:
         """Starts the server over the data it left."""

@@ -13,6 +13,7 @@ from hub.canonical.values import Value
 from hub.core.state import FieldChange, GoldenRecord
 from hub.keys.keyring import Keyring
 from hub.store.codec import value_in
+from hub.store.database import Prepared
 from hub.store.tables import field_change
 from hub.store.unit_of_work import UnitOfWork
 
@@ -67,14 +68,18 @@ def keep(work: UnitOfWork, run_id: str, changed: Iterable[tuple[GoldenRecord, Se
         work.conn.execute(field_change.insert(), rows)
 
 
+_RETURNS = Prepared(
+    sa.select(field_change.c.hub_id, field_change.c.field, field_change.c.after_digest, sa.func.count())
+    .where(field_change.c.hub_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(field_change.c.changed_at >= sa.bindparam("since"))
+    .group_by(field_change.c.hub_id, field_change.c.field, field_change.c.after_digest)
+    .having(sa.func.count() >= sa.bindparam("times"))
+)
+
+
 def returns(conn: sa.Connection, hub_ids: Sequence[str], since: float, times: int) -> dict[tuple[str, str, bytes], int]:
     """Counts how often a field came to a value since an instant, from `times` on: (hub id, field, digest) -> times."""
-    rows = conn.execute(
-        sa.select(field_change.c.hub_id, field_change.c.field, field_change.c.after_digest, sa.func.count())
-        .where(field_change.c.hub_id.in_(hub_ids), field_change.c.changed_at >= since)
-        .group_by(field_change.c.hub_id, field_change.c.field, field_change.c.after_digest)
-        .having(sa.func.count() >= times)
-    )
+    rows = _RETURNS.run(conn, {"ids": list(hub_ids), "since": since, "times": times})
     return {(hub_id, name, bytes(digest)): times for hub_id, name, digest, times in rows}
 
 

@@ -90,8 +90,8 @@ def commit(work: UnitOfWork, held: Lease, run_id: str, intents: Sequence[Intent]
 
 
 _SAID = intent.update().where(intent.c.intent_id == sa.bindparam("key"))
-_CLOSE = _SAID.values(state=sa.bindparam("to"), outcome=sa.bindparam("said"), settled_at=sa.bindparam("at"), blob=None)
-_KEEP_OPEN = _SAID.values(state=sa.bindparam("to"), outcome=sa.bindparam("said"))
+_KEPT = _SAID.values(state=sa.bindparam("to"), outcome=sa.bindparam("said"))
+_CLOSE, _KEEP_OPEN = Prepared(_KEPT.values(settled_at=sa.bindparam("at"), blob=sa.null())), Prepared(_KEPT)
 
 
 def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) -> None:
@@ -99,11 +99,9 @@ def settle(work: UnitOfWork, outcomes: Mapping[str, tuple[IntentState, str]]) ->
     closed = [
         {"key": key, "to": state.value, "said": said} for key, (state, said) in outcomes.items() if state not in OPEN
     ]
-    if closed:
-        work.conn.execute(_CLOSE, [{**row, "at": work.now} for row in closed])
+    _CLOSE.run_each(work.conn, [{**row, "at": work.now} for row in closed])
     still = [{"key": key, "to": state.value, "said": said} for key, (state, said) in outcomes.items() if state in OPEN]
-    if still:
-        work.conn.execute(_KEEP_OPEN, still)
+    _KEEP_OPEN.run_each(work.conn, still)
 
 
 def prove_created(work: UnitOfWork, found: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
@@ -153,10 +151,10 @@ def _note_found(work: UnitOfWork, rows: Sequence[Any]) -> None:
         work.conn.execute(intent.update().where(intent.c.intent_id == row.intent_id).values(values))
 
 
-_UNSETTLED = (
+_UNSETTLED = Prepared(
     sa.select(intent)
     .where(intent.c.entity == sa.bindparam("of"), intent.c.epoch < sa.bindparam("before"))
-    .where(intent.c.state.in_(sa.bindparam("at", expanding=True)))
+    .where(intent.c.state.in_(sa.bindparam("ids", expanding=True)))
     .order_by(intent.c.intent_id)
 )
 
@@ -165,7 +163,7 @@ def unsettled(
     conn: sa.Connection, ring: Keyring, entity: str, before_epoch: int, states: Sequence[IntentState] = OPEN[:2]
 ) -> list[Intent]:
     """Returns the intents left open by older epochs of the entity's lease; their subjects' keys must be in the ring."""
-    rows = conn.execute(_UNSETTLED, {"of": entity, "at": [state.value for state in states], "before": before_epoch})
+    rows = _UNSETTLED.run(conn, {"of": entity, "ids": [state.value for state in states], "before": before_epoch})
     return [_intent_of(ring, row) for row in rows]
 
 
@@ -216,7 +214,7 @@ def open_bindings(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
     return set(_OPEN_AT.run(conn, {"ids": list(binding_ids)}).scalars())
 
 
-_LOOKED_FOR = (
+_LOOKED_FOR = Prepared(
     sa.select(intent.c.binding_id)
     .where(intent.c.binding_id.in_(sa.bindparam("ids", expanding=True)))
     .where(intent.c.op == "create", intent.c.outcome == ABSENT)
@@ -225,7 +223,7 @@ _LOOKED_FOR = (
 
 def looked_for(conn: sa.Connection, binding_ids: Sequence[str]) -> set[str]:
     """Returns the bindings of which a create was looked for in vain: it may still take effect late."""
-    return set(conn.execute(_LOOKED_FOR, {"ids": list(binding_ids)}).scalars()) if binding_ids else set()
+    return set(_LOOKED_FOR.run(conn, {"ids": list(binding_ids)}).scalars()) if binding_ids else set()
 
 
 def written(conn: sa.Connection, intent_ids: Sequence[str]) -> set[str]:
@@ -251,11 +249,16 @@ def deferred_since(conn: sa.Connection, binding_ids: Sequence[str]) -> dict[str,
     return since
 
 
+_ASKED = Prepared(
+    sa.select(intent.c.intent_id, intent.c.hub_id, intent.c.binding_id, intent.c.system, intent.c.op, intent.c.sent_at)
+    .where(intent.c.entity == sa.bindparam("of"), intent.c.state == IntentState.ASKED.value)
+    .order_by(intent.c.intent_id)
+)
+
+
 def asked(conn: sa.Connection, entity: str) -> list[Any]:
     """Returns the writes that wait for a person, without their payload."""
-    columns = (intent.c.intent_id, intent.c.hub_id, intent.c.binding_id, intent.c.system, intent.c.op, intent.c.sent_at)
-    query = sa.select(*columns).where(intent.c.entity == entity, intent.c.state == IntentState.ASKED)
-    return list(conn.execute(query.order_by(intent.c.intent_id)))
+    return _ASKED.run(conn, {"of": entity})
 
 
 _COUNT = Prepared(

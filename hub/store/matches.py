@@ -44,13 +44,17 @@ def put_keys(
     bulk_insert(work.conn, blind_index, rows)
 
 
+_KEYS = Prepared(
+    sa.select(blind_index.c.owner, blind_index.c.rule, blind_index.c.digest).where(
+        blind_index.c.owner.in_(sa.bindparam("ids", expanding=True))
+    )
+)
+
+
 def keys_of(conn: sa.Connection, owners: Sequence[str]) -> dict[str, dict[str, bytes]]:
     """Returns the stored keys of inbox rows: owner -> rule -> digest."""
     found: dict[str, dict[str, bytes]] = {owner: {} for owner in owners}
-    rows = conn.execute(
-        sa.select(blind_index.c.owner, blind_index.c.rule, blind_index.c.digest).where(blind_index.c.owner.in_(owners))
-    )
-    for owner, rule, digest in rows:
+    for owner, rule, digest in _KEYS.run(conn, {"ids": list(owners)}):
         found[owner][rule] = bytes(digest)
     return found
 
@@ -70,8 +74,10 @@ def drop_keys(work: UnitOfWork, owners: Iterable[str]) -> None:
         work.conn.execute(_DROP_KEYS, {"ids": ids})
 
 
-_SHARED = sa.select(blind_index.c.digest, blind_index.c.system, blind_index.c.owner).where(
-    blind_index.c.digest.in_(sa.bindparam("ids", expanding=True)), blind_index.c.entity == sa.bindparam("of")
+_SHARED = Prepared(
+    sa.select(blind_index.c.digest, blind_index.c.system, blind_index.c.owner).where(
+        blind_index.c.digest.in_(sa.bindparam("ids", expanding=True)), blind_index.c.entity == sa.bindparam("of")
+    )
 )
 
 
@@ -81,7 +87,7 @@ def share(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[by
     rivals: dict[bytes, dict[str, int]] = {}
     if digests:
         asked = as_any(digests)
-        rows = conn.execute(_SHARED, {"ids": list(asked), "of": entity})
+        rows = _SHARED.run(conn, {"ids": list(asked), "of": entity})
         for raw, system, owner in rows:
             digest = asked[bytes(raw)]
             if system == GOLDEN:
@@ -136,17 +142,19 @@ def holders(conn: sa.Connection, entity: str, digests: Sequence[bytes]) -> dict[
     return found
 
 
+_PLACED = Prepared(
+    sa.select(binding.c.hub_id).where(
+        binding.c.hub_id.in_(sa.bindparam("ids", expanding=True)),
+        binding.c.system == sa.bindparam("at"),
+        binding.c.native_id.isnot(None),
+        binding.c.part == "main",
+    )
+)
+
+
 def placed(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]:
     """Returns which golden records already have, or are being given, a record in a system."""
-    rows = conn.execute(
-        sa.select(binding.c.hub_id).where(
-            binding.c.hub_id.in_(hub_ids),
-            binding.c.system == system,
-            binding.c.native_id.isnot(None),
-            binding.c.part == "main",
-        )
-    )
-    return set(rows.scalars())
+    return set(_PLACED.run(conn, {"ids": list(hub_ids), "at": system}).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +221,19 @@ def answer(work: UnitOfWork, question_id: str, reply: str, by: str) -> bool:
     return work.conn.execute(match_question.update().where(here).values(values)).rowcount == 1
 
 
+_ANSWERS = Prepared(
+    sa.select(match_question.c.native_id, match_question.c.answer, match_question.c.answered_by).where(
+        match_question.c.system == sa.bindparam("at"),
+        match_question.c.object == sa.bindparam("of"),
+        match_question.c.native_id.in_(sa.bindparam("ids", expanding=True)),
+        match_question.c.state == "decided",
+    )
+)
+
+
 def answers(conn: sa.Connection, system: str, object_: str, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Returns decided answers by native id: (answer, who decided)."""
-    table = match_question.c
-    rows = conn.execute(
-        sa.select(table.native_id, table.answer, table.answered_by).where(
-            table.system == system,
-            table.object == object_,
-            table.native_id.in_(native_ids),
-            table.state == "decided",
-        )
-    )
+    rows = _ANSWERS.run(conn, {"at": system, "of": object_, "ids": list(native_ids)})
     return {native_id: (str(reply), str(by)) for native_id, reply, by in rows}
 
 
@@ -267,7 +277,7 @@ def _question_of(row: Any, candidates: Mapping[str, tuple[str, ...]]) -> MatchQu
     )
 
 
-_ASKED_ABOUT = (
+_ASKED_ABOUT = Prepared(
     sa.select(match_candidate.c.hub_id)
     .join(match_question, match_question.c.question_id == match_candidate.c.question_id)
     .where(
@@ -280,7 +290,7 @@ _ASKED_ABOUT = (
 
 def asked_about(conn: sa.Connection, hub_ids: Sequence[str], system: str) -> set[str]:
     """Returns which golden records an open question in this system is about: nothing is created for them there."""
-    return set(conn.execute(_ASKED_ABOUT, {"ids": list(hub_ids), "at": system}).scalars())
+    return set(_ASKED_ABOUT.run(conn, {"ids": list(hub_ids), "at": system}).scalars())
 
 
 def decide(work: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:

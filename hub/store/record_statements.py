@@ -33,7 +33,7 @@ BASES = Prepared(
     .join(binding, binding.c.binding_id == base.c.binding_id)
     .where(binding.c.hub_id.in_(_IDS))
 )
-DROP_BASES = base.delete().where(base.c.binding_id.in_(_IDS))
+DROP_BASES = Prepared(base.delete().where(base.c.binding_id.in_(_IDS)))
 CHANGE = (
     golden.update()
     .where(golden.c.hub_id == sa.bindparam("key"))
@@ -174,8 +174,8 @@ PLACED = Prepared(
 
 
 @lru_cache(maxsize=256)
-def update_binding(names: tuple[str, ...]) -> sa.Update:
+def update_binding(names: tuple[str, ...]) -> Prepared:
     """Returns the update of just these columns: an index not named is not touched."""
     values: dict[str, Any] = {name: sa.bindparam(name) for name in (*names, "at")}
     values["updated_at"] = values.pop("at")
-    return binding.update().where(binding.c.binding_id == sa.bindparam("key")).values(values)
+    return Prepared(binding.update().where(binding.c.binding_id == sa.bindparam("key")).values(values))

@@ -202,7 +202,7 @@ def write(work: UnitOfWork, writes: Iterable[Write]) -> None:
     references.keep(work, pointed)
     _write_bindings(work, new_bindings, old_bindings)
     if collapsed:
-        work.conn.execute(statements.DROP_BASES, {"ids": collapsed})
+        statements.DROP_BASES.run(work.conn, {"ids": collapsed})
     bulk_insert(work.conn, base, bases)
 
 
@@ -267,7 +267,7 @@ def _write_bindings(work: UnitOfWork, new: Sequence[Binding], old: Sequence[tupl
             row["state"] = after.state.value
         groups.setdefault(tuple(row), []).append({"key": after.binding_id, "at": work.now, **row})
     for names, rows in groups.items():
-        work.conn.execute(statements.update_binding(names), rows)
+        statements.update_binding(names).run_each(work.conn, rows)
 
 
 def change_bindings(work: UnitOfWork, pairs: Sequence[tuple[Binding, Binding]]) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from hub.core.state import BindingState, GoldenState
 from hub.store.claims import MAIN_RECORD
-from hub.store.database import Connection, bulk_insert
+from hub.store.database import Connection, Prepared, bulk_insert
 from hub.store.reference_tables import awaited, former_place, golden_merge, golden_ref
 from hub.store.tables import binding, golden, observation
 from hub.store.unit_of_work import UnitOfWork
@@ -24,23 +24,25 @@ Place = tuple[str, str]
 
 _IDS: sa.BindParameter[list[str]] = sa.bindparam("ids", expanding=True)
 _HERE = (binding.c.system == sa.bindparam("at"), binding.c.object == sa.bindparam("of"), binding.c.native_id.in_(_IDS))
-_OWNERS = (
+_OWNERS = Prepared(
     sa.select(binding.c.native_id, binding.c.hub_id, binding.c.entity)
     .join(golden, golden.c.hub_id == binding.c.hub_id)
     .where(*_HERE, golden.c.state != GoldenState.MERGED.value)
 )
-_FORMER = sa.union_all(
-    sa.select(former_place.c.native_id, golden.c.hub_id, golden.c.entity)
-    .join(golden, golden.c.hub_id == former_place.c.hub_id)
-    .where(
-        former_place.c.system == sa.bindparam("at"),
-        former_place.c.object == sa.bindparam("of"),
-        former_place.c.native_id.in_(_IDS),
-    ),
-    # Where a record stood, or stands, that was merged into another one.
-    sa.select(binding.c.native_id, golden_merge.c.heir_id, binding.c.entity)
-    .join(golden_merge, golden_merge.c.loser_id == binding.c.hub_id)
-    .where(*_HERE),
+_FORMER = Prepared(
+    sa.union_all(
+        sa.select(former_place.c.native_id, golden.c.hub_id, golden.c.entity)
+        .join(golden, golden.c.hub_id == former_place.c.hub_id)
+        .where(
+            former_place.c.system == sa.bindparam("at"),
+            former_place.c.object == sa.bindparam("of"),
+            former_place.c.native_id.in_(_IDS),
+        ),
+        # Where a record stood, or stands, that was merged into another one.
+        sa.select(binding.c.native_id, golden_merge.c.heir_id, binding.c.entity)
+        .join(golden_merge, golden_merge.c.loser_id == binding.c.hub_id)
+        .where(*_HERE),
+    )
 )
 _PLACES = sa.select(binding.c.hub_id, binding.c.object, binding.c.native_id).where(
     binding.c.system == sa.bindparam("at"),
@@ -77,7 +79,7 @@ _UNBOUND = sa.and_(
         former_place.c.native_id == awaited.c.native_id,
     ),
 )
-_RIPE = (
+_RIPE = Prepared(
     sa.select(observation)
     .where(
         observation.c.entity == sa.bindparam("of"),
@@ -89,7 +91,7 @@ _RIPE = (
     .order_by(observation.c.obs_id)
     .limit(sa.bindparam("most"))
 )
-_AWAITED = (
+_AWAITED = Prepared(
     sa.select(observation.c.hub_id, awaited.c.field)
     .join(awaited, awaited.c.obs_id == observation.c.obs_id)
     .where(observation.c.hub_id.in_(_IDS), observation.c.system == sa.bindparam("at"))
@@ -119,14 +121,14 @@ def former_owners(conn: Connection, system: str, places: Iterable[Place]) -> dic
 
 
 def _by_object(
-    conn: Connection, statement: sa.Executable, system: str, places: Iterable[Place]
+    conn: Connection, statement: Prepared, system: str, places: Iterable[Place]
 ) -> dict[Place, tuple[str, str]]:
     by_object: dict[str, set[str]] = {}
     for object_, native_id in places:
         by_object.setdefault(object_, set()).add(native_id)
     found: dict[Place, tuple[str, str]] = {}
     for object_, ids in by_object.items():
-        for row in conn.execute(statement, {"at": system, "of": object_, "ids": sorted(ids)}):
+        for row in statement.run(conn, {"at": system, "of": object_, "ids": sorted(ids)}):
             found[object_, row.native_id] = (row.hub_id, row.entity)
     return found
 
@@ -193,12 +195,12 @@ def park(work: UnitOfWork, rows: Sequence[Awaited]) -> None:
 
 def ripe(conn: Connection, entity: str, after: str, limit: int) -> Sequence[Any]:
     """Returns the next parked observations whose parents are all bound by now."""
-    return conn.execute(_RIPE, {"of": entity, "after": after, "most": limit}).all()
+    return _RIPE.run(conn, {"of": entity, "after": after, "most": limit})
 
 
 def awaited_fields(conn: Connection, system: str, hub_ids: Sequence[str]) -> dict[str, frozenset[str]]:
     """Returns the fields whose newest value in a system waits for a parent: nothing is written over them."""
     found: dict[str, set[str]] = {}
-    for row in conn.execute(_AWAITED, {"at": system, "ids": list(hub_ids)}):
+    for row in _AWAITED.run(conn, {"at": system, "ids": list(hub_ids)}):
         found.setdefault(row.hub_id, set()).add(row.field)
     return {hub_id: frozenset(names) for hub_id, names in found.items()}

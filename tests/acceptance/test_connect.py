@@ -21,7 +21,7 @@ from connectors.zoho_crm.simulator.settings import ALL_SCOPES
 from hub.app import open_installation
 from hub.store.vault import SealedTokens
 from tests.acceptance.cli_lab import Lab, make_lab, one_message
-from tests.scenarios.daemon_process import Process, free_port
+from tests.scenarios.daemon_process import Process, free_port, hasten
 
 CALLBACK = "https://hub.example/oauth/callback"
 STORED = "refresh_token: stored"
@@ -269,11 +269,13 @@ def test_a_running_daemon_takes_a_new_refresh_token_into_use_without_restart(lab
         # Zoho's administrator takes the hub's access away: every token is dead.
         lab.zoho.admin.settings(registered_elsewhere="invalid_code")
         lab.zoho.admin.post("tokens", {"expire": True})
+        hasten(lab.home)
         running.until(lambda: running.lines("system_paused"))
         lab.zoho.admin.settings(registered_elsewhere="")
         before = lab.zoho.admin.calls()["total"]
         assert lab.here("connect", "zoho", stdin=make_code(lab)).code == 0
         running.until(lambda: running.lines("system_resumed") or not lab.ask("schedule", "list")["pauses"])
+        hasten(lab.home)
         running.until(lambda: lab.zoho.admin.calls()["total"] > before + 3)
         # While it runs well: a second authorisation, and the first one is taken away where nobody should use it now.
         first = kept_refresh_token(lab)
@@ -282,6 +284,7 @@ def test_a_running_daemon_takes_a_new_refresh_token_into_use_without_restart(lab
         time.sleep(LOOK_AGAIN + 1)
         assert lab.zoho.admin.post("tokens", {"revoke": first})["revoked"] == 200
         seen = lab.zoho.admin.calls()
+        hasten(lab.home)
         running.until(lambda: lab.zoho.admin.calls()["total"] > seen["total"] + 1)
         now = lab.zoho.admin.calls()
         assert now["statuses"].get("401", 0) == seen["statuses"].get("401", 0), "no call came with the old token"

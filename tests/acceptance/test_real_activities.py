@@ -30,7 +30,7 @@ from hub.operations.cycles import Preview, plan
 from hub.operations.guards import list_guards
 from hub.sync.cycle import FIRST_SYNC
 from tests.acceptance.real_activities import Loaded, arrived, load_complaints, load_logs, owners_of, read_table
-from tests.scenarios.daemon_process import Process, free_port
+from tests.scenarios.daemon_process import Process, free_port, hurry
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -142,6 +142,7 @@ def _stopped_at_guard(lab: Lab) -> dict[tuple[str, str], int]:
 def _until_converged(lab: Lab, daemon: Process, seconds: float) -> None:
     """Waits until a whole round of cycles, begun from now on, found nothing left to do."""
     begun = len(daemon.lines("run_started"))
+    hurry(lab.hub)
 
     def holds() -> bool:
         later = {str(line["run_id"]) for line in daemon.lines("run_started")[begun:]}

@@ -81,7 +81,7 @@ def run_tests(folder: Path, *names: str, keep: bool = False) -> subprocess.Compl
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
 

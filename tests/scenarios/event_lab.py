@@ -29,7 +29,7 @@ class EventLab(HookLab):
     def __post_init__(self) -> None:
         os.environ[ENV] = KEY
         super().__post_init__()
-        self.fxiaoke.settings(event_timeout_seconds=10.0)
+        self.fxiaoke.settings(event_timeout_seconds=120.0)
         self.fxiaoke.post("events", {"url": self.address, "key": KEY, "objects": ["AccountObj"]})
 
     @property

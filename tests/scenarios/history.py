@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from connectors.base import Capabilities, Deletes
 from connectors.memory import FULL, FaultKind, Killed
+from hub.store.database import Prepared
 from hub.sync.cycle import Report
 from tests.scenarios import desk, kept, kin
 from tests.scenarios.invariants import check_always, check_quiet
@@ -694,10 +695,12 @@ def replay(history: History, rng: Random) -> None:
     assert _golden(world) == golden, f"inv 17: a replay changed a golden record ({report.counts})"
 
 
+_GOLDEN = Prepared(sa.text("SELECT hub_id, revision, state FROM golden ORDER BY hub_id"))
+
+
 def _golden(world: World) -> list[Any]:
     with world.engine.connect() as conn:
-        rows = conn.execute(sa.text("SELECT hub_id, revision, state FROM golden ORDER BY hub_id"))
-        return [tuple(row) for row in rows]
+        return [tuple(row) for row in _GOLDEN.run(conn)]
 
 
 def shrink(seed: int) -> set[int]:

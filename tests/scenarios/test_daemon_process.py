@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from daemon_process import Process, free_port
+from daemon_process import Process, free_port, hasten
 
 from tests.acceptance.cli_lab import Lab, make_lab
 
@@ -89,6 +89,7 @@ def test_a_stop_in_the_middle_of_a_page_ends_in_time_and_the_next_start_goes_on(
             "edit", {"object": "Contacts", "id": contact, "fields": {"Description": "edited in the middle"}}
         )
         before = len(daemon.lines("run_started"))
+        hasten(lab.home)
         daemon.until(lambda: len(daemon.lines("run_started")) > before)
         begun = time.monotonic()
         assert daemon.stop() == 0
@@ -98,6 +99,8 @@ def test_a_stop_in_the_middle_of_a_page_ends_in_time_and_the_next_start_goes_on(
     again = tmp_path / "again"
     again.mkdir()
     with running(lab, again) as daemon:
+        daemon.until(lambda: daemon.lines("cycle_ended"))
+        hasten(lab.home)
         daemon.until(lambda: len(daemon.lines("cycle_ended")) > 1)
         assert daemon.stop() == 0
     changes = lab.ask("record", "timeline", f"zoho:{contact}")["changes"]

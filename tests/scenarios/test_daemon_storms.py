@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from daemon_process import Process, free_port
+from daemon_process import Process, free_port, hurry
 from laboratory import ENTITY, OBJECTS, Bank, Edit, Simulators, make_home, write_settings
 from postgres_server import NoServer, PostgresServer
 
@@ -146,6 +146,7 @@ class Storm:
             for _ in range(12):
                 answered = self._answer(hub)
                 begun = len(daemon.lines("run_started"))
+                hurry(hub)
                 daemon.until(lambda begun=begun: len(daemon.lines("cycle_ended")) > begun)  # type: ignore[misc]
                 standing = scheduling.standing_of(hub, ENTITY)
                 last = daemon.lines("cycle_ended")[-1]
@@ -160,6 +161,10 @@ class Storm:
             with hub.store.read() as conn:
                 assert not intents.count(conn, ENTITY)
         assert daemon.reasons() == []
+
+    def hurry(self) -> None:
+        with self.bank.hub() as hub:
+            hurry(hub)
 
     def _answer(self, hub: Installation) -> int:
         try:
@@ -251,6 +256,7 @@ def lose_disk(storm: Storm) -> None:
     daemon = storm.daemon
     assert daemon is not None
     _, most = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)
+    storm.hurry()
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (4096, most))
     daemon.until(lambda: daemon.reasons() == ["disk"])
     daemon.until(lambda: 'crmhub_waiting{cause="disk"} 1.0' in daemon.get("/metrics")[1])
@@ -266,6 +272,7 @@ def lose_server(storm: Storm, server: PostgresServer) -> None:
     daemon = storm.daemon
     assert daemon is not None
     seen = len(daemon.lines("run_started"))
+    storm.hurry()
     daemon.until(lambda: len(daemon.lines("run_started")) > seen)
     server.crash()
     daemon.until(lambda: daemon.reasons() == ["store"])
@@ -294,16 +301,19 @@ def rotate_secret(storm: Storm) -> None:
     assert daemon is not None
     zoho.settings(client_secret="rotated-secret-4711")
     zoho.post("tokens", {"expire": True})
+    storm.hurry()
     daemon.until(lambda: daemon.lines("system_paused"))
     [said] = daemon.lines("system_paused")
     assert (said["system"], said["cause"], said["code"]) == ("zoho", "auth", "HUB-AUTH-001")
     daemon.until(lambda: 'crmhub_paused{cause="auth",scope="system:zoho"} 1.0' in daemon.get("/metrics")[1])
     assert daemon.reasons() == [], "the other system goes on"
     before = {name: called(storm, name) for name in OBJECTS}
+    storm.hurry()
     daemon.until(lambda: called(storm, "fxiaoke") >= before["fxiaoke"] + 2)
     assert called(storm, "zoho") == before["zoho"], "who refuses is left alone"
     storm.write_secret("rotated-secret-4711")
     daemon.until(lambda: daemon.lines("system_resumed"))
+    storm.hurry()
     daemon.until(lambda: called(storm, "zoho") > before["zoho"])
     assert "rotated-secret-4711" not in daemon.log
 

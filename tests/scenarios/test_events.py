@@ -40,7 +40,7 @@ def simulators() -> Iterator[Simulators]:
 @pytest.fixture
 def lab(tmp_path: Path, simulators: Simulators, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLab]:
     # How fast a call is judged is a matter of the machine; what happens when it is not has a test of its own.
-    monkeypatch.setattr(receiver, "PATIENCE", 9.0)
+    monkeypatch.setattr(receiver, "PATIENCE", 90.0)
     made = EventLab(tmp_path / "hub", simulators)
     yield made
     made.close()

@@ -18,6 +18,7 @@ import pytest
 
 from hub.operations.installation import Installation
 from tests.postgres_server import PostgresServer
+from tests.scenarios.daemon_process import hurry
 from tests.scenarios.fleet import Fleet, Host, make_fleet
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -139,6 +140,7 @@ def test_a_first_load_is_spread_and_one_host_leads(fleet: Fleet) -> None:
         people = People(fleet, hub, random.Random(SEED))
         for _ in range(6):
             people.work()
+        hurry(hub)
         fleet.until(lambda: _arrived(fleet, people) and fleet.converged(), 600, "what people made")
     carried = {host.name: len(host.lines("share_taken")) for host in fleet.hosts.values()}
     assert sum(number > 0 for number in carried.values()) >= 2, carried
@@ -203,6 +205,7 @@ def test_hosts_are_killed_at_random_under_load(fleet: Fleet) -> None:
                 host.signal(signal.SIGCONT)
             if not host.alive:
                 host.start()
+        hurry(hub)
         quiet = f"seed {SEED}: quiet after the kills"
         fleet.until(lambda: fleet.converged() and _arrived(fleet, people), 600 + SECONDS, quiet)
     assert sum(map(len, kills.values())) >= SECONDS / 10, kills

@@ -119,7 +119,8 @@ def judge(inbox: Inbox, content: bytes | None) -> None:
         call.answer(content)
 
 
-def test_a_signed_call_is_answered_with_its_verdict(served: Served) -> None:
+def test_a_signed_call_is_answered_with_its_verdict(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver, "PATIENCE", 60.0)
     for content in (b'{"signature": "x"}', None):
         bell = Bell(served.inbox.rung, lambda content=content: judge(served.inbox, content))  # type: ignore[misc]
         status, body, headers = served.send("POST", "/hooks/signed/fxiaoke")
