@@ -99,6 +99,7 @@ _TABLE = (
         "see a whole record unmasked (instead: record reveal, one field)",
         "查看整条明文（请改用 record reveal，逐字段）",
     ),
+    _action("record.find", "look customers up by an identifier", "按标识查找客户", _OPS, _COM, rows=True),
     _action("record.probe", "compare a suspected value", "核对疑似值", _AUD, rows=True),
     _action(
         "question.read", "see conflicts, holds and matches, masked", "查看待处理事项（脱敏）", *_READERS, rows=True
@@ -112,6 +113,7 @@ _TABLE = (
     _action("backup.restore", "restore a backup", "恢复备份", _SYS),
     _action("audit.read", "read the audit log", "查看审计日志", _AUD, _EXA),
     _action("audit.verify", "verify the audit log", "校验审计日志", _AUD, _EXA, daemon=True),
+    _action("audit.sign", "sign the audit log and begin epochs", "签名审计日志与开始新纪元", _AUD, daemon=True),
     _action("audit.export", "export the audit log", "导出审计日志", _AUD),
     _action("audit.prune", "propose and carry out pruning", "提出并执行日志清理", _AUD),
     _action("record.export", "export records", "导出记录", _OPS, _COM, rows=True),
@@ -127,6 +129,7 @@ _TABLE = (
     _action("key.change", "rotate, retire and destroy keys", "密钥轮换、停用与销毁", _SEC, daemon=True),
     _action("egress.read", "see egress rules", "查看出境规则", _SEC, _APP, _AUD, _EXA),
     _action("egress.change", "change egress rules", "修改出境规则", _SEC),
+    _action("retention.read", "see erasures and legal holds", "查看删除证明与法律保全", _SEC, _AUD, _APP, _EXA),
     _action("retention.change", "erase, hold and retain", "删除、保全与保留", _SEC),
     _action("approval.read", "see approvals", "查看复核事项", *_EVERYBODY),
     _action("approval.decide", "agree to, or refuse, what another asks for", "复核", *STAFF),

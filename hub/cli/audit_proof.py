@@ -18,6 +18,7 @@ from hub.operations.auditing import Report
     "audit verify",
     "Verify the audit log against every anchor: the newest rows, or all. Exit 0 ok, 2 tampered, 3 cannot tell.",
     "对照全部存证校验审计日志：最新部分或全部。退出码 0 通过、2 被篡改、3 无法判定。",
+    action="audit.verify",
 )
 def verify(
     desk: Desk,
@@ -109,6 +110,7 @@ def _show_data(desk: Desk, found: Comparison) -> None:
     "audit checkpoint",
     "Sign the end of the audit log now, and carry it to the sinks.",
     "立即签名审计日志末尾并送往存证点。",
+    action="audit.sign",
 )
 def checkpoint(
     desk: Desk,
@@ -136,6 +138,7 @@ def checkpoint(
     "audit epoch",
     "Begin a new epoch of the audit log: after a restore that was meant, or for another hash.",
     "开始新的日志纪元：在有意的恢复之后，或更换哈希算法时。",
+    action="audit.sign",
 )
 def epoch(desk: Desk, reason: Annotated[str, Opt("why; it is audited", "原因，留痕", ("--reason",))]) -> Answer:
     with desk.hub() as hub:

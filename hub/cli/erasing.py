@@ -20,6 +20,7 @@ GROUPS["legal-hold"] = Text("Keep records from being erased.", "法律保全：�
 HEADINGS.update({"erased": "删除时间", "records": "记录数", "ticket": "工单", "admitted": "准许", "placed": "保全时间"})
 Why = Annotated[str, Opt("why; audited", "原因，将留痕", ("--reason",))]
 Ticket = Annotated[str | None, Opt("the ticket or letter behind it", "依据的工单或函件", ("--ticket",))]
+Approval = Annotated[str | None, Opt("what a second person agreed to", "已通过的复核事项编号", ("--approval",))]
 HubId = Annotated[str, Arg("hub id", "统一编号", "HUB_ID")]
 
 
@@ -27,14 +28,15 @@ HubId = Annotated[str, Arg("hub id", "统一编号", "HUB_ID")]
     "erasure run",
     "Erase a customer for good: destroy its key, empty its rows, and write a certificate.",
     "彻底删除客户：销毁其密钥、清空其数据并出具证明。",
+    action="retention.change",
 )
-def erase(desk: Desk, record: Record, reason: Why, ticket: Ticket = None) -> Answer:
+def erase(desk: Desk, record: Record, reason: Why, ticket: Ticket = None, approval: Approval = None) -> Answer:
     with desk.hub() as hub:
-        made = erasing.erase_record(hub, record_of(hub, record), reason, ticket)
+        made = erasing.erase_record(hub, record_of(hub, record), reason, ticket, approval)
     return Answer({"certificate": made}, lambda: _show(desk, [made]))
 
 
-@command("erasure list", "List what was erased, the newest first.", "列出删除证明。")
+@command("erasure list", "List what was erased, the newest first.", "列出删除证明。", action="retention.read")
 def listing(
     desk: Desk,
     record: Annotated[str | None, Opt("only of this hub id", "仅该统一编号", ("--record",))] = None,
@@ -49,6 +51,7 @@ def listing(
     "erasure admit",
     "Let a person who was erased come back as a new record.",
     "准许已删除者作为新记录重新建立。",
+    action="retention.change",
 )
 def admit(desk: Desk, hub_id: HubId, reason: Why, ticket: Ticket = None) -> Answer:
     with desk.hub() as hub:
@@ -73,14 +76,16 @@ def _show(desk: Desk, found: Sequence[Certificate]) -> None:
     desk.table(columns, rows) if rows else desk.say("none", "无")
 
 
-@command("legal-hold place", "Keep a record from being erased.", "对记录实施法律保全，禁止删除。")
+@command(
+    "legal-hold place", "Keep a record from being erased.", "对记录实施法律保全，禁止删除。", action="retention.change"
+)
 def place(desk: Desk, record: Record, reason: Why, ticket: Ticket = None) -> Answer:
     with desk.hub() as hub:
         made = erasing.place_hold(hub, record_of(hub, record), reason, ticket)
     return Answer({"legal_hold": made}, lambda: _show_holds(desk, [made]))
 
 
-@command("legal-hold list", "List legal holds, the oldest first.", "列出法律保全。")
+@command("legal-hold list", "List legal holds, the oldest first.", "列出法律保全。", action="retention.read")
 def holds(
     desk: Desk,
     all_: Annotated[bool, Opt("also those that were lifted", "包括已解除的", ("--all",))] = False,
@@ -90,7 +95,7 @@ def holds(
     return Answer({"legal_holds": found}, lambda: _show_holds(desk, found))
 
 
-@command("legal-hold lift", "Lift a legal hold.", "解除法律保全。")
+@command("legal-hold lift", "Lift a legal hold.", "解除法律保全。", action="retention.change")
 def lift(
     desk: Desk,
     legal_hold: Annotated[str, Arg("id of the hold", "保全编号", "LEGAL_HOLD")],

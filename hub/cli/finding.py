@@ -19,6 +19,7 @@ _LONGEST = 1024
     "record find",
     "Find customers by a number, an address or a name, typed or piped in.",
     "按号码、邮箱或姓名查找客户。",
+    action="record.find",
 )
 def find(
     desk: Desk,

@@ -21,7 +21,12 @@ KeyId = Annotated[int, Arg("the key, as `list` shows it", "密钥编号，见 li
 Reason = Annotated[str, Opt("why; it is audited", "原因，留痕", ("--reason",))]
 
 
-@command("key list", "List the keys, how far rotations are and who holds them.", "列出密钥、轮换进度和持有进程。")
+@command(
+    "key list",
+    "List the keys, how far rotations are and who holds them.",
+    "列出密钥、轮换进度和持有进程。",
+    action="key.read",
+)
 def key_list(
     desk: Desk,
     count: Annotated[
@@ -61,7 +66,12 @@ def _plain(item: Rotation) -> dict[str, object]:
     return {name: getattr(item, name) for name in Rotation.__slots__}
 
 
-@command("key rotate", "Replace the keys of a purpose while everything runs.", "在线轮换某一用途的密钥。")
+@command(
+    "key rotate",
+    "Replace the keys of a purpose while everything runs.",
+    "在线轮换某一用途的密钥。",
+    action="key.change",
+)
 def key_rotate(
     desk: Desk,
     purpose: Annotated[
@@ -142,7 +152,9 @@ def _say_waiting(desk: Desk, waits: Sequence[Holder]) -> None:
     desk.say("a running daemon goes on by itself; so does the same command", "守护进程会自动继续，也可再次运行同一命令")
 
 
-@command("key retire", "Disable a key under which nothing stands any more.", "停用已无数据的旧密钥。")
+@command(
+    "key retire", "Disable a key under which nothing stands any more.", "停用已无数据的旧密钥。", action="key.change"
+)
 def key_retire(
     desk: Desk,
     key: KeyId,
@@ -154,8 +166,21 @@ def key_retire(
     return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{made.state}"))
 
 
-@command("key destroy", "Destroy a key that has been disabled for long enough.", "销毁已停用满期限的密钥。")
-def key_destroy(desk: Desk, key: KeyId, reason: Reason) -> Answer:
+@command(
+    "key destroy",
+    "Destroy a key that has been disabled for long enough.",
+    "销毁已停用满期限的密钥。",
+    action="key.change",
+)
+def key_destroy(
+    desk: Desk,
+    key: KeyId,
+    reason: Reason,
+    ticket: Annotated[str, Opt("the change ticket", "变更单号", ("--ticket",))] = "",
+    approval: Annotated[
+        str | None, Opt("what a second person agreed to", "已通过的复核事项编号", ("--approval",))
+    ] = None,
+) -> Answer:
     with desk.hub() as hub:
-        made = keys.destroy_key(hub, key, reason)
+        made = keys.destroy_key(hub, key, reason, ticket, approval)
     return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{made.state}"))

@@ -12,6 +12,7 @@ from hub.audit.tree import RowTuple
 from hub.kernel.audit_settings import Sink as SinkSettings
 from hub.kernel.errors import HubError
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.signer import Verified, verified
 from hub.operations.sinks import open_sink, open_syslog
 from hub.store import audit_log
@@ -58,6 +59,7 @@ class AuditStanding:
         return tuple(name for name, holds in (("audit_broken", broken), ("audit_sink_late", late)) if holds)
 
 
+@permit("status.read")
 def standing(hub: Installation) -> AuditStanding:
     """Returns how the log stands towards its anchors; reads the store and the files beside the signing key."""
     now = hub.clock.now()
@@ -97,6 +99,7 @@ def _position(conn: Connection, box: Outbox) -> int:
     return box.position
 
 
+@permit("audit.sign")
 def deliver(hub: Installation) -> Mapping[str, int]:
     """Gives every sink what it has not had, in order, at least once; returns how much each took.
 

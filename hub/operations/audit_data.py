@@ -13,6 +13,7 @@ from hub.crypto.errors import EnvelopeBroken, SubjectKeyMissing
 from hub.kernel.errors import Text
 from hub.keys.keyring import Keyring
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import audit_index, audit_log, history, records
 from hub.store.database import Connection
 from hub.store.history import value_digest
@@ -66,6 +67,7 @@ class _Told:
     newest: dict[str, str | None] = field(default_factory=dict)
 
 
+@permit("audit.verify")
 def compare(hub: Installation) -> Comparison:
     """Compares every golden record with the log, a batch at a time; audited."""
     audit_index.catch_up(hub.store)

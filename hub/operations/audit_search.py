@@ -17,6 +17,7 @@ from hub.audit.merkle import inclusion_proof
 from hub.crypto.hashes import HASHES
 from hub.kernel.errors import Declined, NotFound
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import audit_index, audit_log
 from hub.store.audit_index import Place, Wanted
 
@@ -63,6 +64,7 @@ def moment_of(text: str, *, end: bool = False) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=BEIJING)).timestamp()
 
 
+@permit("audit.read")
 def list_log(
     hub: Installation,
     *,
@@ -76,6 +78,7 @@ def list_log(
     return list(read_page(hub, wanted or Wanted(act=act, about=about), limit=limit, before=before).entries)
 
 
+@permit("audit.read")
 def read_page(hub: Installation, wanted: Wanted, *, limit: int = 50, before: str | None = None) -> Page:
     """Returns a page of the newest entries that are wanted and come before a place; the reading is audited first."""
     if not 0 < limit <= MOST:
@@ -90,6 +93,7 @@ def read_page(hub: Installation, wanted: Wanted, *, limit: int = 50, before: str
     return Page(entries, f"{entries[0]['epoch']}:{entries[0]['seq']}" if more and entries else None)
 
 
+@permit("audit.read")
 def show_entry(hub: Installation, text: str) -> Shown:
     """Returns one entry, by `seq`, `epoch:seq` or its id's place, with its proof. Raises NotFound."""
     with audit_log.snapshot(hub.store) as conn:
@@ -117,6 +121,7 @@ def open_attempts(hub: Installation, within: float = 30 * 86_400.0, limit: int =
         return [_opened(body) for body in audit_index.open_attempts(conn, hub.clock.now() - within, limit)]
 
 
+@permit("audit.read")
 def sample(hub: Installation, wanted: Wanted, number: int, seed: str) -> list[Entry]:
     """Returns a sample of the entries that are wanted, oldest first: the same for the same seed, whoever draws it.
 

@@ -16,6 +16,7 @@ from hub.audit.note import parse
 from hub.crypto.hashes import HASHES
 from hub.kernel.errors import Declined
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.signer import HeadRefused, Signed, Signer, lines_of, other_rows, publish, signed, smaller
 from hub.store import audit_log
 from hub.store.anchor import head_of as stored_head
@@ -35,6 +36,7 @@ class Made:
     fresh: bool
 
 
+@permit("audit.sign")
 def make_checkpoint(hub: Installation, *, adopt: bool = False) -> Made | None:
     """Verifies what was written since the last checkpoint, signs the head and keeps the note; None for an empty log.
 
@@ -121,6 +123,7 @@ def _signs(carried: tuple[str, ...], size: int, root: bytes) -> bool:
     return (point.size, point.root) == (size, root)
 
 
+@permit("audit.sign")
 def begin_epoch(hub: Installation, reason: str) -> Made:
     """Begins a new epoch of the log; its first entry carries the last checkpoint and says what of it the log still has.
 

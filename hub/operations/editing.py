@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hub.audit.event import Event, FieldNote
 from hub.canonical.schema import Entity, Field
 from hub.canonical.values import Value
+from hub.core.guards import forbid
 from hub.core.state import HUB, GoldenRecord, GoldenState, Kind, Observation
 from hub.kernel.errors import Declined
 from hub.operations.choice import no_record
@@ -51,12 +52,28 @@ def edit_record(hub: Installation, hub_id: str, typed: Mapping[str, str]) -> Sta
                 f"黄金记录 {hub_id} 状态为 {golden.state}；仅可编辑 live 状态的记录",
             )
         values = canonical_edit(hub.schema.entity(golden.entity), typed)
+        _check_extension(hub, golden, values)
         _check_parents(hub, work, golden.entity, values)
         before = inbox.by_native(work.conn, HUB, golden.entity, [hub_id]).get(hub_id)
         values = {**_staged(hub, before), **values}
         _stage(hub, work, golden, before, values)
         work.audit(_event(hub, golden, {name: values[name] for name in typed}))
     return StagedEdit(hub_id, golden.entity, tuple(sorted(values)))
+
+
+def _check_extension(hub: Installation, golden: GoldenRecord, values: Mapping[str, Value]) -> None:
+    """Raises Declined for a later due date that one person alone would set: the guard holds it from a system only."""
+    rules = hub.rules[golden.entity].policy.rules
+    for name, value in values.items():
+        rule = rules.get(name)
+        if rule is not None and "extension_unapproved" in rule.guards:
+            before = golden.fields.get(name)
+            if forbid(rule, before, value, golden.fields) is not None:
+                raise Declined(
+                    f"{name} {value} takes a second person: set it in a system that keeps the complaint, and let "
+                    "another person accept the hold (`crmhub hold list`)",
+                    f"{name} 改为 {value} 须第二人复核：请在保存该投诉的系统中设置，由他人放行暂缓变更（`crmhub hold list`）",
+                )
 
 
 def _check_parents(hub: Installation, work: UnitOfWork, entity: str, values: Mapping[str, Value]) -> None:

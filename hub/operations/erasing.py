@@ -11,8 +11,10 @@ from hub.audit.event import Event
 from hub.core.state import GoldenState
 from hub.kernel.errors import Declined
 from hub.kernel.redaction import redact
+from hub.operations.approvals import require_approval, take
 from hub.operations.choice import no_record, person
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import erasure, merges, records
 from hub.store.database import Connection
 from hub.store.erasure import Certificate, Doomed, LegalHold
@@ -23,13 +25,21 @@ OWNED: Mapping[str, str] = {"contact_log": "customer_id"}
 _DAY = 86_400.0
 
 
-def erase_record(hub: Installation, hub_id: str, reason: str, ticket: str | None = None) -> Certificate:
+@permit("retention.change")
+def erase_record(
+    hub: Installation, hub_id: str, reason: str, ticket: str | None = None, approval_id: str | None = None
+) -> Certificate:
     """Destroys the keys of a record, of who was merged into it and of what belongs to it, and empties their rows.
 
     Raises NotFound, Busy while a cycle of one of their entities runs, and Declined without a reason, under a legal
-    hold, before the time to keep it is over, while a system still holds any of them or a write has no known end.
+    hold, before the time to keep it is over, while a system still holds any of them or a write has no known end. A second
+    person agrees first: ApprovalPending.
     """
     said = _said(reason, "erased", "删除")
+    with hub.store.read() as conn:
+        _check(hub, conn, hub_id, _family(hub, conn, hub_id))
+    change = {"hub_id": hub_id}
+    agreed = require_approval(hub, "erasure", change, approval_id=approval_id, ticket=ticket or "", reason=said)
     with ExitStack() as leases:
         with hub.store.read() as conn:
             entities = sorted({item.entity for item in _family(hub, conn, hub_id)})
@@ -54,6 +64,7 @@ def erase_record(hub: Installation, hub_id: str, reason: str, ticket: str | None
                 work.now,
             )
             erasure.note(work, made)
+            approver = take(hub, work, agreed)
             # Before the commit: a line too many asks for an erasure that is none, a line too few brings a person back.
             erasure.note_outside(hub.settings.var, made)
             counts = {f"records.{name}": number for name, number in made.records.items()}
@@ -65,6 +76,7 @@ def erase_record(hub: Installation, hub_id: str, reason: str, ticket: str | None
                     code=erasure_id,
                     reason=said,
                     ticket=ticket,
+                    approver=approver,
                     counts=counts | {f"rows.{name}": number for name, number in rows.items() if number},
                 )
             )
@@ -140,6 +152,7 @@ def _check_kept(hub: Installation, doomed: Sequence[Doomed]) -> None:
         )
 
 
+@permit("retention.change")
 def admit_again(hub: Installation, hub_id: str, reason: str, ticket: str | None = None) -> Certificate:
     """Lets a person who was erased come back as a new record. Raises Declined where nobody is kept out."""
     said = _said(reason, "admitted", "准许")
@@ -155,12 +168,14 @@ def admit_again(hub: Installation, hub_id: str, reason: str, ticket: str | None 
     )
 
 
+@permit("retention.read")
 def list_erasures(hub: Installation, hub_id: str | None = None, limit: int = 1000) -> list[Certificate]:
     """Returns the certificates of erasures, the newest first."""
     with hub.store.read() as conn:
         return erasure.certificates(conn, hub_id, limit)
 
 
+@permit("retention.change")
 def place_hold(hub: Installation, hub_id: str, reason: str, ticket: str | None = None) -> LegalHold:
     """Keeps a record from being erased until the hold is lifted. Raises NotFound, and Declined without a reason."""
     said = _said(reason, "held", "保全")
@@ -176,6 +191,7 @@ def place_hold(hub: Installation, hub_id: str, reason: str, ticket: str | None =
     return made
 
 
+@permit("retention.change")
 def lift_hold(hub: Installation, legal_hold_id: str, reason: str, ticket: str | None = None) -> None:
     """Ends a legal hold. Raises Declined without a reason, and for one that does not stand."""
     said = _said(reason, "lifted", "解除")
@@ -190,6 +206,7 @@ def lift_hold(hub: Installation, legal_hold_id: str, reason: str, ticket: str | 
         work.audit(Event("legal_hold.lift", "record", about, code=legal_hold_id, reason=said, ticket=ticket))
 
 
+@permit("retention.read")
 def list_holds(hub: Installation, *, standing: bool = True) -> list[LegalHold]:
     """Returns legal holds, the oldest first."""
     with hub.store.read() as conn:

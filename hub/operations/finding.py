@@ -10,10 +10,11 @@ from dataclasses import field as attribute
 from hub.access.masking import mask_fields
 from hub.audit.event import Event
 from hub.canonical.values import ValueRefused, canonicalise, normalise_for_match
-from hub.core.state import GoldenState
+from hub.core.state import GoldenRecord, GoldenState
 from hub.kernel.errors import Declined
 from hub.operations.choice import person
 from hub.operations.installation import Installation
+from hub.operations.permission import codes, permit
 from hub.store import lookups, records
 from hub.store.matches import FIND
 from hub.sync.engine import EntityRules, Find
@@ -34,6 +35,7 @@ class Match:
     fields: Mapping[str, str] = attribute(repr=False)
 
 
+@permit("record.find")
 def find_records(hub: Installation, entity: str, kind: str, value: str) -> list[Match]:
     """Returns the records that hold exactly this value. Raises Declined for one that is none, or for too many searches.
 
@@ -53,6 +55,7 @@ def find_records(hub: Installation, entity: str, kind: str, value: str) -> list[
         record
         for record in opened.values()
         if record.state is not GoldenState.MERGED
+        and _in_reach(hub, record)
         and any(normalise_for_match(i.shape, record.fields.get(i.field)) == shape for i, shape in asked.items())
     ]
     with hub.store.begin() as work:
@@ -68,6 +71,12 @@ def find_records(hub: Installation, entity: str, kind: str, value: str) -> list[
         )
         for record in sorted(found, key=lambda record: record.hub_id)
     ]
+
+
+def _in_reach(hub: Installation, record: GoldenRecord) -> bool:
+    """Tells whether a record is of a branch that the person may search; another one's is, for them, not there."""
+    near = codes(hub, "record.find", record.entity)
+    return near is None or record.fields.get("branch_code") in near
 
 
 def _shapes(hub: Installation, rules: EntityRules, kind: str, value: str) -> dict[Find, str]:

@@ -10,9 +10,11 @@ from hub.crypto.suites import SUITES
 from hub.crypto.wrapping import WRAP_ALARM
 from hub.kernel.errors import Declined, NotFound
 from hub.keys.rows import KeyRow, KeyState, Purpose
+from hub.operations.approvals import require_approval, take
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.rotating import rows_left, watch_of, who, with_provider
-from hub.store import rotations
+from hub.store import approvals, rotations
 from hub.store.key_rows import key_rows, next_version, put_keys, ring_version
 from hub.store.ring_watch import Holder, holders
 from hub.store.rotations import Phase, Rotation
@@ -47,10 +49,7 @@ class Ring:
     """Tells whether a key wraps so many that it is to be rotated."""
 
 
-def ask_second_person(hub: Installation, act: str, key: KeyRow, reason: str) -> None:
-    """Is the one place where an act on a key that cannot be taken back asks for a second person's approval."""
-
-
+@permit("key.read")
 def list_keys(hub: Installation) -> Ring:
     """Returns the keys of the installation, how far rotations are and which processes hold what."""
     with hub.store.read() as conn:
@@ -72,6 +71,7 @@ def _view(row: KeyRow, wraps: Mapping[int, int]) -> KeyView:
     return KeyView(row.id, row.purpose, suite, row.state, row.kek_id, row.created_at, since, count)
 
 
+@permit("key.change")
 def retire_key(hub: Installation, key_id: int, reason: str, *, undo: bool = False) -> KeyView:
     """Disables a key under which nothing stands any more, or makes it open again. Raises Declined and NotFound."""
     _reasoned(reason)
@@ -84,8 +84,14 @@ def retire_key(hub: Installation, key_id: int, reason: str, *, undo: bool = Fals
     return _change(hub, row, to, Event("key.enable" if undo else "key.retire", "key", str(key_id), reason=reason))
 
 
-def destroy_key(hub: Installation, key_id: int, reason: str) -> KeyView:
-    """Destroys a key that has been disabled for long enough. Raises Declined and NotFound."""
+@permit("key.change")
+def destroy_key(
+    hub: Installation, key_id: int, reason: str, ticket: str = "", approval_id: str | None = None
+) -> KeyView:
+    """Destroys a key that has been disabled for long enough. Raises Declined and NotFound.
+
+    It cannot be taken back: a second person agrees first, ApprovalPending.
+    """
     _reasoned(reason)
     watch_of(hub).beat(now=True)
     row = _key(hub, key_id)
@@ -102,12 +108,17 @@ def destroy_key(hub: Installation, key_id: int, reason: str) -> KeyView:
             f"密钥 {key_id} 已停用 {int(disabled // DAY)} 天，须满 {kept} 天（keys.keep_disabled_days）",
         )
     _require_unused(hub, row)
-    ask_second_person(hub, "key.destroy", row, reason)
-    return _change(hub, row, KeyState.DESTROYED, Event("key.destroy", "key", str(key_id), reason=reason))
+    change = {"key": key_id, "purpose": str(row.purpose)}
+    agreed = require_approval(hub, "key.destroy", change, approval_id=approval_id, ticket=ticket, reason=reason)
+    event = Event("key.destroy", "key", str(key_id), reason=reason, ticket=ticket or None)
+    return _change(hub, row, KeyState.DESTROYED, event, agreed)
 
 
-def _change(hub: Installation, row: KeyRow, state: KeyState, event: Event) -> KeyView:
+def _change(
+    hub: Installation, row: KeyRow, state: KeyState, event: Event, agreed: approvals.Approval | None = None
+) -> KeyView:
     with hub.store.begin() as work:
+        event = replace(event, approver=take(hub, work, agreed))
         stands = {item.id: item for item in key_rows(work.conn)}[row.id]
         _require(stands, row.state)
         retired = None if state is KeyState.ACTIVE else work.now
@@ -152,6 +163,7 @@ def _require_unused(hub: Installation, row: KeyRow) -> None:
 # The key-encrypting key.
 
 
+@permit("key.change")
 def rewrap_keys(hub: Installation, reason: str) -> int:
     """Wraps every data key under the current key-encrypting key; returns how many. Raises Declined and KeyUnusable."""
     watch = watch_of(hub)

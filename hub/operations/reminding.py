@@ -11,6 +11,7 @@ from hub.canonical.values import write_instant
 from hub.kernel.clock import iso
 from hub.operations.complaints import SOON, going_of
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import complaints
 from hub.store.complaints import ENTITY, Faceted, Filter
 
@@ -28,6 +29,7 @@ class Reminder:
     hub_ids: tuple[str, ...]
 
 
+@permit("daemon.run")
 def remind(hub: Installation) -> list[Reminder]:
     """Audits and returns which complaints passed a threshold since the last look; nothing where none did.
 

@@ -14,6 +14,7 @@ from hub.crypto.suites import SUITES
 from hub.kernel.errors import Declined, HubError, KeyUnusable
 from hub.keys.rows import KeyState, Purpose
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.store import rotations
 from hub.store.digested import DIGESTS, Indexes
 from hub.store.key_rows import key_rows, next_version, put_keys
@@ -25,6 +26,7 @@ ROTATED = (Purpose.FIELD, Purpose.SECRET, Purpose.SUBJECT_WRAP, Purpose.INDEX, P
 Made = TypeVar("Made")
 
 
+@permit("key.change")
 def begin_rotation(hub: Installation, purpose: Purpose, reason: str) -> Rotation:
     """Adds a pending key of a purpose, or returns the rotation that is under way. Raises KeyUnusable."""
     watch = watch_of(hub)
@@ -54,6 +56,7 @@ def begin_rotation(hub: Installation, purpose: Purpose, reason: str) -> Rotation
     return made
 
 
+@permit("key.change")
 def advance(hub: Installation, purpose: Purpose) -> tuple[Rotation, list[Holder]]:
     """Takes the next small step of a rotation; returns how it stands and whom it waits for. Safe to repeat."""
     watch = watch_of(hub)
@@ -73,12 +76,14 @@ def advance(hub: Installation, purpose: Purpose) -> tuple[Rotation, list[Holder]
     return after, []
 
 
+@permit("status.read")
 def under_way(hub: Installation) -> list[Rotation]:
     """Returns the rotations that have not ended."""
     with hub.store.read() as conn:
         return [item for item in rotations.rotations(conn).values() if item.phase is not Phase.DONE]
 
 
+@permit("key.change")
 def carry_on(hub: Installation, seconds: float) -> list[Rotation]:
     """Moves every rotation that is under way forward for so long; returns those that have not ended."""
     until, left = hub.clock.now() + seconds, []
@@ -108,6 +113,7 @@ def places(hub: Installation, purpose: Purpose) -> tuple[Place, ...]:
     return SEALED[purpose]
 
 
+@permit("key.read")
 def rows_left(hub: Installation, purpose: Purpose) -> dict[str, int]:
     """Counts the rows of each column that stand under another key than the primary one; reads whole tables."""
     with hub.store.read() as conn:
