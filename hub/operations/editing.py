@@ -72,7 +72,8 @@ def _check_extension(hub: Installation, golden: GoldenRecord, values: Mapping[st
                 raise Declined(
                     f"{name} {value} takes a second person: set it in a system that keeps the complaint, and let "
                     "another person accept the hold (`crmhub hold list`)",
-                    f"{name} 改为 {value} 须第二人复核：请在保存该投诉的系统中设置，由他人放行暂缓变更（`crmhub hold list`）",
+                    f"{name} 改为 {value} 须第二人复核：请在保存该投诉的系统中设置，"
+                    "由他人放行暂缓变更（`crmhub hold list`）",
                 )
 
 

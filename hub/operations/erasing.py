@@ -32,8 +32,8 @@ def erase_record(
     """Destroys the keys of a record, of who was merged into it and of what belongs to it, and empties their rows.
 
     Raises NotFound, Busy while a cycle of one of their entities runs, and Declined without a reason, under a legal
-    hold, before the time to keep it is over, while a system still holds any of them or a write has no known end. A second
-    person agrees first: ApprovalPending.
+    hold, before the time to keep it is over, while a system still holds any of them or a write has no known end, and
+    ApprovalPending until a second person has agreed.
     """
     said = _said(reason, "erased", "删除")
     with hub.store.read() as conn:
