@@ -113,20 +113,20 @@ def test_a_process_that_is_dead_stops_counting(embedded: KeyLab) -> None:
     assert [one.pid for one in keys.list_keys(hub).holders] == [hub.store.watch.pid]  # type: ignore[union-attr]
 
 
-def test_a_process_that_slept_through_a_rotation_reads_everything(lab: KeyLab) -> None:
-    hub, sleeper = lab.open(), lab.open()
+def test_a_process_that_slept_through_a_rotation_reads_everything(embedded: KeyLab) -> None:
+    hub, sleeper = embedded.open(), embedded.open()
     ids = fill(hub, 3)
     before = everything(hub, ids)
     for purpose in rotating.ROTATED:
         rotate(hub, purpose)
     # It never looked: it learns the keys from the first blob that names one.
     sleeper.store.watch.every = 1e9  # type: ignore[union-attr]
-    lab.clock.sleep(2)
+    embedded.clock.sleep(2)
     assert everything(sleeper, ids) == before
 
 
-def test_what_a_late_process_sealed_is_sealed_anew(lab: KeyLab) -> None:
-    hub, late = lab.open(), lab.open()
+def test_what_a_late_process_sealed_is_sealed_anew(embedded: KeyLab) -> None:
+    hub, late = embedded.open(), embedded.open()
     late.store.watch.every = 1e9  # type: ignore[union-attr]
     ids = fill(hub, 2)
     item = rotating.begin_rotation(hub, Purpose.SUBJECT_WRAP, "yearly")
