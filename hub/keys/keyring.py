@@ -192,16 +192,20 @@ class Keyring:
 
     def recognise(self, *parts: bytes) -> Keyed:
         """Returns the digest of the parts, with those under the other keys at hand, to recognise what is stored."""
-        found = [mark + key.digest(*parts)[:DIGEST] for mark, key in self._held().digests.items()]
-        return _keyed(found)
+        keys = self._held()
+        if keys.alone:
+            return Keyed(keys.digest_mark + keys.digests[keys.digest_mark].digest(*parts)[:DIGEST])
+        return _keyed([mark + key.digest(*parts)[:DIGEST] for mark, key in keys.digests.items()])
 
-    def blind(self, domain: str, value: str, width: int = INDEX) -> Keyed:
+    def blind(self, domain: str, value: str, width: int = INDEX) -> bytes:
         """Returns the blind index of a normalised value in a domain: `width` bytes behind the id of a later key.
 
         While the index key is replaced it also knows what the value is under the other keys.
         """
-        found = [mark + index.blind(domain, value)[:width] for mark, index in self._held().indexes.items()]
-        return _keyed(found)
+        keys = self._held()
+        if keys.alone:
+            return keys.index_mark + keys.indexes[keys.index_mark].blind(domain, value)[:width]
+        return _keyed([mark + index.blind(domain, value)[:width] for mark, index in keys.indexes.items()])
 
     def seal_secret(self, name: str, value: bytes) -> bytes:
         """Returns the blob of one secret, its length hidden in buckets of 32 bytes."""

@@ -69,8 +69,9 @@ class Life:
 
     def held(self) -> RingKeys:
         """Returns the keys. Raises ProviderAway when they were given up and the provider is not back."""
-        keys = self._keys
-        if keys is None or (self._now is not None and not self._is_young()):
+        keys, now = self._keys, self._now
+        # Asked for every value that is sealed, opened or digested, so `_is_young` stands here once more.
+        if keys is None or (now is not None and not 0.0 <= self._until - now() <= TTL):
             keys = self._regain()
         return keys
 

@@ -43,6 +43,8 @@ class RingKeys:
     indexes: Mapping[bytes, BlindIndex] = dataclasses.field(repr=False)
     """By the mark that stands before each index, the primary key first: a look-up asks for all of them."""
     index_mark: bytes
+    alone: bool
+    """Tells whether there is one key of each purpose, as nearly always: then nothing else need be asked."""
     kek_ids: frozenset[str]
     """Names whose provider must be there for these keys to be held in memory."""
 
@@ -100,6 +102,7 @@ def unlock(
         digest_key_id=digest_row.id,
         indexes={mark_of(own, r): BlindIndex(raw[r.id], _suite(r)) for r in _loaded(own, raw, Purpose.INDEX)},
         index_mark=mark_of(own, index_row),
+        alone=len(_loaded(own, raw, Purpose.DIGEST)) == len(_loaded(own, raw, Purpose.INDEX)) == 1,
         kek_ids=frozenset(row.kek_id for row in own if row.id in raw),
     )
     _open_canary(keys, _primary(own, Purpose.CANARY))

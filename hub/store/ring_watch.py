@@ -68,7 +68,8 @@ class RingWatch:
                 self.ring.prove()
                 with store_errors(), self.engine.connect() as conn:
                     version = ring_version(conn)
-                    rows = key_rows(conn) if version != self.version else None
+                    # A ring that seals nothing (lab) has nothing to load.
+                    rows = key_rows(conn) if version != self.version and self.ring.kek_ids else None
                 if rows is not None:
                     self.ring.renew(rows)
                     self.version = version

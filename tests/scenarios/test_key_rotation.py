@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hub.cli.backups import _bench
 from hub.crypto.envelope import key_id_of
 from hub.crypto.errors import ProviderAway
 from hub.crypto.suites import Suite
@@ -15,7 +17,7 @@ from hub.kernel.errors import Declined, KeyUnusable
 from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import TTL
 from hub.keys.rows import KeyState, Purpose
-from hub.operations import keys, rotating
+from hub.operations import backups, keys, rotating
 from hub.operations.installation import Installation
 from hub.store import matches, records
 from hub.store.key_rows import key_rows
@@ -111,20 +113,20 @@ def test_a_process_that_is_dead_stops_counting(embedded: KeyLab) -> None:
     assert [one.pid for one in keys.list_keys(hub).holders] == [hub.store.watch.pid]  # type: ignore[union-attr]
 
 
-def test_a_process_that_slept_through_a_rotation_reads_everything(lab: KeyLab) -> None:
-    hub, sleeper = lab.open(), lab.open()
+def test_a_process_that_slept_through_a_rotation_reads_everything(embedded: KeyLab) -> None:
+    hub, sleeper = embedded.open(), embedded.open()
     ids = fill(hub, 3)
     before = everything(hub, ids)
     for purpose in rotating.ROTATED:
         rotate(hub, purpose)
     # It never looked: it learns the keys from the first blob that names one.
     sleeper.store.watch.every = 1e9  # type: ignore[union-attr]
-    lab.clock.sleep(2)
+    embedded.clock.sleep(2)
     assert everything(sleeper, ids) == before
 
 
-def test_what_a_late_process_sealed_is_sealed_anew(lab: KeyLab) -> None:
-    hub, late = lab.open(), lab.open()
+def test_what_a_late_process_sealed_is_sealed_anew(embedded: KeyLab) -> None:
+    hub, late = embedded.open(), embedded.open()
     late.store.watch.every = 1e9  # type: ignore[union-attr]
     ids = fill(hub, 2)
     item = rotating.begin_rotation(hub, Purpose.SUBJECT_WRAP, "yearly")
@@ -198,8 +200,8 @@ def test_digest_keys_outlive_the_audit_log(embedded: KeyLab) -> None:
         keys.destroy_key(hub, first.id, "old")
 
 
-def test_the_suite_changes_with_the_next_key(lab: KeyLab) -> None:
-    hub = lab.open()
+def test_the_suite_changes_with_the_next_key(embedded: KeyLab) -> None:
+    lab, hub = embedded, embedded.open()
     ids = fill(hub, 4)
     before = everything(hub, ids)
     lab.write_settings("sm4")
@@ -280,3 +282,21 @@ def test_a_damaged_row_is_counted_and_left_alone(embedded: KeyLab) -> None:
     assert rotating.rows_left(hub, Purpose.SUBJECT_WRAP)["golden.blob"] == 1
     assert key_id_of(bytes(blob)) != hub.store.ring.subject_key_id
     assert replace(done, broken=0) != done
+
+
+def test_a_backup_of_before_is_read_after_everything_was_replaced(embedded: KeyLab) -> None:
+    hub = embedded.open()
+    ids = fill(hub, 3)
+    before = everything(hub, ids)
+    file = embedded.home.parent / "before.backup"
+    backups.back_up(hub, file)
+    for purpose in rotating.ROTATED:
+        rotate(hub, purpose)
+        [old] = [row for row in keys.list_keys(hub).keys if (row.purpose, row.state) == (purpose, "active")]
+        keys.retire_key(hub, old.id, "old")
+    place = embedded.home.parent / "tried"
+    shutil.copytree(embedded.home, place, ignore=shutil.ignore_patterns("var"))
+    backups.restore(hub.settings, _bench(hub.settings), file, into=place / "var")
+    tried = KeyLab(place, embedded.url, embedded.clock)
+    assert everything(tried.open(), ids) == before
+    tried.close()

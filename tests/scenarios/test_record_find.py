@@ -79,7 +79,8 @@ def test_guessing_is_stopped_and_audited(tmp_path: Path) -> None:
     lab.close()
 
 
-def test_records_of_an_earlier_release_and_under_a_new_key(lab: KeyLab) -> None:
+def test_records_of_an_earlier_release_and_under_a_new_key(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, "sqlite:///var/hub.db", Hand())
     hub = lab.open()
     ids = fill(hub, 5)
     with hub.store.begin() as work:
@@ -88,9 +89,11 @@ def test_records_of_an_earlier_release_and_under_a_new_key(lab: KeyLab) -> None:
     rotate(hub, Purpose.INDEX)
     for kind, value in ASKED.items():
         assert [item.hub_id for item in finding.find_records(hub, ENTITY, kind, value)] == [ids[3]]
+    lab.close()
 
 
-def test_a_name_shares_its_index_with_others_and_is_no_evidence(lab: KeyLab) -> None:
+def test_a_name_shares_its_index_with_others_and_is_no_evidence(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, "sqlite:///var/hub.db")
     hub = lab.open()
     ids = fill(hub, 1)
     with hub.store.read() as conn:
@@ -102,6 +105,7 @@ def test_a_name_shares_its_index_with_others_and_is_no_evidence(lab: KeyLab) -> 
     assert set(hub.rules[ENTITY].keys(hub.store.ring, fields_of(0))).isdisjoint(
         {rule for rule in stored if rule.startswith("find.")}
     )
+    lab.close()
 
 
 def test_the_command_takes_the_value_from_a_pipe(
