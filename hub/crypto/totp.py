@@ -46,4 +46,4 @@ def base32_of(secret: bytes) -> str:
 
 
 def _codes(secret: bytes) -> TOTP:
-    return TOTP(secret, DIGITS, SHA1(), STEP)  # noqa: S303 - RFC 6238's default; HMAC does not need collision resistance
+    return TOTP(secret, DIGITS, SHA1(), STEP)  # noqa: S303 # nosec B303 # 2026-11-28: RFC 6238, HMAC-SHA-1

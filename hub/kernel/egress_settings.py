@@ -14,7 +14,7 @@ from hub.kernel.settings_forms import Name, Section
 from hub.kernel.yaml_file import line_of, load_yaml, plain, schema_problems
 
 FILE = Path("config") / "egress.yaml"
-CODE = "HUB-CONF-005"
+CODE = "HUB-CONF-006"
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 

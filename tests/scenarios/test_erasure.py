@@ -15,7 +15,8 @@ from hub.core.state import GoldenRecord, GoldenState
 from hub.crypto.errors import EnvelopeBroken
 from hub.kernel.errors import Declined
 from hub.operations import cycles, erasing, holdouts, inspection
-from hub.operations.auditing import list_log, verify_log
+from hub.operations.audit_search import list_log
+from hub.operations.auditing import verify_log
 from hub.operations.cycles import Synced
 from hub.operations.installation import Installation
 from hub.store import erasure, records

@@ -222,7 +222,7 @@ def test_the_file_is_read_and_every_mistake_names_its_line(tmp_path: Path) -> No
     assert found.bases["zoho"].until == date(2026, 12, 31)
     with pytest.raises(ConfigInvalid) as caught:
         read(tmp_path, "bases:\n  other: {id: x, until: 2026-12-31, persons: 1}\n")
-    assert [(p.line, p.code) for p in caught.value.problems] == [(2, "HUB-CONF-005")]
+    assert [(p.line, p.code) for p in caught.value.problems] == [(2, "HUB-CONF-006")]
     wrong = "rules:\n  - {name: r, decision: block, fields: [nothing]}\n  - {name: s, decision: allow}\n"
     with pytest.raises(ConfigInvalid) as caught:
         read(tmp_path, wrong)

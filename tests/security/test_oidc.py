@@ -175,7 +175,6 @@ def claim(**changes: Any) -> Twist:
         (claim(groups=["crm-sec"]), "excluded"),
         (claim(groups=["crm-sec", "crm-audit"]), "excluded"),
     ],
-    ids=str,
 )
 def test_a_forged_token_opens_nothing(world: World, forge: Twist, why: str) -> None:
     world.idp.forge = forge

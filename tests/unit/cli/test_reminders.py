@@ -14,7 +14,7 @@ from hub.core.state import GoldenRecord, Hold
 from hub.kernel.errors import Declined
 from hub.kernel.settings import FILE
 from hub.operations import questions, reminding
-from hub.operations.auditing import list_log
+from hub.operations.audit_search import list_log
 from hub.operations.installation import Installation
 from hub.operations.reminding import remind
 from hub.schedule.chores import EVERY, Chores
