@@ -12,6 +12,7 @@ from hub.kernel.redaction import redact
 from hub.kernel.settings import Settings
 from hub.kernel.timetable import Malformed, parse_timing
 from hub.keys.file import FileKeyProvider
+from hub.operations.approvals import activate_due
 from hub.operations.audit_search import open_attempts
 from hub.operations.choice import person
 from hub.operations.installation import Installation
@@ -240,6 +241,13 @@ def check_key(hub: Installation) -> None:
         raise ProviderAway(hub.store.ring.prove().reason)
     if keys.provider == "file":
         FileKeyProvider(hub.settings.path(keys.path or "keys/hub.key"), forbidden=(hub.settings.var,))
+
+
+@permit("daemon.run")
+def tend(hub: Installation) -> None:
+    """Proves the key, and carries out what was agreed to for a time that has come. Raises KeyUnusable."""
+    check_key(hub)
+    activate_due(hub)
 
 
 @permit("daemon.run")

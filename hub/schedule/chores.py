@@ -1,8 +1,8 @@
-"""What the daemon does between cycles: warns of complaints that come due, replaces keys, carries out approvals."""
+"""What the daemon does between cycles: warns of complaints that come due, and carries on replacing keys."""
 
 from __future__ import annotations
 
-from hub.operations import approvals, complaints, rotating
+from hub.operations import complaints, rotating
 from hub.operations.installation import Installation
 from hub.operations.reminding import remind
 from hub.schedule.metrics import Meters
@@ -22,9 +22,8 @@ class Chores:
         self._looked_at = float("-inf")
         self._rotating = True
 
-    def probe(self, hub: Installation, leading: bool) -> None:
-        """Carries out approvals that are due; the next look round sees whether a key is being replaced."""
-        approvals.activate_due(hub)
+    def ask_about_keys(self, leading: bool) -> None:
+        """Lets the next look round see whether a key is being replaced."""
         self._rotating = leading
 
     def keep(self, hub: Installation, now: float) -> None:

@@ -221,8 +221,8 @@ class Daemon:
             return self.waiting.due(now) and not self.running and self._try_again(now)
         if abs(now - self._probed_at) >= PROBE:
             self._probed_at = now
-            scheduling.check_key(self._hub())
-            self._chores.probe(self._hub(), self.leading)
+            scheduling.tend(self._hub())
+            self._chores.ask_about_keys(self.leading)
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()

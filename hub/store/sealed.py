@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from hub.crypto.errors import EnvelopeBroken
 from hub.keys.keyring import Keyring
 from hub.keys.rows import Purpose, SubjectKeyRow
+from hub.store.access_tables import approval, users
 from hub.store.callback_tables import channel
 from hub.store.review_tables import conflict, hold, quarantine
+from hub.store.signin_tables import credential, oidc_flow, session
 from hub.store.tables import base, binding, field_change, golden, intent, observation, secret, subject_key
 from hub.store.unit_of_work import Store
 
@@ -58,7 +60,7 @@ class Records:
     sealed_as: str
     key: sa.ColumnElement[str]
     blob: sa.Column[bytes]
-    subject: sa.ColumnElement[str | None]
+    subject: sa.ColumnElement[Any]
     own: bool
     version: sa.ColumnElement[int] | None = None
     joined: sa.FromClause | None = None
@@ -215,9 +217,22 @@ SUBJECTS: tuple[Place, ...] = (
     _own(hold, "hold_answer", "answer"),
     _own(quarantine),
 )
-FIELD: tuple[Place, ...] = tuple(
-    Records(t.name, t.primary_key.columns.values()[0], t.c.blob, t.c.subject_id, False)
-    for t in (observation, quarantine)
+def _nobodys(table: sa.Table, column: str = "blob", version: str | None = "revision") -> Records:
+    key, at = table.primary_key.columns.values()[0], None if version is None else table.c[version]
+    return Records(table.name, key, table.c[column], sa.null(), False, at)
+
+
+FIELD: tuple[Place, ...] = (
+    *(
+        Records(t.name, t.primary_key.columns.values()[0], t.c.blob, t.c.subject_id, False)
+        for t in (observation, quarantine)
+    ),
+    # What belongs to no customer: users with their grants, approvals, and what lets people in.
+    _nobodys(users, "seal"),
+    _nobodys(approval),
+    _nobodys(credential),
+    _nobodys(session),
+    _nobodys(oidc_flow, version=None),
 )
 SECRET: tuple[Place, ...] = (
     Secrets(secret.c.name, secret.c.blob, str),
