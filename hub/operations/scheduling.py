@@ -11,6 +11,7 @@ from hub.kernel.redaction import redact
 from hub.kernel.settings import Settings
 from hub.kernel.timetable import Malformed, parse_timing
 from hub.keys.file import FileKeyProvider
+from hub.operations.approvals import activate_due
 from hub.operations.choice import person
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
@@ -231,6 +232,13 @@ def check_key(hub: Installation) -> None:
     keys = hub.settings.keys
     if keys.provider == "file":
         FileKeyProvider(hub.settings.path(keys.path or "keys/hub.key"), forbidden=(hub.settings.var,))
+
+
+@permit("daemon.run")
+def tend(hub: Installation) -> None:
+    """Proves the key, and carries out what was agreed to for a time that has come. Raises KeyUnusable."""
+    check_key(hub)
+    activate_due(hub)
 
 
 @permit("daemon.run")

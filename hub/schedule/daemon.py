@@ -14,7 +14,7 @@ from hub.kernel.clock import Clock
 from hub.kernel.errors import Busy, ConfigInvalid, HubError, InvariantBroken, StoreUnavailable
 from hub.kernel.settings import Daemon as Bounds
 from hub.kernel.workdays import Workdays
-from hub.operations import approvals, pausing, scheduling
+from hub.operations import pausing, scheduling
 from hub.operations.installation import Installation
 from hub.operations.progress import progress
 from hub.operations.scheduling import BACKFILL, PASSING, RECONCILE, SYNC, Board
@@ -215,8 +215,7 @@ class Daemon:
             return self.waiting.due(now) and not self.running and self._try_again(now)
         if abs(now - self._probed_at) >= PROBE:
             self._probed_at = now
-            scheduling.check_key(self._hub())
-            approvals.activate_due(self._hub())
+            scheduling.tend(self._hub())
         if abs(now - self._rechecked_at) >= RECHECK:
             self._rechecked_at = now
             self._reload_wanted |= self._file is not None and self._file.changed()
