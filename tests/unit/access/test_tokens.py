@@ -13,6 +13,7 @@ from hub.access import actor as actors
 from hub.access import tokens
 from hub.access.authorize import Denied, authorize
 from hub.access.tokens import Wanted, checked
+from hub.crypto.bearer import ApiToken, new_api_token, read_api_token
 from hub.kernel.errors import Declined
 from hub.store import api_tokens, credentials, users
 from hub.store.signin_tables import api_token
@@ -157,3 +158,20 @@ def test_the_secret_of_a_token_is_nowhere_in_the_store(house: House) -> None:
 def test_what_cannot_be_had_is_declined(changes: dict[str, object], said: str) -> None:
     with pytest.raises(Declined, match=said):
         checked(replace(Wanted("x", 1), **changes))  # type: ignore[arg-type]
+
+
+def test_an_unknown_token_is_compared_as_a_known_one_is(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, compared = make(house, house.person("ops7", "operator")), []
+    real = api_tokens.compare
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return real(one, other)
+
+    monkeypatch.setattr(api_tokens, "compare", counting)
+    unknown = new_api_token()
+    for brought in (text, unknown.text, f"csh_{text[4:12]}_{unknown.secret}"):
+        with house.store.read() as conn:
+            token = read_api_token(brought) or ApiToken(text[4:12], unknown.secret, brought)
+            api_tokens.find(conn, credentials.pepper(house.store), token.public, token.secret)
+    assert compared == [(32, 32)] * 3
