@@ -20,6 +20,7 @@ from connectors.allowance import Allowance, Books, MemoryBooks, Terms
 from connectors.base import Budget, Connector, Http, TokenStore
 from connectors.errors import PinMismatch, SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy, HttpResponse
+from connectors.machine import FileLocks as FileLocks
 from connectors.machine import OneMachine
 from connectors.registry import allowed_hosts, find
 from connectors.registry import region as region

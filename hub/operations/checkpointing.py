@@ -9,7 +9,6 @@ from itertools import islice
 
 import orjson
 
-from connectors.machine import FileLocks
 from hub.audit.anchored import Walk, walk
 from hub.audit.event import Event
 from hub.audit.note import parse
@@ -18,6 +17,7 @@ from hub.kernel.errors import Declined
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
 from hub.operations.signer import HeadRefused, Signed, Signer, lines_of, other_rows, publish, signed, smaller
+from hub.outbound import FileLocks
 from hub.store import audit_log
 from hub.store.anchor import head_of as stored_head
 from hub.store.database import Connection

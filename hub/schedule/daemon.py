@@ -40,9 +40,8 @@ from hub.telemetry import logger
 
 PROBE, RECHECK, BUSY = 30.0, 5.0, 10.0
 """Seconds between two looks at the key, and at files and secrets; and until a busy entity is tried again."""
-BACK, GAP = 1.0, 120.0
-"""Seconds by which a clock may go back, or leap, between two ticks before it counts as set."""
-ALIVE = 60.0
+BACK, GAP, ALIVE = 1.0, 120.0, 60.0
+"""Seconds by which a clock may go back, or leap, before it counts as set; and without a tick before it is not alive."""
 
 
 def log() -> BoundLogger:

@@ -217,6 +217,8 @@ SUBJECTS: tuple[Place, ...] = (
     _own(hold, "hold_answer", "answer"),
     _own(quarantine),
 )
+
+
 def _nobodys(table: sa.Table, column: str = "blob", version: str | None = "revision") -> Records:
     key, at = table.primary_key.columns.values()[0], None if version is None else table.c[version]
     return Records(table.name, key, table.c[column], sa.null(), False, at)
