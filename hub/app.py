@@ -7,13 +7,16 @@ import hashlib
 import os
 import shutil
 import socket
+import sys
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from connectors.base import Connector
+from connectors.errors import ConnectorError
 from connectors.listing import Selective
 from hub.audit.event import Actor, Origin, Source
 from hub.audit.tree import Appender
@@ -30,17 +33,17 @@ from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
 from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, Problem, StoreUnavailable, problem
 from hub.kernel.ids import Uuid7
-from hub.kernel.settings import FILE, EntitySettings, KeySource, Settings, load_settings
+from hub.kernel.settings import FILE, EntitySettings, KeySource, Settings, Transport, load_settings
 from hub.kernel.workdays import Workdays
-from hub.keys.chain import ProviderChain
-from hub.keys.file import FileKeyProvider
 from hub.keys.keyring import Keyring, SealMode
+from hub.keys.opening import open_providers
+from hub.keys.plugin import SERVICE, Around, Send
 from hub.mapping.deadlines import read_deadlines
 from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
 from hub.operations.installation import Installation
-from hub.outbound import Outbound, Windows
+from hub.outbound import Outbound, Windows, open_service
 from hub.schedule.dispatch import prepare as prepare_queue
 from hub.store.allowances import StoredBooks
 from hub.store.common import ManyMachines
@@ -291,22 +294,40 @@ class _Tokens:
 
 
 def provider_of(settings: Settings, *, create: bool = False) -> KeyProvider:
-    """Returns the key providers of a configuration as one; `create` makes a missing key file. Raises KeyUnusable."""
-    sources = (settings.keys, *settings.keys.also)
-    return ProviderChain([_provider(settings, item, create and item is settings.keys) for item in sources])
+    """Returns the key providers of a configuration as one; `create` makes what the first lacks. Raises KeyUnusable."""
+    ask = _ask_passphrase if sys.stdin.isatty() else None
+    around = Around(
+        settings.home, (settings.var,), SUITES[settings.keys.suite], lambda source: key_service(settings, source), ask
+    )
+    return open_providers(settings.keys, around, create=create)
 
 
-def _provider(settings: Settings, source: KeySource, create: bool) -> KeyProvider:
-    if source.provider != "file":
-        raise KeyUnusable(
-            f"key provider {source.provider} is not known; use `file`",
-            f"未知的密钥来源 {source.provider}；请使用 file",
-        )
-    path, suite = settings.path(source.path or "keys/hub.key"), SUITES[settings.keys.suite]
-    if create and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        FileKeyProvider.create(path, forbidden=(settings.var,))
-    return FileKeyProvider(path, forbidden=(settings.var,), suite=suite)
+def _ask_passphrase() -> str:
+    return getpass.getpass("passphrase of the key (not shown) / 主密钥口令（不显示）: ", sys.stderr)
+
+
+def key_service(settings: Settings, source: KeySource) -> Send:
+    """Returns the way to the service of a key source. Its bounds are narrow: whoever opens a record waits for it."""
+    transport = source.http or Transport(connect_timeout=3.0, read_timeout=5.0, deadline=10.0)
+    try:
+        client = open_service(settings, "keys", source.url or "", transport)
+    except ConnectorError as error:
+        raise KeyUnusable(f"keys.url: {error.en}", f"keys.url：{error.zh}", code=SERVICE) from None
+
+    def send(method: str, url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any]:
+        try:
+            answer = client.send(method, url, operation="keys", read=False, headers=headers, json=body)
+            return answer.status, answer.json() if answer.body else None
+        except ConnectorError as error:
+            raise KeyUnusable(
+                f"the key service {source.url} gave no usable answer ({error.code}); it may be sealed, slow or cut "
+                "off: see its log and the network, and all goes on by itself",
+                f"密钥服务 {source.url} 未返回有效结果（{error.code}），可能已封存、过慢或网络中断；"
+                "请检查其日志和网络，恢复后自动继续",
+                code=SERVICE,
+            ) from None
+
+    return send
 
 
 def _open_ring(settings: Settings, engine: Engine, seal: SealMode, clock: Clock) -> tuple[Keyring, int]:

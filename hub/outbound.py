@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 from connectors.addresses import Egress
 from connectors.allowance import Allowance, Books, MemoryBooks, Terms
@@ -23,11 +24,11 @@ from connectors.budget import FileBudget
 from connectors.errors import SettingsInvalid
 from connectors.http import HttpClient, HttpPolicy
 from connectors.registry import allowed_hosts, find
-from hub.kernel.clock import Clock
+from hub.kernel.clock import Clock, SystemClock
 from hub.kernel.errors import NotFound, StoreUnavailable
 from hub.kernel.ids import NewId
 from hub.kernel.secrets import STORED, SecretMissing, not_stored, resolve_secret, stored_as
-from hub.kernel.settings import Settings, SystemSettings
+from hub.kernel.settings import Settings, SystemSettings, Transport
 
 
 class TokenRepo(Protocol):
@@ -135,6 +136,26 @@ class Windows:
                 # What cannot be given back counts as used; a lost store must not keep the rest from closing.
                 with suppress(StoreUnavailable):
                     opened.close()
+
+
+def open_service(settings: Settings, name: str, url: str, transport: Transport | None = None) -> HttpClient:
+    """Opens the way to a service that the hub itself uses: an identity provider, a key service, an audit sink.
+
+    It reaches the host of `url` and no other, under the guard, caps and deadline of connectors. Close it after use.
+    Raises SettingsInvalid.
+    """
+    chosen = transport or Transport()
+    bundle, certificate = chosen.ca_bundle, chosen.client_certificate
+    policy = HttpPolicy(
+        egress=Egress(((urlsplit(url).hostname or ""),), settings.profile),
+        ca_bundle=str(settings.path(bundle)) if bundle else None,
+        client_certificate=str(settings.path(certificate)) if certificate else None,
+        connect_timeout=chosen.connect_timeout,
+        read_timeout=chosen.read_timeout,
+        deadline=chosen.deadline,
+    )
+    policy.egress.admit(url)
+    return HttpClient(policy, SystemClock(), system=name)
 
 
 @dataclass(frozen=True, slots=True)
