@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from connectors.base import Connector
+from connectors.base import Connector, WriteUnclear
 from connectors.errors import ConnectorError
 from connectors.listing import Selective
 from hub.audit.event import Actor, Origin, Source
@@ -318,11 +318,12 @@ def key_service(settings: Settings, source: KeySource) -> Send:
         try:
             answer = client.send(method, url, operation="keys", read=False, headers=headers, json=body)
             return answer.status, answer.json() if answer.body else None
-        except ConnectorError as error:
+        except (ConnectorError, WriteUnclear) as error:
+            reason = getattr(error, "code", "HUB-NET-001")
             raise KeyUnusable(
-                f"the key service {source.url} gave no usable answer ({error.code}); it may be sealed, slow or cut "
+                f"the key service {source.url} gave no usable answer ({reason}); it may be sealed, slow or cut "
                 "off: see its log and the network, and all goes on by itself",
-                f"密钥服务 {source.url} 未返回有效结果（{error.code}），可能已封存、过慢或网络中断；"
+                f"密钥服务 {source.url} 未返回有效结果（{reason}），可能已封存、过慢或网络中断；"
                 "请检查其日志和网络，恢复后自动继续",
                 code=SERVICE,
             ) from None

@@ -18,8 +18,46 @@ from hub.keys.plugin import DEVICE, Around, needs, take_secret
 
 _NONCE, _TAG = 12, 16
 _WRAPPED = _NONCE + KEY + _TAG
-# A library is one for the whole process, and starting it again ends every session: one caller at a time.
-_guards: dict[str, threading.RLock] = {}
+
+
+class _Library:
+    """Is a PKCS#11 library: one for the whole process, with one session a token, used by one caller at a time.
+
+    Starting it again ends every session, and handles of before may then name other keys: whoever keeps one keeps the
+    `generation` with it and finds its key again in a later one.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self.guard = path, threading.RLock()
+        self.generation = 0
+        self._process, self._stale = os.getpid(), False
+        self._sessions: dict[str, Any] = {}
+
+    def session(self, device: str, pin: Callable[[], str], *, write: bool) -> Any:
+        """Returns the session of a token, logged in; raises what the library raises."""
+        if device not in self._sessions:
+            pkcs11 = _pkcs11()
+            library = pkcs11.lib(self.path)
+            if self._stale:
+                library.reinitialize()
+                self._stale = False
+            self._sessions[device] = library.get_token(token_label=device).open(rw=write, user_pin=pin())
+        return self._sessions[device]
+
+    def drop(self) -> None:
+        """Gives up every session and handle, since the device was away or this process was forked."""
+        self.generation += 1
+        self._process, self._stale = os.getpid(), True
+        self._sessions.clear()
+
+    def current(self) -> int:
+        """Returns the generation in which handles of now are valid."""
+        if self._process != os.getpid():
+            self.drop()
+        return self.generation
+
+
+_libraries: dict[str, _Library] = {}
 
 
 class DeviceKeyProvider:
@@ -34,16 +72,17 @@ class DeviceKeyProvider:
         for name, en, zh in _NEEDED:
             if getattr(source, name) is None:
                 raise needs(name, en, zh)
-        self._module, self._device, self._label = str(source.module), str(source.device), str(source.key)
+        self._device, self._label = str(source.device), str(source.key)
         self._pin, self._pin_refused = pin, False
-        self._library = _library()
-        self._guard = _guards.setdefault(self._module, threading.RLock())
-        self._process, self._session, self._key = os.getpid(), None, None
-        self._create = create
-        with self._guard:
-            self._found()
-        self._create = False
-        self._kek_id = f"pkcs11:{self._label}:{bytes(self._key.id).hex()}"  # type: ignore[attr-defined]
+        self._pkcs11 = _pkcs11()
+        self._library = _libraries.setdefault(str(source.module), _Library(str(source.module)))
+        self._key: Any = None
+        self._generation, self._kek_id = -1, ""
+        with self._library.guard:
+            if create:
+                # Only a session that may write makes a key, and a token has one session here.
+                self._library.drop()
+            self._find(create=create)
 
     def kek_id(self) -> str:
         """Returns `pkcs11:LABEL:ID`; a copy of the key in a second device has the same name."""
@@ -74,40 +113,39 @@ class DeviceKeyProvider:
         return f"DeviceKeyProvider({self._kek_id})"
 
     def _call(self, act: Callable[[], bytes]) -> bytes:
-        with self._guard:
-            self._found()
+        with self._library.guard:
+            self._find()
             try:
                 return act()
-            except self._library.PKCS11Error:
+            except self._pkcs11.PKCS11Error:
                 # The session may be of before the device was away: once more with a new one.
-                self._forget()
-            self._found()
+                self._library.drop()
+            self._find()
             try:
                 return act()
-            except self._library.PKCS11Error as error:
-                self._forget()
+            except self._pkcs11.PKCS11Error as error:
                 raise self._away(error) from None
 
     def _encrypt(self, key: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
-        return nonce + bytes(self._cipher(self._key.encrypt, key, nonce, context))  # type: ignore[attr-defined]
+        return nonce + bytes(self._cipher(self._key.encrypt, key, nonce, context))
 
     def _decrypt(self, wrapped: bytes, context: bytes) -> bytes:
         nonce, body = wrapped[:_NONCE], wrapped[_NONCE:]
         try:
-            return bytes(self._cipher(self._key.decrypt, body, nonce, context))  # type: ignore[attr-defined]
-        except self._library.PKCS11Error:
+            return bytes(self._cipher(self._key.decrypt, body, nonce, context))
+        except self._pkcs11.PKCS11Error:
             # Devices name a failed tag differently, some as a general error. One that still encrypts is not away.
             self._encrypt(bytes(KEY), b"csh1/health")
         raise WrongKey
 
     def _cipher(self, act: Any, octets: bytes, nonce: bytes, context: bytes) -> Any:
-        parameters = self._library.GCMParams(nonce, context, _TAG * 8)
-        return act(octets, mechanism=self._library.Mechanism.AES_GCM, mechanism_param=parameters)
+        parameters = self._pkcs11.GCMParams(nonce, context, _TAG * 8)
+        return act(octets, mechanism=self._pkcs11.Mechanism.AES_GCM, mechanism_param=parameters)
 
-    def _found(self) -> None:
-        """Opens a session and finds the key where that is not done, or was done before a fork. Raises KeyUnusable."""
-        if self._process == os.getpid() and self._key is not None:
+    def _find(self, *, create: bool = False) -> None:
+        """Finds the key again where the handle is of an earlier session. Raises KeyUnusable."""
+        if self._generation == self._library.current():
             return
         if self._pin_refused:
             raise self._refused(
@@ -116,56 +154,40 @@ class DeviceKeyProvider:
                 "拒绝了 PIN；为免设备锁定不再重试，请更正 keys.secret 并重启",
             )
         try:
-            library = self._library.lib(self._module)
-            try:
-                self._open(library)
-            except self._library.PKCS11Error as error:
-                if self._is_about_pin(error):
-                    raise
-                library.reinitialize()
-                self._open(library)
-        except (self._library.PKCS11Error, RuntimeError, OSError) as error:
-            self._forget()
+            self._key = self._named(self._library.session(self._device, self._pin, write=create), create)
+            kek_id = f"pkcs11:{self._label}:{bytes(self._key.id).hex()}"
+        except (self._pkcs11.PKCS11Error, RuntimeError, OSError) as error:
             raise self._away(error) from None
+        if self._kek_id not in ("", kek_id):
+            raise self._refused(
+                "holds another key of that label now; bring the old one back", "中该标签已是另一密钥；请恢复"
+            )
+        self._kek_id, self._generation = kek_id, self._library.generation
 
-    def _open(self, library: Any) -> None:
-        token = library.get_token(token_label=self._device)
-        self._session = token.open(rw=self._create, user_pin=self._pin())
-        kind = {self._library.Attribute.CLASS: self._library.ObjectClass.SECRET_KEY}
-        named = {**kind, self._library.Attribute.LABEL: self._label}
-        found = list(self._session.get_objects(named))  # type: ignore[attr-defined]
-        if not found and self._create:
-            found = [self._make()]
+    def _named(self, session: Any, create: bool) -> Any:
+        attribute = self._pkcs11.Attribute
+        named = {attribute.CLASS: self._pkcs11.ObjectClass.SECRET_KEY, attribute.LABEL: self._label}
+        found = list(session.get_objects(named))
+        if not found and create:
+            never_out = {attribute.SENSITIVE: True, attribute.EXTRACTABLE: False}
+            made = {"id": os.urandom(8), "label": self._label, "store": True, "template": never_out}
+            return session.generate_key(self._pkcs11.KeyType.AES, KEY * 8, **made)
         if len(found) != 1:
-            self._forget()
+            self._library.drop()  # a token that was pulled out may look like an empty one
             raise self._refused(
                 f"holds {len(found)} keys of that label, not one; make it with a new label, or `crmhub init` makes it "
                 "for a new installation",
                 f"中该标签的密钥有 {len(found)} 个，应为一个；请用新标签建立，新安装可由 `crmhub init` 建立",
             )
-        self._key, self._process = found[0], os.getpid()
-
-    def _make(self) -> Any:
-        attribute = self._library.Attribute
-        never_out = {attribute.SENSITIVE: True, attribute.EXTRACTABLE: False}
-        return self._session.generate_key(  # type: ignore[attr-defined]
-            self._library.KeyType.AES, KEY * 8, id=os.urandom(8), label=self._label, store=True, template=never_out
-        )
-
-    def _forget(self) -> None:
-        session, self._session, self._key = self._session, None, None
-        if session is not None and self._process == os.getpid():
-            try:
-                session.close()
-            except self._library.PKCS11Error:
-                return  # it ended with the device
+        return found[0]
 
     def _is_about_pin(self, error: Exception) -> bool:
-        library = self._library
-        return isinstance(error, library.PinIncorrect | library.PinLocked | library.PinInvalid | library.PinLenRange)
+        kinds = self._pkcs11
+        return isinstance(error, kinds.PinIncorrect | kinds.PinLocked | kinds.PinInvalid | kinds.PinLenRange)
 
     def _away(self, error: Exception) -> KeyUnusable:
         reason = type(error).__name__
+        self._library.drop()
         if self._is_about_pin(error):
             self._pin_refused = True
             return self._refused(
@@ -196,7 +218,7 @@ def open_device(source: KeySource, around: Around, create: bool) -> DeviceKeyPro
     return DeviceKeyProvider(source, lambda: take_secret(source.secret, around.home), create=create)
 
 
-def _library() -> Any:
+def _pkcs11() -> Any:
     try:
         return import_module("pkcs11")
     except ImportError:

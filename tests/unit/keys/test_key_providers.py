@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pkcs11 import Attribute
+from pkcs11.exceptions import AttributeSensitive
 from provider_contract import ProviderContract
 from vault_server import Transit, serving_transit
 
@@ -124,11 +126,13 @@ PHRASE, OTHER_PHRASE = "five words nobody guesses", "another five words to guess
 
 class TestPassphrase(ProviderContract):
     @pytest.fixture(scope="class")
-    def provider(self, tmp_path_factory: pytest.TempPathFactory) -> PassphraseKeyProvider:
+    @classmethod
+    def provider(cls, tmp_path_factory: pytest.TempPathFactory) -> PassphraseKeyProvider:
         return PassphraseKeyProvider.create(tmp_path_factory.mktemp("pass") / "a.json", PHRASE)
 
     @pytest.fixture(scope="class")
-    def other(self, tmp_path_factory: pytest.TempPathFactory) -> PassphraseKeyProvider:
+    @classmethod
+    def other(cls, tmp_path_factory: pytest.TempPathFactory) -> PassphraseKeyProvider:
         return PassphraseKeyProvider.create(tmp_path_factory.mktemp("pass") / "b.json", PHRASE)
 
     def take_away(self, provider: KeyProvider) -> None:
@@ -206,12 +210,14 @@ class TestVault(ProviderContract):
     every, rounds = 7, 2
 
     @pytest.fixture(scope="class")
-    def provider(self, settings: Settings, vault: Transit) -> VaultKeyProvider:
-        type(self).server = vault
+    @classmethod
+    def provider(cls, settings: Settings, vault: Transit) -> VaultKeyProvider:
+        cls.server = vault
         return _vault(settings, vault)
 
     @pytest.fixture(scope="class")
-    def other(self, settings: Settings, vault: Transit) -> VaultKeyProvider:
+    @classmethod
+    def other(cls, settings: Settings, vault: Transit) -> VaultKeyProvider:
         return _vault(settings, vault, "other")
 
     server: Transit
@@ -312,12 +318,14 @@ def _device(folder: Path, key: str, *, device: str = "crmhub", create: bool = Tr
 
 class TestDevice(ProviderContract):
     @pytest.fixture(scope="class")
-    def provider(self, softhsm: Path) -> DeviceKeyProvider:
-        type(self).tokens = softhsm / "tokens"
+    @classmethod
+    def provider(cls, softhsm: Path) -> DeviceKeyProvider:
+        cls.tokens = softhsm / "tokens"
         return _device(softhsm, "first")
 
     @pytest.fixture(scope="class")
-    def other(self, softhsm: Path) -> DeviceKeyProvider:
+    @classmethod
+    def other(cls, softhsm: Path) -> DeviceKeyProvider:
         return _device(softhsm, "second")
 
     tokens: Path
@@ -336,13 +344,15 @@ def test_a_key_in_the_device_never_leaves_it_and_is_made_only_by_init(softhsm: P
     assert made.kek_id().startswith("pkcs11:third:")
     assert made.capabilities().hsm
     assert not made.capabilities().exportable
-    assert (made._key.sensitive, made._key.extractable) == (True, False)  # type: ignore[attr-defined]
+    assert (made._key[Attribute.SENSITIVE], made._key[Attribute.EXTRACTABLE]) == (True, False)
+    with pytest.raises(AttributeSensitive):
+        made._key[Attribute.VALUE]
 
 
 def test_a_refused_pin_is_tried_once(softhsm: Path) -> None:
     provider = _device(softhsm, "fourth", device="locked")
     wrapped = provider.wrap(new_key(), b"context")
-    provider._forget()
+    provider._library.drop()
     asked: list[str] = []
     provider._pin = lambda: asked.append("") or "0000"  # type: ignore[func-returns-value]
     for _ in range(3):
