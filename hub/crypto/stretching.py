@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import urandom
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from hub.crypto.wrapping import KEY
+
+SALT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,11 @@ class Stretch:
     memory: int = 64 * 1024
     passes: int = 3
     lanes: int = 4
+
+
+def new_salt() -> bytes:
+    """Returns 16 random bytes."""
+    return urandom(SALT)
 
 
 def stretch(passphrase: bytes, salt: bytes, cost: Stretch) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from hub.crypto.errors import WrongKey
 from hub.crypto.provider import ProviderCapabilities, ProviderStatus
 from hub.crypto.suites import Suite
-from hub.crypto.wrapping import KEY
+from hub.crypto.wrapping import KEY, new_key, new_nonce
 from hub.kernel.errors import KeyUnusable, Text
 from hub.kernel.settings import KeySource
 from hub.keys.plugin import DEVICE, Around, needs, take_secret
@@ -127,7 +127,7 @@ class DeviceKeyProvider:
                 raise self._away(error) from None
 
     def _encrypt(self, key: bytes, context: bytes) -> bytes:
-        nonce = os.urandom(_NONCE)
+        nonce = new_nonce()
         return nonce + bytes(self._cipher(self._key.encrypt, key, nonce, context))
 
     def _decrypt(self, wrapped: bytes, context: bytes) -> bytes:
@@ -170,7 +170,7 @@ class DeviceKeyProvider:
         found = list(session.get_objects(named))
         if not found and create:
             never_out = {attribute.SENSITIVE: True, attribute.EXTRACTABLE: False}
-            made = {"id": os.urandom(8), "label": self._label, "store": True, "template": never_out}
+            made = {"id": new_key()[:8], "label": self._label, "store": True, "template": never_out}
             return session.generate_key(self._pkcs11.KeyType.AES, KEY * 8, **made)
         if len(found) != 1:
             self._library.drop()  # a token that was pulled out may look like an empty one

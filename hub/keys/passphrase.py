@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.crypto.digests import Digester, compare
 from hub.crypto.provider import ProviderStatus
-from hub.crypto.stretching import Stretch, stretch
+from hub.crypto.stretching import SALT, Stretch, new_salt, stretch
 from hub.crypto.suites import Suite
 from hub.kernel.errors import KeyUnusable, Text
 from hub.kernel.settings import KeySource
@@ -22,7 +22,6 @@ from hub.keys.plugin import PASSPHRASE, Around, needs, take_secret
 SHORTEST = 16
 """Characters that a new passphrase has at least."""
 FILE = "keys/passphrase.json"
-_SALT = 16
 _LEAST, _MOST = Stretch(), Stretch(1024 * 1024, 16, 16)
 _CHECK = b"csh1/passphrase-check"
 _LONGEST = 4096
@@ -67,7 +66,7 @@ class PassphraseKeyProvider(HeldKey):
                 f"needs a passphrase of at least {SHORTEST} characters; take five or more random words",
                 f"要求口令至少 {SHORTEST} 个字符；建议使用五个以上随机词",
             )
-        salt = os.urandom(_SALT)
+        salt = new_salt()
         recipe = Recipe(_LEAST, salt, _check(stretch(_bytes(passphrase), salt, _LEAST)))
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,7 +136,7 @@ def _recipe(found: Any) -> Recipe:
     cost = Stretch(*(found[name] for name in Stretch.__slots__))
     recipe = Recipe(cost, b64decode(found["salt"], validate=True), b64decode(found["check"], validate=True))
     whole = all(type(value) is int for value in _bounds(cost))
-    if not whole or found["kdf"] != "argon2id" or (len(recipe.salt), len(recipe.check)) != (_SALT, 32):
+    if not whole or found["kdf"] != "argon2id" or (len(recipe.salt), len(recipe.check)) != (SALT, 32):
         raise ValueError("not what was written")
     return recipe
 

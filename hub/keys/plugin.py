@@ -16,8 +16,9 @@ from hub.kernel.errors import KeyUnusable
 from hub.kernel.secrets import SecretMissing, resolve_secret
 from hub.kernel.settings import KeySource
 
-OPENING, SECRET, PASSPHRASE, SERVICE, DEVICE = (f"HUB-KEY-0{number}" for number in range(10, 15))
-"""Codes: the provider cannot be opened; its secret; the passphrase; the key service; the device."""
+OPENING = "HUB-KEY-010"
+"""Is the code of a provider that cannot be opened; below: of its secret, the passphrase, the service, the device."""
+SECRET, PASSPHRASE, SERVICE, DEVICE = "HUB-KEY-011", "HUB-KEY-012", "HUB-KEY-013", "HUB-KEY-014"
 
 
 class Send(Protocol):
