@@ -7,14 +7,16 @@ import hashlib
 import os
 import shutil
 import socket
+import sys
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from connectors.base import Connector
-from connectors.errors import PinMismatch
+from connectors.base import Connector, WriteUnclear
+from connectors.errors import ConnectorError, PinMismatch
 from connectors.listing import Selective
 from hub.access.actor import Actor, local
 from hub.access.branches import Branches
@@ -30,10 +32,10 @@ from hub.kernel import failpoints
 from hub.kernel.clock import Clock, SystemClock
 from hub.kernel.errors import ConfigInvalid, Declined, KeyUnusable, StoreUnavailable, problem
 from hub.kernel.ids import NewId, Uuid7
-from hub.kernel.settings import FILE, EntitySettings, KeySource, Settings, line_in_settings, load_settings
-from hub.keys.chain import ProviderChain
-from hub.keys.file import FileKeyProvider
+from hub.kernel.settings import FILE, EntitySettings, KeySource, Settings, Transport, line_in_settings, load_settings
 from hub.keys.keyring import Keyring, SealMode
+from hub.keys.opening import open_providers
+from hub.keys.plugin import SERVICE, Around, Send
 from hub.mapping.loader import load_chosen
 from hub.mapping.tables import load_tables
 from hub.mapping.translate import CompiledMapping, compile_mapping
@@ -42,7 +44,7 @@ from hub.operations.egress import egress_of
 from hub.operations.installation import Installation
 from hub.operations.rules import load_deadlines, rules_of
 from hub.operations.signer import create_signer
-from hub.outbound import Alarm, Outbound, Windows
+from hub.outbound import Alarm, Outbound, Windows, open_service
 from hub.store.allowances import StoredBooks
 from hub.store.audit_log import choose_hash
 from hub.store.common import ManyMachines
@@ -293,22 +295,41 @@ def _keep_profile(settings: Settings, engine: Engine) -> None:
 
 
 def provider_of(settings: Settings, *, create: bool = False) -> KeyProvider:
-    """Returns the key providers of a configuration as one; `create` makes a missing key file. Raises KeyUnusable."""
-    sources = (settings.keys, *settings.keys.also)
-    return ProviderChain([_provider(settings, item, create and item is settings.keys) for item in sources])
+    """Returns the key providers of a configuration as one; `create` makes what the first lacks. Raises KeyUnusable."""
+    ask = _ask_passphrase if sys.stdin.isatty() else None
+    around = Around(
+        settings.home, (settings.var,), SUITES[settings.keys.suite], lambda source: key_service(settings, source), ask
+    )
+    return open_providers(settings.keys, around, create=create)
 
 
-def _provider(settings: Settings, source: KeySource, create: bool) -> KeyProvider:
-    if source.provider != "file":
-        raise KeyUnusable(
-            f"key provider {source.provider} is not known; use `file`",
-            f"未知的密钥来源 {source.provider}；请使用 file",
-        )
-    path, suite = settings.path(source.path or "keys/hub.key"), SUITES[settings.keys.suite]
-    if create and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        FileKeyProvider.create(path, forbidden=(settings.var,))
-    return FileKeyProvider(path, forbidden=(settings.var,), suite=suite)
+def _ask_passphrase() -> str:
+    return getpass.getpass("passphrase of the key (not shown) / 主密钥口令（不显示）: ", sys.stderr)
+
+
+def key_service(settings: Settings, source: KeySource) -> Send:
+    """Returns the way to the service of a key source. Its bounds are narrow: whoever opens a record waits for it."""
+    transport = source.http or Transport(connect_timeout=3.0, read_timeout=5.0, deadline=10.0)
+    try:
+        client = open_service(settings, "keys", source.url or "", transport)
+    except ConnectorError as error:
+        raise KeyUnusable(f"keys.url: {error.en}", f"keys.url：{error.zh}", code=SERVICE) from None
+
+    def send(method: str, url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any]:
+        try:
+            answer = client.send(method, url, operation="keys", read=False, headers=headers, json=body)
+            return answer.status, answer.json() if answer.body else None
+        except (ConnectorError, WriteUnclear) as error:
+            reason = getattr(error, "code", "HUB-NET-001")
+            raise KeyUnusable(
+                f"the key service {source.url} gave no usable answer ({reason}); it may be sealed, slow or cut "
+                "off: see its log and the network, and all goes on by itself",
+                f"密钥服务 {source.url} 未返回有效结果（{reason}），可能已封存、过慢或网络中断；"
+                "请检查其日志和网络，恢复后自动继续",
+                code=SERVICE,
+            ) from None
+
+    return send
 
 
 def _open_ring(settings: Settings, engine: Engine, seal: SealMode, clock: Clock) -> tuple[Keyring, int]:

@@ -40,6 +40,9 @@ def key_list(
     def show() -> None:
         columns = ("id", "purpose", "suite", "state", "at", "kek")
         desk.table(columns, [(k.id, k.purpose, k.suite, k.state, local(k.since), k.kek_id) for k in ring.keys])
+        for one in ring.providers:
+            mark = ("ok", "正常") if one.ok else ("AWAY", "不可用")
+            desk.say(f"provider {one.kek_id}: {mark[0]}, {one.en}", f"密钥来源 {one.kek_id}：{mark[1]}，{one.zh}")
         for item in ring.rotations:
             say_rotation(desk, item, now)
         for name, places in (left or {}).items():
@@ -59,7 +62,7 @@ def key_list(
         {**_plain(item), "rate": item.rate(now), "seconds_left": item.seconds_left(now)} for item in ring.rotations
     ]
     body = {"version": ring.version, "keys": ring.keys, "rotations": shown, "holders": ring.holders, "left": left}
-    return Answer({**body, "alarm": ring.alarm}, show)
+    return Answer({**body, "alarm": ring.alarm, "providers": ring.providers}, show)
 
 
 def _plain(item: Rotation) -> dict[str, object]:

@@ -51,12 +51,16 @@ def init(
         if reference.startswith("env:")
     )
     to_connect = sorted(name for name, item in settings.systems.items() if STORED in item.credentials.values())
-    key = settings.path(settings.keys.path or "keys/hub.key")
+    provider = settings.keys.provider
+    key = str(settings.path(settings.keys.path or "keys/hub.key")) if provider == "file" else None
 
     def show() -> None:
         done = ("made", "已建立") if fresh else ("complete and current", "已补全并为当前版本")
         desk.say(f"hub folder {home}: {done[0]}", f"crmhub 目录 {home}：{done[1]}")
-        desk.say(f"key file: {key} (keep a copy apart from backups)", f"密钥文件：{key}（备份须与存储备份分开保管）")
+        if key:
+            desk.say(f"key file: {key} (keep a copy apart from backups)", f"密钥文件：{key}（须与存储备份分开保管）")
+        else:
+            desk.say(f"key provider: {provider}", f"密钥来源：{provider}")
         desk.say()
         desk.say("next:", "下一步：")
         desk.say(f"  1. edit {home / FILE}", f"  1. 编辑 {home / FILE}")
@@ -79,7 +83,7 @@ def init(
                 f"  {number}. crmhub {line} --home {home}   {en}", f"  {number}. crmhub {line} --home {home}   {zh}"
             )
 
-    payload = {"home": str(home), "created": fresh, "key": str(key), "variables": variables}
+    payload = {"home": str(home), "created": fresh, "key": key, "key_provider": provider, "variables": variables}
     return Answer(payload, show)
 
 

@@ -28,6 +28,11 @@ def new_key() -> bytes:
     return urandom(KEY)
 
 
+def new_nonce() -> bytes:
+    """Returns 12 random bytes, for AES-GCM in a device."""
+    return urandom(_NONCE)
+
+
 class AesGcmWrap:
     """Wraps keys under AES-256-GCM with random 96-bit nonces; see `WRAP_ALARM`."""
 

@@ -79,10 +79,21 @@ class Store(Section):
 
 
 class KeySource(Section):
-    """Names a key provider; `path` is relative to the hub's folder."""
+    """Names a key provider and what that kind needs; `path` is relative to the hub's folder.
+
+    `key` is the key's name in Vault or its label in a device, `device` the token's label, `module` the PKCS#11 library.
+    """
 
     provider: Name = "file"
     path: str | None = None
+    secret: Reference | None = Field(default=None, repr=False)
+    url: PublicUrl | None = None
+    mount: str = Field(default="transit", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=64)
+    key: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    namespace: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_/-]{1,200}$")
+    module: str | None = None
+    device: str | None = Field(default=None, pattern=r"^[ -~]{1,32}$")
+    http: Transport | None = None
 
 
 class Keys(KeySource):

@@ -22,7 +22,7 @@ class ProviderChain:
     """Is the configured providers: the first wraps; the others only unwrap, while their key is being replaced."""
 
     def __init__(self, providers: Sequence[KeyProvider]) -> None:
-        self._current, *self._also = providers
+        self._current, *_ = self.providers = tuple(providers)
 
     def kek_id(self) -> str:
         """Returns the name of the key under which new data keys are wrapped."""
@@ -42,11 +42,11 @@ class ProviderChain:
 
     def of(self, kek_id: str) -> KeyProvider | None:
         """Returns the provider that unwraps what was wrapped under this name."""
-        return next((item for item in (self._current, *self._also) if unwraps(item, kek_id)), None)
+        return next((item for item in self.providers if unwraps(item, kek_id)), None)
 
     def kek_ids(self) -> tuple[str, ...]:
         """Returns the names of the keys in use, the current one first."""
-        return tuple(item.kek_id() for item in (self._current, *self._also))
+        return tuple(item.kek_id() for item in self.providers)
 
     def __repr__(self) -> str:
         return f"ProviderChain({', '.join(self.kek_ids())})"

@@ -8,18 +8,20 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
-from hub.crypto.digests import Digester
-from hub.crypto.provider import ProviderCapabilities, ProviderStatus
+from hub.crypto.provider import ProviderStatus
 from hub.crypto.suites import Suite
-from hub.crypto.wrapping import KEY, KeyWrap, new_key
+from hub.crypto.wrapping import KEY, new_key
 from hub.kernel.errors import KeyUnusable, Text
+from hub.kernel.settings import KeySource
+from hub.keys.held import HeldKey
+from hub.keys.plugin import Around
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST = 256
 
 
-class FileKeyProvider:
+class FileKeyProvider(HeldKey):
     """Wraps keys under the key in a file; reads the file once and keeps the key in memory."""
 
     def __init__(
@@ -31,10 +33,7 @@ class FileKeyProvider:
         """
         self._path = Path(path)
         self._forbidden = tuple(Path(place) for place in forbidden)
-        key = _read(self._path, self._forbidden)
-        self._suite = suite
-        self._wraps = {item: KeyWrap(key, item) for item in Suite}
-        self._kek_id = "file:" + Digester(key).digest(b"csh1/kek-id").hex()[:16]
+        super().__init__("file", _read(self._path, self._forbidden), suite)
 
     @classmethod
     def create(
@@ -57,18 +56,6 @@ class FileKeyProvider:
             raise _unreadable(path, error) from None
         return cls(path, forbidden, suite)
 
-    def kek_id(self) -> str:
-        """Returns `file:` and a fingerprint of the key, so that another key file is recognised by its name."""
-        return self._kek_id
-
-    def wrap(self, key: bytes, context: bytes) -> bytes:
-        """Returns the key wrapped by AES-256-GCM, or by SM4-GCM where that suite was chosen."""
-        return self._wraps[self._suite].wrap(key, context)
-
-    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """Returns the key; raises WrongKey."""
-        return self._wraps[KeyWrap.suite_of(wrapped)].unwrap(wrapped, context)
-
     def health(self) -> ProviderStatus:
         """Says whether the file is still there, still ours alone and still holds the key in use."""
         try:
@@ -87,11 +74,13 @@ class FileKeyProvider:
             return ProviderStatus(False, Text(changed.en, changed.zh))
         return ProviderStatus(True, Text("the key file is readable", "密钥文件可读"))
 
-    def capabilities(self) -> ProviderCapabilities:
-        return ProviderCapabilities(suites=frozenset(Suite), hsm=False, exportable=True, sign=False)
 
-    def __repr__(self) -> str:
-        return f"FileKeyProvider({self._kek_id})"
+def open_file(source: KeySource, around: Around, create: bool) -> FileKeyProvider:
+    """Opens the key file of a key source; `create` makes a missing one. Raises KeyUnusable."""
+    path = around.home / (source.path or "keys/hub.key")
+    if create and not path.exists():
+        return FileKeyProvider.create(path, around.forbidden, around.suite)
+    return FileKeyProvider(path, around.forbidden, around.suite)
 
 
 def _read(path: Path, forbidden: Sequence[Path]) -> bytes:

@@ -249,6 +249,10 @@ class Keyring:
         """Returns the names of the key-encrypting keys that this process can use, the current one first."""
         return self._life.kek_ids
 
+    def providers(self) -> tuple[KeyProvider, ...]:
+        """Returns the configured key providers, the current one first."""
+        return self._life.providers
+
     def fetch_by(self, fetch: Callable[[], Iterable[KeyRow]]) -> None:
         """Says how the rows are read again when a blob names a key that is not held."""
         self._life.fetch = fetch

@@ -61,11 +61,15 @@ class Life:
         return self._source.provider
 
     @property
-    def kek_ids(self) -> tuple[str, ...]:
+    def providers(self) -> tuple[KeyProvider, ...]:
         if self._source is None:
             return ()
         provider = self._source.provider
-        return provider.kek_ids() if isinstance(provider, ProviderChain) else (provider.kek_id(),)
+        return provider.providers if isinstance(provider, ProviderChain) else (provider,)
+
+    @property
+    def kek_ids(self) -> tuple[str, ...]:
+        return tuple(item.kek_id() for item in self.providers)
 
     def held(self) -> RingKeys:
         """Returns the keys. Raises ProviderAway when they were given up and the provider is not back."""

@@ -15,6 +15,7 @@ from hub.operations.anchoring import SIEM, standing
 from hub.operations.auditing import verify_tail
 from hub.operations.configuration import check_configuration, credentials
 from hub.operations.installation import Installation
+from hub.operations.keys import look_at_providers
 from hub.operations.secret_scan import CODE as SECRET
 from hub.operations.secret_scan import scan
 from hub.operations.users import report_forged
@@ -99,6 +100,7 @@ def _store(open_hub: Callable[[], Installation]) -> Iterator[Finding]:
     hub.who = system("doctor")
     try:
         yield Finding("key", True, "the key opens the store", "密钥可打开存储")
+        yield from _providers(hub)
         yield Finding("store", True, "the store answers and has this release's tables", "存储可用，表结构为本版本")
         yield from _writable(hub)
         yield from _stored(hub)
@@ -107,6 +109,11 @@ def _store(open_hub: Callable[[], Installation]) -> Iterator[Finding]:
         yield _access(hub)
     finally:
         hub.close()
+
+
+def _providers(hub: Installation) -> Iterator[Finding]:
+    for item in look_at_providers(hub):
+        yield Finding("key", item.ok, f"{item.kek_id}: {item.en}", f"{item.kek_id}：{item.zh}", 0 if item.ok else 4)
 
 
 def _stored(hub: Installation) -> Iterator[Finding]:

@@ -38,6 +38,18 @@ class KeyView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderView:
+    """Is a configured key provider as people see it: the key it wraps by now, and whether it can."""
+
+    kek_id: str
+    ok: bool
+    hsm: bool
+    exportable: bool
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """Is every key, every rotation, and who holds which version of the ring."""
 
@@ -47,11 +59,13 @@ class Ring:
     holders: tuple[Holder, ...]
     alarm: bool
     """Tells whether a key wraps so many that it is to be rotated."""
+    providers: tuple[ProviderView, ...]
 
 
 @permit("key.read")
 def list_keys(hub: Installation) -> Ring:
     """Returns the keys of the installation, how far rotations are and which processes hold what."""
+    providers = look_at_providers(hub)
     with hub.store.read() as conn:
         rows, now = key_rows(conn), hub.clock.now()
         wraps = wrapped_by(conn)
@@ -61,7 +75,19 @@ def list_keys(hub: Installation) -> Ring:
             tuple(rotations.rotations(conn).values()),
             tuple(holders(conn, now)),
             any(number >= WRAP_ALARM for number in wraps.values()),
+            providers,
         )
+
+
+def look_at_providers(hub: Installation) -> tuple[ProviderView, ...]:
+    """Asks every configured key provider whether it can wrap and unwrap now, the current one first."""
+    found = []
+    for item in hub.store.ring.providers():
+        status, can = item.health(), item.capabilities()
+        found.append(
+            ProviderView(item.kek_id(), status.ok, can.hsm, can.exportable, status.reason.en, status.reason.zh)
+        )
+    return tuple(found)
 
 
 def _view(row: KeyRow, wraps: Mapping[int, int]) -> KeyView:

@@ -33,7 +33,11 @@ class TestContract(ProviderContract):
 
     def take_away(self, provider: KeyProvider) -> None:
         assert isinstance(provider, FileKeyProvider)
-        provider._path.unlink()
+        provider._path.rename(provider._path.with_suffix(".away"))
+
+    def bring_back(self, provider: KeyProvider) -> None:
+        assert isinstance(provider, FileKeyProvider)
+        provider._path.with_suffix(".away").rename(provider._path)
 
 
 def _refused(code: str, act: Callable[[], object]) -> KeyUnusable:
