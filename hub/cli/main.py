@@ -34,6 +34,7 @@ MODULES = (
     "complaints",
     "backups",
     "audit",
+    "audit_export",
     "audit_proof",
     "simulators",
 )
