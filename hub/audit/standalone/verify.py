@@ -235,7 +235,8 @@ class Walk:
         self.said, self.gaps, self.notes, self.complete = said, gaps, sorted(notes, key=lambda note: note[1]), complete
         self.tree, self.chain, self.number = Tree(self.hash), GENESIS, 0
         self.latest: datetime | None = None
-        self.roots: dict[int, bytes] = {}
+        self.own: dict[int, bytes] = {}
+        self.held = 0
 
     def run(self, entries: Iterator[tuple[bytes, dict[str, Any]]]) -> Iterator[tuple[dict[str, Any], bytes]]:
         gaps, notes = iter(self.gaps), iter(self.notes)
@@ -244,6 +245,8 @@ class Walk:
             while note is not None and note[1] == self.tree.size:
                 self._check_root(note)
                 note = next(notes, None)
+            if self.tree.size in self.own:
+                self._check_own()
             if self.tree.size >= self.size:
                 break
             if gap is not None and gap[0] == self.tree.size:
@@ -258,9 +261,15 @@ class Walk:
         if self.complete and self.chain.hex() != self.said["chain"]:
             raise Tampered(f"epoch {self.epoch}: the chain ends otherwise · 哈希链末值不符")
 
+    def _check_own(self) -> None:
+        self.held += 1
+        if self.tree.root() != self.own[self.tree.size]:
+            raise Tampered(
+                f"your checkpoint over {self.tree.size} rows has another root · 与您留存的检查点不一致 ({self.epoch})"
+            )
+
     def _check_root(self, note: Note) -> None:
-        self.roots[note[1]] = self.tree.root()
-        if self.roots[note[1]] != note[2]:
+        if self.tree.root() != note[2]:
             raise Tampered(
                 f"epoch {self.epoch}: the first {note[1]} rows are not those that were signed · 前 {note[1]} 行与签名不符"
             )
@@ -448,6 +457,7 @@ class Examination:
             self.walks.append(Walk(said, proofs[said["epoch"]]["gaps"], mine, complete))
         if sum(len(walk.notes) for walk in self.walks) != len(notes) or len(proofs) != len(self.walks):
             raise Tampered("checkpoints or proofs of no epoch of this package · 检查点或证明不属于本包")
+        self._read_anchor()
         self._read_entries(complete)
 
     def _check_signed(self, signatures: Signatures, said: dict[str, Any], mine: list[Note]) -> None:
@@ -507,21 +517,23 @@ class Examination:
                 raise Tampered("a table has more rows than entries.jsonl · 表格多出行")
             yield
 
-    def _compare_anchor(self) -> None:
+    def _read_anchor(self) -> None:
+        """Gives every epoch the checkpoints that the auditor kept."""
         if self.anchor is None:
             return
         try:
             notes = notes_of(self.anchor.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise Unclear(f"{self.anchor}: no checkpoints, or cut off · 不是检查点文件或不完整") from None
-        known = {f"{self.manifest['log']}/{walk.epoch}": walk for walk in self.walks}
-        held = 0
-        for origin, size, root, _ in notes:
-            found = known[origin].roots.get(size) if origin in known else None
-            if found is not None and found != root:
-                raise Tampered(f"your checkpoint over {size} rows has another root · 与您的检查点不一致 ({origin})")
-            held += found is not None
-        self.told.append(f"{held} of your {len(notes)} checkpoints compared · 已与您的检查点比对")
+        for walk in self.walks:
+            mine = [note for note in notes if note[0] == f"{self.manifest['log']}/{walk.epoch}"]
+            walk.own = {note[1]: note[2] for note in mine}
+
+    def _compare_anchor(self) -> None:
+        if self.anchor is None:
+            return
+        held, given = sum(walk.held for walk in self.walks), sum(len(walk.own) for walk in self.walks)
+        self.told.append(f"{held} of your {given} checkpoints of this log hold · 与您留存的检查点一致")
         if not held:
             self.unclear.append("none of your checkpoints could be compared · 没有可比对的检查点")
 
