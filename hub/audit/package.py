@@ -1,7 +1,7 @@
 """What an exported package says of the log: the tables people read, and the roots over what it leaves out; pure.
 
-The tree of an epoch can be computed anew from the entries of the package and, for every gap between them, the roots over
-the largest aligned subtrees that fill it. Gaps end where a checkpoint of the package does, so that one pass proves
+The tree of an epoch can be computed anew from the entries of the package and, for every gap between them, the roots
+over the largest aligned subtrees that fill it. Gaps end where a checkpoint of the package does, so that one pass proves
 every entry against the newest signed root and every checkpoint against the next. `standalone/verify.py` is the reader.
 """
 

@@ -42,7 +42,8 @@ def export(
             f"{made.file}：已签名 {made.rows} 行中的 {made.entries} 行（{kind_zh}），已回读校验",
         )
         desk.say(
-            f"SHA-256 of its manifest, also in the log: {made.digest}", f"清单的 SHA-256（日志中亦有记录）：{made.digest}"
+            f"SHA-256 of its manifest, also in the log: {made.digest}",
+            f"清单的 SHA-256（日志中亦有记录）：{made.digest}",
         )
         desk.say(
             "give the auditor keys/audit.key.pub by another way than this file",

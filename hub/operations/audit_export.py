@@ -22,7 +22,7 @@ from hub.operations.audit_pass import Pass, Places
 from hub.operations.audit_search import described
 from hub.operations.checkpointing import make_checkpoint
 from hub.operations.installation import Installation
-from hub.operations.signer import name_of, trusted
+from hub.operations.signer import trusted
 from hub.store import audit_index, audit_log
 from hub.store.anchor import flush, scratch
 from hub.store.audit_index import Wanted
@@ -87,7 +87,12 @@ def _write(hub: Installation, file: Path, wanted: Wanted, event: Event) -> Expor
             flush(partial)
             rows = sum(item["size"] for item in manifest["epochs"])
             made = Exported(
-                file, manifest["entries"], rows, manifest["complete"], sha256(body).hexdigest(), measured(partial)["bytes"]
+                file,
+                manifest["entries"],
+                rows,
+                manifest["complete"],
+                sha256(body).hexdigest(),
+                measured(partial)["bytes"],
             )
             _publish(hub, partial, made, event)
     except OSError as error:
@@ -115,7 +120,8 @@ def _publish(hub: Installation, partial: Path, made: Exported, event: Event) -> 
 def _failed(folder: Path, error: OSError) -> ExportFailed:
     cause = error.strerror or type(error).__name__
     return ExportFailed(
-        f"the package cannot be written to {folder}: {cause}; nothing was left there: free space or name another folder",
+        f"the package cannot be written to {folder}: {cause}; nothing was left there: free space or name another "
+        "folder",
         f"无法将导出包写入 {folder}：{cause}；未留下任何文件，请清理空间或指定其他目录",
     )
 
@@ -126,10 +132,10 @@ def _read_back(verifier: Path, package: Path) -> None:
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     if done.returncode != 0:
         said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        reason = next((line for line in said if line.startswith("-") and "key" not in line), "")
+        reason = next((line[1:].strip() for line in said if line.startswith("!")), "")
         raise ExportFailed(
-            f"the package does not verify when it is read back and was not kept {reason}; run `crmhub audit verify`",
-            f"导出包回读校验未通过，未保留 {reason}；请运行 `crmhub audit verify`",
+            f"the package does not verify when it is read back and was not kept: {reason}; run `crmhub audit verify`",
+            f"导出包回读校验未通过，未保留：{reason}；请运行 `crmhub audit verify`",
         )
 
 
@@ -145,7 +151,7 @@ def _gather(hub: Installation, folder: Path, wanted: Wanted) -> dict[str, Any]:
         parts = files.finish(trusted(hub.settings))
     return {
         "format": FORMAT,
-        "log": name_of(hub.settings),
+        "log": f"crmhub/{hub.settings.installation.id}",
         "installation": hub.settings.installation.id,
         "release": version("crmhub"),
         "made_at": stamp(hub.clock.now()),

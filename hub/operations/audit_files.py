@@ -112,8 +112,10 @@ def shipped(name: str) -> bytes:
 def open_files(folder: Path) -> Iterator[Files]:
     """Yields the files of a package in an empty folder."""
     with ExitStack() as stack:
-        names = (ENTRIES, CSV, CHECKPOINTS, PROOFS)
-        made = Files(folder, *(stack.enter_context((folder / name).open("wb")) for name in names))
+        entries, table, checkpoints, proofs = (
+            stack.enter_context((folder / name).open("wb")) for name in (ENTRIES, CSV, CHECKPOINTS, PROOFS)
+        )
+        made = Files(folder, entries, table, checkpoints, proofs)
         made.table.write(b"\xef\xbb\xbf" + csv_line(HEADINGS))
         yield made
 

@@ -32,6 +32,7 @@ from typing import Any, BinaryIO, cast
 from xml.etree import ElementTree
 
 OK, TAMPERED, UNCLEAR = 0, 2, 3
+PROOFS = "crmhub-audit-proofs-1"
 FORMAT, NAMES = "crmhub-audit-1", ("entries.jsonl", "checkpoints.txt", "proofs.json", "keys.json")
 GENESIS, TOLERANCE, MANY = bytes(32), timedelta(seconds=2), 500
 PEM = "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n"
@@ -271,7 +272,8 @@ class Walk:
     def _check_root(self, note: Note) -> None:
         if self.tree.root() != note[2]:
             raise Tampered(
-                f"epoch {self.epoch}: the first {note[1]} rows are not those that were signed · 前 {note[1]} 行与签名不符"
+                f"epoch {self.epoch}: the first {note[1]} rows are not those that were signed · "
+                f"前 {note[1]} 行与签名不符"
             )
 
     def _take(self, entries: Iterator[tuple[bytes, dict[str, Any]]]) -> tuple[dict[str, Any], bytes]:
@@ -326,7 +328,7 @@ NUMERIC = re.compile(r"0[0-9]+|[0-9]{12,}|[0-9][0-9.,]*[eE][+-]?[0-9]+")
 
 def safe(cell: str) -> str:
     """Returns a cell that no spreadsheet computes, nor rounds."""
-    return f"'{cell}" if cell[:1] in tuple("=+-@\t\r＝＋－＠") or NUMERIC.fullmatch(cell) else cell  # noqa: RUF001
+    return f"'{cell}" if cell[:1] in tuple("=+-@\t\r＝＋－＠") or NUMERIC.fullmatch(cell) else cell
 
 
 def csv_line(cells: list[str]) -> bytes:
@@ -447,18 +449,25 @@ class Examination:
         signatures = Signatures(self.keys, openssl=self.openssl)
         with self.package.open("checkpoints.txt") as file:
             notes = notes_of(file.read().decode())
-        proofs = {item["epoch"]: item for item in self.package.json("proofs.json")["epochs"]}
+        told = self.package.json("proofs.json")
+        if told["format"] != PROOFS:
+            raise Tampered("proofs.json is not in its form · 格式不符")
+        proofs = {item["epoch"]: item for item in told["epochs"]}
         self.walks: list[Walk] = []
         complete = self.manifest["complete"]
         for said in self.manifest["epochs"]:
-            origin = f"{self.manifest['log']}/{said['epoch']}"
-            mine = [note for note in notes if note[0] == origin]
+            mine = self._of_epoch(notes, said["epoch"])
             self._check_signed(signatures, said, mine)
             self.walks.append(Walk(said, proofs[said["epoch"]]["gaps"], mine, complete))
         if sum(len(walk.notes) for walk in self.walks) != len(notes) or len(proofs) != len(self.walks):
             raise Tampered("checkpoints or proofs of no epoch of this package · 检查点或证明不属于本包")
         self._read_anchor()
         self._read_entries(complete)
+
+    def _of_epoch(self, notes: list[Note], epoch: int) -> list[Note]:
+        """Returns the notes of an epoch; what stands before the log in an origin is the name of the bank then."""
+        tail = f"/{self.manifest['log']}/{epoch}"
+        return [note for note in notes if note[0].endswith(tail)]
 
     def _check_signed(self, signatures: Signatures, said: dict[str, Any], mine: list[Note]) -> None:
         if not mine or max(note[1] for note in mine) != said["size"]:
@@ -526,8 +535,7 @@ class Examination:
         except (OSError, ValueError):
             raise Unclear(f"{self.anchor}: no checkpoints, or cut off · 不是检查点文件或不完整") from None
         for walk in self.walks:
-            mine = [note for note in notes if note[0] == f"{self.manifest['log']}/{walk.epoch}"]
-            walk.own = {note[1]: note[2] for note in mine}
+            walk.own = {note[1]: note[2] for note in self._of_epoch(notes, walk.epoch)}
 
     def _compare_anchor(self) -> None:
         if self.anchor is None:
@@ -547,8 +555,10 @@ def main() -> int:
     given = parser.parse_args()
     seen = Examination(given.package, given.key, given.anchor, given.openssl)
     code = seen.run()
-    for text in (*seen.told, *seen.findings, *seen.unclear):
+    for text in seen.told:
         print("-", text)
+    for text in (*seen.findings, *seen.unclear):
+        print("!", text)
     if getattr(seen, "digest", None):
         print(f"manifest.json SHA-256: {seen.digest}")
     print(["OK · 校验通过", "", "TAMPERED · 被篡改", "CANNOT VERIFY · 无法判定"][code])
