@@ -51,7 +51,9 @@ def make_app(health: Callable[[], Health], page: Callable[[], bytes]) -> Starlet
     def readyz(request: Request) -> Response:
         found = health()
         reasons = list(found.reasons) if found.alive else ["not_ticking", *found.reasons]
-        body = {"ready": found.ready, "role": found.role, "reasons": reasons, "alarms": list(found.alarms)}
+        body: dict[str, object] = {"ready": found.ready, "role": found.role, "reasons": reasons}
+        if found.alarms:
+            body["alarms"] = list(found.alarms)
         return JSONResponse(body, 200 if found.ready else 503)
 
     def metrics(request: Request) -> Response:

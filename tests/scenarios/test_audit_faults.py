@@ -27,7 +27,7 @@ from hub.store.audit_index import Wanted
 from hub.store.records import Write
 from hub.store.tables import meta
 
-WRITES = int(os.environ.get("CRMHUB_AUDIT_WRITES", "15"))
+WRITES = int(os.environ.get("CRMHUB_AUDIT_WRITES", "8"))
 """Commits of each of the eight processes; 1000 on demand."""
 DATABASES = (pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres))
 

@@ -139,8 +139,16 @@ def test_rows_that_do_not_fit_together_are_found_without_any_anchor(
     assert [(str(item.fault), item.row) for item in report.findings] == [(fault, row)]
 
 
-@pytest.mark.parametrize(("change", "fault"), [(delete_tail, "cut"), (rewrite, "root"), (drop_and_close_up, "root")])
-@pytest.mark.parametrize("known", ["signer", "file", "checkpoints"])
+@pytest.mark.parametrize(
+    ("known", "change", "fault"),
+    [
+        ("signer", delete_tail, "cut"),
+        ("file", delete_tail, "cut"),
+        ("checkpoints", delete_tail, "cut"),
+        ("file", rewrite, "root"),
+        ("checkpoints", drop_and_close_up, "root"),
+    ],
+)
 def test_what_only_an_anchor_shows(change: Tamper, fault: str, known: str, home: Path) -> None:
     """Each of what is kept suffices alone, and without all of it the log looks whole, which is said."""
     kept = {name: (home / name).read_bytes() for name in (ANCHOR, "keys/audit.key.signed")}
@@ -267,7 +275,7 @@ def test_an_anchor_cut_at_any_byte_never_passes_for_whole(home: Path) -> None:
         good = [note for note, last in zip(notes, ends, strict=True) if last - 1 <= end]
         assert found[: len(good)] == good, end
         torn = end not in {0, *ends, *(last - 1 for last in ends)}
-        assert [type(each) for each in found[len(good) :]] == [NoteInvalid] * torn, end
+        assert {type(each) for each in found[len(good) :]} == ({NoteInvalid} if torn else set()), end
     with opened(home, HandClock(audit_lab.START + 1000)) as hub:
         copy.write_bytes(whole[:-40])
         report = examine(hub, from_anchor=copy)
