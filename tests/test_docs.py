@@ -60,9 +60,9 @@ def test_the_command_reference_is_current() -> None:
     assert written == reference(), "run: python -m tests.command_reference > docs/commands.md"
 
 
-def test_every_option_of_the_simulators_is_documented() -> None:
+def test_every_option_of_the_simulators_and_of_the_verifier_is_documented() -> None:
     used = re.findall(r"add_argument\(\s*\"(--[a-z-]+)\"", SOURCE)
-    written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    written = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("commands.md", "audit-guide.md"))
     assert used
     assert sorted(name for name in used if f"`{name}`" not in written) == []
 

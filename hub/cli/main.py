@@ -42,6 +42,7 @@ MODULES = (
     "backups",
     "keys",
     "audit",
+    "audit_export",
     "audit_proof",
     "signin",
     "tokens",

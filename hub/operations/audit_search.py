@@ -89,7 +89,7 @@ def read_page(hub: Installation, wanted: Wanted, *, limit: int = 50, before: str
         found = audit_index.page(conn, wanted, before=place, limit=limit + 1)
     more = len(found) > limit
     entries = tuple(_opened(body) for body in reversed(found[:limit]))
-    _audit_reading(hub, "list", len(entries), _words(wanted))
+    _audit_reading(hub, "list", len(entries), described(wanted))
     return Page(entries, f"{entries[0]['epoch']}:{entries[0]['seq']}" if more and entries else None)
 
 
@@ -133,7 +133,7 @@ def sample(hub: Installation, wanted: Wanted, number: int, seed: str) -> list[En
     with audit_log.snapshot(hub.store) as conn:
         drawn = nlargest(number, _ranked(audit_index.every(conn, wanted), seed))
         found = audit_index.bodies(conn, [place for _, place in drawn])
-    _audit_reading(hub, "sample", len(found), f"seed={seed} {_words(wanted)}")
+    _audit_reading(hub, "sample", len(found), f"seed={seed} {described(wanted)}")
     return [_opened(body) for body in found]
 
 
@@ -158,7 +158,7 @@ def _opened(body: bytes) -> Entry:
     return {**entry, "beijing": at.isoformat(timespec="milliseconds")}
 
 
-def _words(wanted: Wanted) -> str:
+def described(wanted: Wanted) -> str:
     """Returns the filters as the log names them; what a person typed is cut and redacted there."""
     given = ((item.name, getattr(wanted, item.name)) for item in fields(wanted))
     return " ".join(f"{name}={value}" for name, value in given if value is not None) or "all"
