@@ -14,6 +14,7 @@ from hub.cli.desk import Answer, Desk
     "audit export",
     "Write audit entries into a package that is verified without crmhub.",
     "导出审计记录包，可脱离 crmhub 独立校验。",
+    action="audit.export",
 )
 def export(
     desk: Desk,

@@ -22,6 +22,7 @@ from hub.operations.audit_pass import Pass, Places
 from hub.operations.audit_search import described
 from hub.operations.checkpointing import make_checkpoint
 from hub.operations.installation import Installation
+from hub.operations.permission import permit
 from hub.operations.signer import trusted
 from hub.store import audit_index, audit_log
 from hub.store.anchor import flush, scratch
@@ -48,6 +49,7 @@ class Exported:
     size: int
 
 
+@permit("audit.export")
 def export(hub: Installation, file: Path, wanted: Wanted) -> Exported:
     """Writes a package of the entries that are wanted, verifies it as a stranger would, and audits it.
 

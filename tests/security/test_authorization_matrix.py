@@ -23,6 +23,7 @@ from hub.kernel.errors import HubError, NotFound
 from hub.keys.rows import Purpose
 from hub.operations import (
     approvals,
+    audit_export,
     audit_search,
     auditing,
     backups,
@@ -85,6 +86,7 @@ CALLS: dict[str, Call] = {
     "approval show": lambda hub, w, b: approvals.show_approval(hub, "none"),
     "audit checkpoint": lambda hub, w, b: checkpointing.make_checkpoint(hub),
     "audit epoch": lambda hub, w, b: checkpointing.begin_epoch(hub, " "),
+    "audit export": lambda hub, w, b: audit_export.export(hub, hub.settings.home, LogFilter()),
     "audit list": lambda hub, w, b: audit_search.read_page(hub, LogFilter()),
     "audit sample": lambda hub, w, b: audit_search.sample(hub, LogFilter(), 1, "seed"),
     "audit show": lambda hub, w, b: audit_search.show_entry(hub, "none"),
