@@ -307,9 +307,13 @@ def _ask_passphrase() -> str:
     return getpass.getpass("passphrase of the key (not shown) / 主密钥口令（不显示）: ", sys.stderr)
 
 
+_NARROW = {"connect_timeout": 3.0, "read_timeout": 5.0, "deadline": 10.0}
+
+
 def key_service(settings: Settings, source: KeySource) -> Send:
     """Returns the way to the service of a key source. Its bounds are narrow: whoever opens a record waits for it."""
-    transport = source.http or Transport(connect_timeout=3.0, read_timeout=5.0, deadline=10.0)
+    chosen = source.http or Transport()
+    transport = chosen.model_copy(update={name: _NARROW[name] for name in _NARROW.keys() - chosen.model_fields_set})
     try:
         client = open_service(settings, "keys", source.url or "", transport)
     except ConnectorError as error:

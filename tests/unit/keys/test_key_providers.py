@@ -274,7 +274,7 @@ def test_what_vault_refuses_names_the_remedy(settings: Settings) -> None:
 
 def test_a_vault_that_does_not_answer_is_given_up_within_its_bounds(settings: Settings) -> None:
     with serving_transit() as server:
-        provider = _vault(settings, server, http=Transport(connect_timeout=5, read_timeout=0.2, deadline=1.0))
+        provider = _vault(settings, server, http=Transport(read_timeout=0.2))
         wrapped = provider.wrap(new_key(), b"context")
         server.hold.clear()
         refused("013", lambda: provider.unwrap(wrapped, b"context"))
