@@ -105,7 +105,7 @@ def _write(hub: Installation, file: Path, wanted: Wanted, event: Event) -> Expor
 def _publish(hub: Installation, partial: Path, made: Exported, event: Event) -> None:
     """Gives the package its name, never that of another file, and audits it."""
     try:
-        os.link(partial, made.file)
+        _give_name(partial, made.file)
     except FileExistsError:
         raise Declined(f"{made.file} was made meanwhile", f"{made.file} 已在此期间被创建") from None
     try:
@@ -117,6 +117,18 @@ def _publish(hub: Installation, partial: Path, made: Exported, event: Event) -> 
         # What cannot be audited is not done.
         made.file.unlink(missing_ok=True)
         raise
+
+
+def _give_name(partial: Path, file: Path) -> None:
+    """Gives a file its name. Raises FileExistsError, and OSError."""
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A memory stick has no hard links: the name is taken first, and the file put in its place.
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.replace(partial, file)
 
 
 def _failed(folder: Path, error: OSError) -> ExportFailed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import random
 from base64 import b64encode
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from openpyxl import load_workbook
 
 from hub.audit.merkle import root_of
 from hub.audit.package import HEADINGS, Gap, cells_of, csv_line, safe
+from hub.cli.main import run
 from hub.crypto.hashes import sha256 as digest
 from hub.kernel.errors import Declined
 from hub.operations import audit_files, audit_search
@@ -178,3 +180,20 @@ def test_nothing_is_overwritten_and_nothing_is_left_of_what_does_not_verify(tmp_
             ("attempt", "success", None),
             ("result", "error", "HUB-AUDIT-005"),
         ] * 2
+
+
+def test_the_command_writes_a_package_also_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "no hard links")
+
+    home = audit_lab.make_home(tmp_path / "hub")
+    monkeypatch.setattr(os, "link", refuse)
+    words = ["audit", "export", str(tmp_path / "p.zip"), "--home", str(home)]
+    assert run([*words, "--json"]) == 0
+    package = json.loads(capsys.readouterr().out)["package"]
+    assert package["digest"] == sha256(unpack(tmp_path / "p.zip")["manifest.json"]).hexdigest()
+    assert (tmp_path / "p.zip").stat().st_mode & 0o777 == 0o600
+    assert run(words) != 0
+    assert [file.name for file in tmp_path.iterdir() if file.name != "hub"] == ["p.zip"]

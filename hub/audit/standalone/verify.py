@@ -337,11 +337,19 @@ def csv_line(cells: list[str]) -> bytes:
     return line.getvalue().encode()
 
 
+PARTS = re.compile(
+    r"\[Content_Types\]\.xml|_rels/\.rels|docProps/(app|core)\.xml|xl/_rels/workbook\.xml\.rels"
+    r"|xl/(workbook|styles|sharedStrings|theme/theme1|worksheets/sheet[0-9]{1,4})\.xml$"
+)
+
+
 def xlsx_rows(file: BinaryIO) -> Iterator[list[str]]:
     """Yields the rows of all sheets without their headings. Raises Tampered for whatever is no plain text."""
     with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(file, copy)
         with zipfile.ZipFile(copy) as book:
+            if other := [name for name in book.namelist() if not PARTS.match(name)]:
+                raise Tampered(f"entries.xlsx: more than text · 含有文本以外的内容: {other[0]}")
             names = [name for name in book.namelist() if name.startswith("xl/worksheets/")]
             for name in sorted(names, key=lambda name: int("0" + re.sub(r"\D", "", name))):
                 with book.open(name) as sheet:
@@ -351,7 +359,11 @@ def xlsx_rows(file: BinaryIO) -> Iterator[list[str]]:
 def _sheet_rows(sheet: BinaryIO) -> Iterator[list[str]]:
     space, first = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}", True
     holder = None
-    for _, element in ElementTree.iterparse(sheet, ("end",)):  # noqa: S314 - a size was checked, expat bounds entities
+    # expat itself bounds what entities may grow to.
+    for event, element in ElementTree.iterparse(sheet, ("start", "end")):  # noqa: S314
+        if event == "start":
+            holder = element if element.tag == space + "sheetData" else holder
+            continue
         if element.tag == space + "f":
             raise Tampered("entries.xlsx: a formula · 含有公式")
         if element.tag == space + "row":
@@ -364,8 +376,6 @@ def _sheet_rows(sheet: BinaryIO) -> Iterator[list[str]]:
             element.clear()
             if holder is not None:
                 holder.clear()
-        elif element.tag == space + "sheetData":
-            holder = element
 
 
 # The verdict.
