@@ -8,11 +8,14 @@ from store_kit import Kit, bound
 
 from hub.core.state import GoldenRecord
 from hub.store import complaints, records
-from hub.store.complaints import Filter
+from hub.store.complaints import Bounds, Filter
 from hub.store.records import Write
 
 GOING = ("registered", "accepted", "investigating", "awaiting_customer", "resolved", "responded")
-NOW, HORIZON = "2026-03-10T00:00:00.000Z", "2026-12-31T15:59:59.000Z"
+NOW = "2026-03-10T00:00:00.000Z"
+BOUNDS = Bounds(
+    NOW, "2026-12-31T15:59:59.000Z", {"due_within_5": "2026-03-15T15:59:59.000Z"}, "2026-02-08T15:59:59.000Z"
+)
 PAST, SOON, FAR = "2026-03-09T15:59:59.000Z", "2026-03-20T15:59:59.000Z", "2027-01-20T15:59:59.000Z"
 ROWS: dict[str, dict[str, str | int]] = {
     "c1": {"status": "registered", "due_at": SOON, "branch_code": "B0101"},
@@ -59,19 +62,22 @@ def test_listing(filled: Kit, asked: Filter, found: list[str]) -> None:
 
 def test_counts(filled: Kit) -> None:
     with filled.store.read() as conn:
-        assert complaints.counts(conn, GOING, NOW, HORIZON) == {
+        assert complaints.counts(conn, GOING, BOUNDS) == {
             "all": 8,
             "open": 5,
             "overdue": 1,
             "closed_without_feedback": 1,
             "reopened": 1,
             "past_calendar": 1,
+            "reviews": 0,
+            "due_within_5": 0,
+            "reviews_late": 0,
         }
 
 
 def test_counts_of_nothing_are_noughts(kit: Kit) -> None:
     with kit.store.read() as conn:
-        assert set(complaints.counts(conn, GOING, NOW, HORIZON).values()) == {0}
+        assert set(complaints.counts(conn, GOING, BOUNDS).values()) == {0}
 
 
 def test_the_index_serves_every_question(filled: Kit) -> None:
@@ -94,8 +100,9 @@ def test_the_index_serves_every_question(filled: Kit) -> None:
             Filter(GOING, True),
             Filter(GOING, overdue_at=NOW),
             Filter(GOING, False, None, True),
+            Filter(GOING, due=(NOW, NOW)),
         ):
             complaints.listing(conn, asked, 10)
-        complaints.counts(conn, GOING, NOW, HORIZON)
-    assert len(plans) == 5
+        complaints.counts(conn, GOING, BOUNDS)
+    assert len(plans) == 6
     assert [plan for plan in plans if "golden_complaint" not in plan] == []
