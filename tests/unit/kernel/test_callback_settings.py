@@ -26,7 +26,8 @@ def test_callbacks_are_off_as_shipped(tmp_path: Path) -> None:
 
 def test_the_shipped_example_holds(tmp_path: Path) -> None:
     text = SHIPPED.read_text(encoding="utf-8")
-    example = text[text.index("# callbacks:") :].partition("\n\n")[0].replace("# ", "", 1).replace("\n# ", "\n").replace("\n#", "\n")
+    block = text[text.index("# callbacks:") :].partition("\n\n")[0]
+    example = block.replace("# ", "", 1).replace("\n# ", "\n").replace("\n#", "\n")
     assert load(tmp_path, example).base == "https://hub.example.com/hooks"
 
 
