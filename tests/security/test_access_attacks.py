@@ -20,6 +20,7 @@ from hub.cli.main import run
 from hub.kernel.errors import Declined, HubError, NotFound
 from hub.operations import (
     approvals,
+    audit_search,
     auditing,
     complaints,
     connecting,
@@ -210,12 +211,12 @@ def test_an_examiner_is_admitted_for_a_time_and_no_longer(world: World) -> None:
     end = world.clock.at + 10 * DAY
     granting.grant_role(security, person.login, "external_examiner", expires_at=end)
     hub = world.sign_in(person)
-    assert auditing.list_log(hub, limit=1)
+    assert audit_search.list_log(hub, limit=1)
     with pytest.raises(Denied):
         editing.edit_record(hub, world.records["customer", OWN], {"full_name": "x"})
     world.clock.at = end
     with pytest.raises(Denied):
-        auditing.list_log(hub, limit=1)
+        audit_search.list_log(hub, limit=1)
 
 
 # Four eyes.

@@ -146,7 +146,7 @@ def test_the_table_keeps_the_duties_apart() -> None:
     assert not system & {"role.grant", "record.read", "record.reveal", "audit.read", "audit.prune", "user.enable"}
     assert not security & {"sync.run", "mapping.edit", "record.read", "record.reveal", "audit.prune", "user.create"}
     reads = {name for name in audit if name.endswith((".read", ".verify", ".probe"))}
-    assert audit - reads == {"audit.export", "audit.prune", "self.manage", "approval.decide"}
+    assert audit - reads == {"audit.export", "audit.prune", "audit.sign", "self.manage", "approval.decide"}
     assert "record.reveal" not in audit
     assert not may[Role.OPERATOR] & {"mapping.edit", "record.export.bulk", "role.grant"}
     assert "mapping.activate" not in may[Role.OPERATOR]
