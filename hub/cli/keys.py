@@ -9,6 +9,7 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.rotation import say_rotation
+from hub.cli.terms import KEYS
 from hub.kernel.errors import Declined
 from hub.keys.rows import Purpose
 from hub.operations import keys, rotating
@@ -39,7 +40,13 @@ def key_list(
 
     def show() -> None:
         columns = ("id", "purpose", "suite", "state", "at", "kek")
-        desk.table(columns, [(k.id, k.purpose, k.suite, k.state, local(k.since), k.kek_id) for k in ring.keys])
+        desk.table(
+            columns,
+            [
+                (k.id, k.purpose, k.suite, desk.word(k.state, KEYS[k.state]), local(k.since), k.kek_id)
+                for k in ring.keys
+            ],
+        )
         for item in ring.rotations:
             say_rotation(desk, item, now)
         for name, places in (left or {}).items():
@@ -163,7 +170,7 @@ def key_retire(
 ) -> Answer:
     with desk.hub() as hub:
         made = keys.retire_key(hub, key, reason, undo=undo)
-    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{made.state}"))
+    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{KEYS[made.state]}"))
 
 
 @command(
@@ -183,4 +190,4 @@ def key_destroy(
 ) -> Answer:
     with desk.hub() as hub:
         made = keys.destroy_key(hub, key, reason, ticket, approval)
-    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{made.state}"))
+    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{KEYS[made.state]}"))
