@@ -154,6 +154,8 @@ def _judge(conn: Connection, ring: Keyring, golden: GoldenRecord, said: _Told) -
     first = dict(golden.fields)
     if said.newest:
         for past in reversed(history.timeline(conn, ring, golden.hub_id)):
+            if past.field not in said.newest:
+                continue  # Derived as the record was made: the digest of the creation holds it.
             first.pop(past.field, None)
             if past.before is not None:
                 first[past.field] = past.before
