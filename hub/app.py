@@ -60,6 +60,8 @@ from hub.telemetry import mark
 
 DAEMON = "daemon"
 """Is the channel of work that no person asked for."""
+USED = "used_profile"
+"""Names the profile under which a store was opened last."""
 
 
 def initialise(home: Path, *, clock: Clock | None = None) -> Path:
@@ -280,7 +282,8 @@ def key_alarm(store: Store) -> Alarm:
 
 def _keep_profile(settings: Settings, engine: Engine) -> None:
     """Notes that a store is used in production; it is never opened as a training one again. Raises ConfigInvalid."""
-    known = read_meta(engine, "profile")
+    # Not the profile it was made under: earlier releases noted production for a folder that was to become a lab.
+    known = read_meta(engine, USED)
     if known == settings.profile:
         return
     if known == "production" and has_acted(engine):
@@ -290,8 +293,7 @@ def _keep_profile(settings: Settings, engine: Engine) -> None:
         zh = f"该存储曾用于生产，不能以 {settings.profile} 配置打开；"
         zh += "请改回 profile: production，或用 `crmhub init` 另建培训环境"
         raise ConfigInvalid([problem(place, line_in_settings(settings, "profile"), "HUB-CONF-004", en, zh)])
-    if known is not None:
-        write_meta(engine, {"profile": settings.profile})
+    write_meta(engine, {USED: settings.profile})
 
 
 def provider_of(settings: Settings, *, create: bool = False) -> KeyProvider:

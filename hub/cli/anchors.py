@@ -11,8 +11,10 @@ from hub.operations.anchoring import AuditStanding
 def say_unanchored(desk: Desk) -> None:
     """Says that nothing outside the database could prove a cut-off end."""
     desk.say(
-        "UNANCHORED: no copy of the checkpoints is kept outside; a cut-off end cannot be proved. Set audit.sinks",
-        "UNANCHORED（未存证）：库外没有检查点副本，无法证明末尾未被截断。请配置 audit.sinks",
+        "UNANCHORED: no copy of the checkpoints is kept outside; a cut-off end cannot be proved. Set audit.sinks; "
+        "where it is set: crmhub audit checkpoint",
+        "UNANCHORED（未存证）：库外没有检查点副本，无法证明末尾未被截断。请配置 audit.sinks；"
+        "已配置的执行 crmhub audit checkpoint",
     )
 
 

@@ -65,7 +65,7 @@ def approval_show(desk: Desk, id: Id) -> Answer:
         desk.say(
             f"{_kind(desk, found)}: {found.stands(now)}, ticket {found.ticket}, asked by {found.author_id}, "
             f"until {local(found.expires_at)}",
-            f"{_kind(desk, found)}：{found.stands(now)}，变更单 {found.ticket}，申请人 {found.author_id}，"
+            f"{_kind(desk, found)}：{desk.term(found.stands(now))}，变更单 {found.ticket}，申请人 {found.author_id}，"
             f"有效至 {local(found.expires_at)}",
         )
         desk.say(f"reason: {found.reason}", f"原因：{found.reason}")
@@ -98,5 +98,5 @@ def approval_reject(desk: Desk, id: Id, reason: Annotated[str, Opt("why", "原�
 def _answered(desk: Desk, made: Approval) -> Answer:
     return Answer(
         {"approval": made.approval_id, "state": made.state},
-        lambda: desk.say(f"{made.approval_id} is {made.state}", f"{made.approval_id}：{made.state}"),
+        lambda: desk.say(f"{made.approval_id} is {made.state}", f"{made.approval_id}：{desk.term(made.state)}"),
     )

@@ -37,6 +37,8 @@ def verify(
         compared = audit_data.compare(hub) if data else None
     broken = compared is not None and bool(compared.findings)
     code = auditing.TAMPERED if broken else report.exit_code
+    if compared is not None and compared.unclear and code == 0:
+        code = auditing.UNCLEAR
     payload = _body(report) | ({} if compared is None else {"data": compared})
 
     def show() -> None:
@@ -98,7 +100,7 @@ def _show(desk: Desk, report: Report) -> None:
 
 
 def _show_data(desk: Desk, found: Comparison) -> None:
-    for item in found.findings:
+    for item in (*found.findings, *found.unclear):
         desk.say(f"- {item.entity} {item.hub_id}: {item.text.en}", f"- {item.entity} {item.hub_id}：{item.text.zh}")
     desk.say(
         f"{found.records} records compared with the log, {len(found.findings)} differ",

@@ -9,6 +9,7 @@ from hub.cli.commands import Arg, Opt, command
 from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk, stopping
 from hub.cli.rotation import say_rotation
+from hub.cli.terms import KEYS
 from hub.kernel.errors import Declined
 from hub.keys.rows import Purpose
 from hub.operations import keys, rotating
@@ -39,7 +40,8 @@ def key_list(
 
     def show() -> None:
         columns = ("id", "purpose", "suite", "state", "at", "kek")
-        desk.table(columns, [(k.id, k.purpose, k.suite, k.state, local(k.since), k.kek_id) for k in ring.keys])
+        state = {item.id: desk.word(item.state, KEYS[item.state]) for item in ring.keys}
+        desk.table(columns, [(k.id, k.purpose, k.suite, state[k.id], local(k.since), k.kek_id) for k in ring.keys])
         for one in ring.providers:
             mark = ("ok", "正常") if one.ok else ("AWAY", "不可用")
             desk.say(f"provider {one.kek_id}: {mark[0]}, {one.en}", f"密钥来源 {one.kek_id}：{mark[1]}，{one.zh}")
@@ -55,8 +57,8 @@ def key_list(
             )
         desk.say()
         held = ("process", "version", "kek", "at")
-        rows = [(rotating.who([h]), h.version, ", ".join(h.kek_ids), local(h.seen_at)) for h in ring.holders]
-        desk.table(held, rows)
+        held_by = [(rotating.who([h]), h.version, ", ".join(h.kek_ids), local(h.seen_at)) for h in ring.holders]
+        desk.table(held, held_by)
 
     shown = [
         {**_plain(item), "rate": item.rate(now), "seconds_left": item.seconds_left(now)} for item in ring.rotations
@@ -166,7 +168,7 @@ def key_retire(
 ) -> Answer:
     with desk.hub() as hub:
         made = keys.retire_key(hub, key, reason, undo=undo)
-    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{made.state}"))
+    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{KEYS[made.state]}"))
 
 
 @command(
@@ -186,4 +188,4 @@ def key_destroy(
 ) -> Answer:
     with desk.hub() as hub:
         made = keys.destroy_key(hub, key, reason, ticket, approval)
-    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{made.state}"))
+    return Answer({"key": made}, lambda: desk.say(f"key {key} is {made.state}", f"密钥 {key} 状态：{KEYS[made.state]}"))

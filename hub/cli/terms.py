@@ -77,6 +77,7 @@ HEADINGS: Final = {
 
 WORDS: Final = {
     "active": "已绑定",
+    "approved": "已同意",
     "archived": "已归档",
     "calls": "接口调用",
     "compared": "已核对",
@@ -84,6 +85,7 @@ WORDS: Final = {
     "create": "新建",
     "credits": "API 额度",
     "delete": "删除",
+    "done": "已执行",
     "detached": "已解除绑定",
     "erased": "已擦除",
     "live": "有效",
@@ -92,6 +94,7 @@ WORDS: Final = {
     "pending": "待新建",
     "plan": "试运行",
     "reconcile": "对账",
+    "rejected": "已驳回",
     "released": "已放行",
     "resolved": "已处理",
     "restore": "恢复",
@@ -99,7 +102,18 @@ WORDS: Final = {
     "sync": "同步",
     "tripped": "已拦下",
     "update": "更新",
+    "void": "已作废",
 }
 """Is what the words that the store and `--json` use for a state or an act are called in Chinese."""
+ACCOUNTS: Final = {"active": "正常", "disabled": "已停用", "locked": "已锁定"}
+"""Is what the states of an account are called in Chinese; `active` is another thing of a record and of a key."""
+KEYS: Final = {
+    "pending": "待启用",
+    "primary": "使用中",
+    "active": "仅解密",
+    "disabled": "已停用",
+    "destroyed": "已销毁",
+}
+"""Is what the states of a key are called in Chinese."""
 WORDED: Final = frozenset({"act", "action", "outcome", "state"})
 """The columns of tables that hold such words."""

@@ -10,6 +10,7 @@ from hub.access.roles import LABELS, ROLES, Role
 from hub.cli.commands import Arg, Opt, command
 from hub.cli.cycles import local
 from hub.cli.desk import Answer, Desk
+from hub.cli.terms import ACCOUNTS
 from hub.core.deadlines import ZONE, end_of
 from hub.kernel.errors import Declined
 from hub.operations import granting, users
@@ -93,7 +94,7 @@ def user_list(desk: Desk) -> Answer:
             (
                 u.login,
                 u.display_name,
-                desk.word("FORGED", "被篡改") if u.broken else u.state,
+                desk.word("FORGED", "被篡改") if u.broken else desk.word(u.state, ACCOUNTS[u.state]),
                 u.branch_path,
                 _live(desk, u, now),
             )
@@ -116,7 +117,7 @@ def user_show(desk: Desk, login: Login) -> Answer:
     def show() -> None:
         desk.say(
             f"{found.login} ({found.display_name}): {found.state}, branch {found.branch_path}",
-            f"{found.login}（{found.display_name}）：{found.state}，机构 {found.branch_path}",
+            f"{found.login}（{found.display_name}）：{ACCOUNTS[found.state]}，机构 {found.branch_path}",
         )
         for what in found.broken:
             desk.say(f"changed behind the hub's back: {what}", f"被绕过系统修改：{what}")
@@ -171,7 +172,7 @@ def user_disable(desk: Desk, login: Login, reason: Why) -> Answer:
 def _changed(desk: Desk, user: User) -> Answer:
     def show() -> None:
         held = _roles(desk, [grant for grant in user.grants if grant.revoked_at is None]) or desk.word("none", "无")
-        desk.say(f"{user.login} is {user.state}; roles: {held}", f"{user.login}：{user.state}；角色：{held}")
+        desk.say(f"{user.login} is {user.state}; roles: {held}", f"{user.login}：{ACCOUNTS[user.state]}；角色：{held}")
 
     return Answer({"user": _user(user)}, show)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import orjson
 
 from hub.audit.event import Event
-from hub.core.state import GoldenRecord
+from hub.core.state import GoldenRecord, GoldenState
 from hub.crypto.errors import EnvelopeBroken, SubjectKeyMissing
 from hub.kernel.errors import Text
-from hub.keys.keyring import Keyring
+from hub.keys.keyring import DIGEST, Keyring
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
 from hub.store import audit_index, audit_log, history, records
@@ -31,6 +31,10 @@ _TEXTS = {
     ),
     "missing": Text("the log says it was created, and the store does not have it", "日志记有新建，库内没有该记录"),
     "unknown": Text("it stands in the store, and the log never says it was created", "库内有该记录，日志无新建记录"),
+    "retired": Text(
+        "its digests stand under a digest key that is disabled: crmhub key retire ID --undo, then compare again",
+        "其摘要所用的摘要密钥已停用：请先执行 crmhub key retire 编号 --undo，再比对",
+    ),
     "sealed": Text("its sealed content does not open in this place", "其加密内容在此处无法打开"),
 }
 
@@ -53,10 +57,11 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """Is the outcome: how many records were compared, and every one that differs."""
+    """Is the outcome: how many records were compared, every one that differs, and those that cannot be told."""
 
     records: int = 0
     findings: list[Difference] = field(default_factory=list)
+    unclear: list[Difference] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -76,7 +81,8 @@ def compare(hub: Installation) -> Comparison:
         for hub_ids in _batches(conn):
             found.records += len(hub_ids)
             told = _told(conn, [hub_id for hub_id, _ in hub_ids])
-            found.findings += _compare(conn, hub.store.ring, dict(hub_ids), told)
+            for each in _compare(conn, hub.store.ring, dict(hub_ids), told):
+                (found.unclear if each.kind == "retired" else found.findings).append(each)
         found.findings += [Difference(*each, "missing") for each in audit_index.created_and_gone(conn, CREATE)]
     outcome = "error" if found.findings else "success"
     counts = {"records": found.records, "findings": len(found.findings)}
@@ -112,6 +118,8 @@ def _compare(
         entity, said = entities[hub_id], told.get(hub_id)
         if golden is None:
             yield Difference(entity, hub_id, "sealed")
+        elif golden.state is GoldenState.ERASED and not golden.fields:
+            continue  # Empty under a seal of its own, which nobody but the hub can make.
         elif said is None or said.created is None:
             yield Difference(entity, hub_id, "unknown")
         else:
@@ -131,20 +139,37 @@ def _opened(conn: Connection, ring: Keyring, hub_ids: list[str]) -> Iterator[tup
 
 
 def _judge(conn: Connection, ring: Keyring, golden: GoldenRecord, said: _Told) -> Iterator[Difference]:
-    differing = []
+    differing, retired = [], False
     for name, digest in said.newest.items():
-        value = golden.fields.get(name)
-        now = None if value is None else value_digest(ring, name, value).hex()
-        if now != digest:
-            differing.append(name)
+        value, told = golden.fields.get(name), None if digest is None else bytes.fromhex(digest)
+        now = None if value is None else value_digest(ring, name, value, like=told)
+        if now != told:
+            if _under_other_keys(now, told):
+                retired = True
+            else:
+                differing.append(name)
     if differing:
         yield Difference(golden.entity, golden.hub_id, "changed", tuple(sorted(differing)))
         return
     first = dict(golden.fields)
     if said.newest:
         for past in reversed(history.timeline(conn, ring, golden.hub_id)):
+            if past.field not in said.newest:
+                continue  # Derived as the record was made: the digest of the creation holds it.
             first.pop(past.field, None)
             if past.before is not None:
                 first[past.field] = past.before
-    if ring.digest(b"record", orjson.dumps(first, option=orjson.OPT_SORT_KEYS)).hex() != said.created:
+    created = bytes.fromhex(said.created or "")
+    made = ring.digest(b"record", orjson.dumps(first, option=orjson.OPT_SORT_KEYS), like=created)
+    if _under_other_keys(made, created):
+        retired = True
+    elif made != created:
         yield Difference(golden.entity, golden.hub_id, "created")
+        return
+    if retired:
+        yield Difference(golden.entity, golden.hub_id, "retired")
+
+
+def _under_other_keys(one: bytes | None, other: bytes | None) -> bool:
+    """Tells whether two digests name two keys: nothing follows from their being unequal."""
+    return one is not None and other is not None and one[:-DIGEST] != other[:-DIGEST]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from connectors import registry
 from connectors.base import ConnectorContext
 from connectors.errors import PinMismatch
-from hub.app import initialise, open_installation, prepare
+from hub.app import USED, initialise, open_installation, prepare
 from hub.kernel.clock import SystemClock
 from hub.kernel.errors import ConfigInvalid
 from hub.kernel.settings import FILE, load_settings
@@ -55,6 +57,19 @@ def test_a_store_that_was_used_in_production_opens_in_no_lab(home: Path) -> None
         assert "crmhub init" in found.en
         assert "crmhub init" in found.zh
     set_profile(home, "production")
+    open_installation(home).close()
+
+
+def test_a_training_folder_of_an_earlier_release_goes_on_as_one(home: Path) -> None:
+    """Such a release noted what stood in the settings as the folder was made: production, before any edit."""
+    set_profile(home, "lab")
+    hub = open_installation(home)
+    pause(hub, "customer", "training")
+    hub.close()
+    with closing(sqlite3.connect(home / "var" / "hub.db")) as store, store:
+        assert store.execute("DELETE FROM meta WHERE key = ?", (USED,)).rowcount == 1
+        assert store.execute("SELECT value FROM meta WHERE key = 'profile'").fetchall() == [("production",)]
+    prepare(home)
     open_installation(home).close()
 
 
