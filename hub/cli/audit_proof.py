@@ -130,7 +130,8 @@ def checkpoint(
         if made is None:
             desk.say("the log is empty", "日志为空")
         else:
-            desk.say(made.note.rstrip())
+            for line in made.note.rstrip().split("\n"):
+                desk.say(line)
         say_standing(desk, found)
 
     return Answer({"checkpoint": made, "delivered": delivered, "unanchored": found.unanchored}, show)

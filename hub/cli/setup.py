@@ -64,7 +64,8 @@ def init(
         desk.say()
         desk.say("next:", "下一步：")
         desk.say(f"  1. edit {home / FILE}", f"  1. 编辑 {home / FILE}")
-        desk.say(f"  2. set {', '.join(variables)}", f"  2. 设置环境变量 {'、'.join(variables)}")
+        if variables:
+            desk.say(f"  2. set {', '.join(variables)}", f"  2. 设置环境变量 {'、'.join(variables)}")
         for number, (line, en, zh) in enumerate(
             (
                 ("config check", "finds what is wrong in the files", "检查配置文件"),
@@ -77,7 +78,7 @@ def init(
                     "查看首次同步清单，不写入",
                 ),
             ),
-            3,
+            3 if variables else 2,
         ):
             desk.say(
                 f"  {number}. crmhub {line} --home {home}   {en}", f"  {number}. crmhub {line} --home {home}   {zh}"
