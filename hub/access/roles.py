@@ -125,7 +125,7 @@ _TABLE = (
     _action("role.grant", "grant and revoke roles", "授予与收回角色", _SEC),
     _action("session.manage", "end sessions, reset sign-in, revoke tokens", "会话与令牌管理", _SEC),
     _action("self.manage", "manage one's own sign-in", "管理本人登录", *_EVERYBODY),
-    _action("key.read", "see keys", "查看密钥清单", _SEC, _SYS, _AUD),
+    _action("key.read", "see keys", "查看密钥清单", _SEC, _SYS, _AUD, daemon=True),
     _action("key.change", "rotate, retire and destroy keys", "密钥轮换、停用与销毁", _SEC, daemon=True),
     _action("egress.read", "see egress rules", "查看出境规则", _SEC, _APP, _AUD, _EXA),
     _action("egress.change", "change egress rules", "修改出境规则", _SEC),
