@@ -79,6 +79,7 @@ def list_keys(hub: Installation) -> Ring:
         )
 
 
+@permit("key.read")
 def look_at_providers(hub: Installation) -> tuple[ProviderView, ...]:
     """Asks every configured key provider whether it can wrap and unwrap now, the current one first."""
     found = []
