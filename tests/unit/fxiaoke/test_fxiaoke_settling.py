@@ -18,7 +18,7 @@ OBJECT = "complaint__c"
 def customers(tenant: RunningSimulator) -> list[str]:
     made = [create(tenant, name=f"示例{n}", owner=["1001"]) for n in range(4)]
     tenant.admin.advance(2)
-    edit(tenant, made[0], remark="-")
+    edit(tenant, sorted(made)[1], remark="-")  # last by time, neither first nor last by id
     tenant.admin.advance(2)
     return made
 
