@@ -81,6 +81,10 @@ def test_the_first_page_is_read_alone_and_then_one_of_every_range(org: Any) -> N
     assert 3 + 2 <= org.admin.calls()["calls"]["coql"] <= 3 + 1 + 1 + 4
 
 
+def unbegun(cursor: Any) -> Any:
+    return cursor | {"place": {key: value for key, value in cursor["place"].items() if key != "begun"}}
+
+
 def test_a_cursor_is_enough_to_go_on_from(org: Any) -> None:
     fill(org, 95)
     zoho, cursor, found = ranged(org), None, Counter[str]()
@@ -91,7 +95,8 @@ def test_a_cursor_is_enough_to_go_on_from(org: Any) -> None:
         again = zoho.changes("Contacts", FIELDS, cursor, 10)
         assert [one.native_id for one in again.records] == [one.native_id for one in page.records]
         assert again.complete is page.complete
-        assert page.complete or again.next_cursor == page.next_cursor
+        # A listing begins now: asked for twice, it may begin in two seconds.
+        assert page.complete or unbegun(again.next_cursor) == unbegun(page.next_cursor)
         found.update(one.native_id for one in page.records)
         cursor, complete = json.loads(json.dumps(page.next_cursor)), page.complete
         zoho.close()
