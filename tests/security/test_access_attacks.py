@@ -281,6 +281,12 @@ def test_an_approval_holds_for_exactly_what_was_seen(world: World) -> None:
     with pytest.raises(ApprovalPending) as pending:
         need(change)
     approvals.approve(approver, pending.value.approval_id)
+    other = world.sign_in(world.person("operator"))
+    with pytest.raises(Denied, match="only who asked"):
+        approvals.require_approval(
+            other, "record.export", {**change, "records": 9}, approval_id=pending.value.approval_id, **WHY
+        )
+    assert approvals.show_approval(world.hub, pending.value.approval_id).state == APPROVED
     for _ in range(2):
         with pytest.raises(Declined):
             need({**change, "records": 5000}, pending.value.approval_id)
