@@ -43,7 +43,7 @@ from hub.store import users
 from hub.store.access_tables import approval, user_role
 from hub.store.access_tables import users as user_table
 from hub.store.approvals import APPROVED, DONE, VOID, Approval
-from hub.store.users import User
+from hub.store.users import STANDING, Grant, User
 from tests.security.access_world import OTHER, OWN, PHONE, START, Reached, World, make_world
 
 DAY = 86_400.0
@@ -382,6 +382,14 @@ def test_two_persons_break_glass_for_an_hour_and_every_act_is_flagged(world: Wor
 def test_an_administrator_takes_no_other_administrators_role(world: World) -> None:
     with pytest.raises(Declined, match="at once"):
         granting.break_glass(world.sign_in(world.person("system_admin")), "security_admin", **WHY)
+
+
+def test_an_administrator_by_a_group_takes_no_other_administrators_role(world: World) -> None:
+    person = world.person()
+    by_group = Grant("oidc:security_admin:/", person.user_id, "security_admin", "/", STANDING, None, "oidc", START)
+    hub = world.acting(replace(world.sign_in(person).who, grants=(by_group,), auth="oidc+mfa"))
+    with pytest.raises(Declined, match="at once"):
+        granting.break_glass(hub, "system_admin", **WHY)
 
 
 # Values.

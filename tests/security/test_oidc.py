@@ -11,12 +11,14 @@ import requests
 from web_lab import API, Clock, WebLab, serve_web
 
 from hub.access import actor as actors
+from hub.access.oidc import excluded
 from hub.access.threshold import Visitor
 from hub.operations import oidc as operations
 from hub.operations import sessions as session_operations
 from hub.operations.doorway import doorway
 from hub.operations.permission import acting_as
 from hub.store import users
+from hub.store.users import Grant
 from tests.identity_provider import (
     CLIENT,
     SECRET,
@@ -247,6 +249,16 @@ def test_groups_count_only_as_they_were_approved(world: World) -> None:
         assert session_of(world, world.sign_in())["roles"] == ["approver"]
     finally:
         world.lab.hub.settings.__dict__["web"] = web
+
+
+@pytest.mark.parametrize(
+    ("lent", "group", "clashing"),
+    [("security_admin", "system_admin", True), ("system_admin", "operator", False), ("operator", "operator", False)],
+)
+def test_no_group_joins_a_post_with_one_that_was_lent(lent: str, group: str, clashing: bool) -> None:
+    mine = Grant("g", "u", lent, "/", users.BREAK_GLASS, 9.0, "second", 1.0)
+    given = Grant("oidc", "u", group, "/", users.STANDING, None, "oidc", 1.0)
+    assert (excluded((mine, given)) is not None) is clashing
 
 
 def test_a_disabled_person_is_vouched_for_in_vain(world: World) -> None:
