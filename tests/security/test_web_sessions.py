@@ -157,6 +157,21 @@ def test_brute_force_of_codes_closes_the_account(lab: WebLab) -> None:
     assert lab.browser().post("/sign-in", {"name": "brute", "password": PASSWORD}).status == 401
 
 
+def test_a_reset_opens_a_closed_account_anew_and_takes_no_password_that_was_used(lab: WebLab) -> None:
+    lab.person("lost", "operator")
+    before = lab.settle("lost")
+    guesser, security = lab.browser(), lab.enter("sec")
+    assert [guesser.post("/sign-in", {"name": "lost", "password": "x"}).status for _ in range(5)] == [401] * 5
+    code = security.post("/users/lost/reset").body["code"]
+    assert before.get("/session").status == 401
+    assert lab.browser().post("/sign-in", {"name": "lost", "password": PASSWORD}).status == 401
+    browser = lab.browser()
+    assert browser.post("/sign-in", {"name": "lost", "password": code}).body["stage"] == "renew"
+    assert browser.post("/sign-in/password", {"password": PASSWORD}).code == "HUB-SIGNIN-004"
+    assert browser.post("/sign-in/password", {"password": "Overgrown-Zebra-77!"}).body["stage"] == "enrol"
+    assert lab.browser().post("/sign-in", {"name": "lost", "password": code}).status == 401
+
+
 def test_a_source_that_fails_on_must_wait(lab: WebLab) -> None:
     browser = lab.browser()
     answers = [browser.post("/sign-in", {"name": f"n{n}", "password": "x"}) for n in range(7)]
