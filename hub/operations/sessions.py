@@ -55,11 +55,11 @@ def reset_sign_in(hub: Installation, login: str) -> str:
         user = users.get(work.conn, work.ring, login)
         known = credentials.load(work.conn, work.ring, user.user_id, lock=True)
         if known is not None:
-            open_again = {"failed": 0, "failed_at": None, "locked_until": None}
-            forgotten = {"totp": None, "recovery": (), "phc": None, "totp_step": None, **open_again}
+            forgotten = {"totp": None, "recovery": (), "phc": None, "totp_step": None}
             # The password opens nothing any more, and still counts as one that was used lately.
             used = (known.phc, *known.history) if known.phc else known.history
             credentials.save(work, replace(known, renew=True, history=used, **forgotten))  # type: ignore[arg-type]
+            credentials.open_again(work, user.user_id)
         users.give_code(work, user, code, work.now + CODE_LASTS)
         work.audit(Event("sign_in.reset", "user", user.user_id))
         _end(work, [each.session_ref for each in sessions.of_user(work.conn, work.ring, user.user_id)], "reset")

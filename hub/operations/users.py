@@ -17,7 +17,7 @@ from hub.kernel.ids import secret_text
 from hub.kernel.redaction import redact
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
-from hub.store import users
+from hub.store import credentials, users
 from hub.store.unit_of_work import UnitOfWork
 from hub.store.users import ACTIVE, BOOTSTRAP, DISABLED, STANDING, Grant, User
 
@@ -97,13 +97,14 @@ def create_user(hub: Installation, login: str, name: str, *, branch: str = ROOT,
 
 @permit("user.enable")
 def enable_user(hub: Installation, login: str) -> Invited:
-    """Approves an account, or unlocks it, with a fresh one-time code that works for a day."""
+    """Approves an account, or opens one that failures closed, with a fresh one-time code that works for a day."""
     with hub.store.begin() as work:
         user = users.get(work.conn, hub.store.ring, login)
         _not_oneself(hub, user)
         if user.created_by == hub.who.id:
             raise Declined("who made an account does not approve it", "建立账号的人不能启用该账号")
         made = _invite(work, users.set_state(work, user, ACTIVE))
+        credentials.open_again(work, user.user_id)
         work.audit(Event("user.enable", "user", user.user_id))
     return made
 
