@@ -271,6 +271,24 @@ def test_a_disabled_person_is_vouched_for_in_vain(world: World) -> None:
     assert world.last() == ("oidc.refused", "not_linked")
 
 
+def test_whose_link_goes_to_another_person_is_signed_in_no_more(world: World) -> None:
+    first, second = (world.lab.person(login, "operator") for login in ("former", "latter"))
+    session_operations.link_identity(world.sec, first.login, "s-5005")
+    world.idp.subject = "s-5005"
+    cookie = world.sign_in().headers["set-cookie"].partition(";")[0]
+    session_operations.link_identity(world.sec, first.login, "s-5005")
+
+    def seen() -> requests.Response:
+        return requests.get(f"{world.lab.url}{API}/session", headers={"Cookie": cookie}, timeout=20)
+
+    assert seen().json()["login"] == "former"
+    session_operations.link_identity(world.sec, second.login, "s-5005")
+    assert seen().status_code == 401
+    linked = ("oidc.link", "oidc.unlink")
+    said = [(entry["act"], entry["obj"]["id"]) for entry in world.lab.audited() if entry["act"] in linked]
+    assert said[-2:] == [("oidc.unlink", first.user_id), ("oidc.link", second.user_id)]
+
+
 def test_the_provider_must_pass_the_guard_of_addresses(world: World, tmp_path: Path) -> None:
     """In production neither http nor an inner address is asked, whatever the settings say."""
     web = world.lab.hub.settings.web
