@@ -85,11 +85,13 @@ def show_user(hub: Installation, login: str) -> User:
 def create_user(hub: Installation, login: str, name: str, *, branch: str = ROOT, staff_no: str | None = None) -> User:
     """Makes a disabled account without a role. Raises Declined for a name that is taken or malformed."""
     wanted, path = checked_login(login), checked_path(branch)
+    # By it two accounts are one person: neither a space nor an empty one may tell them apart or join them.
+    number = (staff_no or "").strip() or None
     with hub.store.begin() as work:
         if users.by_login(work.conn, hub.store.ring, wanted) is not None:
             raise Declined(f"user {wanted} exists already", f"用户 {wanted} 已存在")
         user_id = work.new_id()
-        made = User(user_id, wanted, name.strip()[:120] or wanted, staff_no, path, DISABLED, work.now, hub.who.id)
+        made = User(user_id, wanted, name.strip()[:120] or wanted, number, path, DISABLED, work.now, hub.who.id)
         made = users.save(work, made)
         work.audit(Event("user.create", "user", user_id, reason=wanted))
     return made

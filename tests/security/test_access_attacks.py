@@ -253,6 +253,13 @@ def test_nobody_agrees_to_what_he_asked_for_by_any_account(world: World) -> None
     assert (given["ticket"], given["approver"]) == ("CHG-1", done.decided_by)
 
 
+@pytest.mark.parametrize(("typed", "kept"), [(" S-8 ", "S-8"), ("", None), ("  ", None)])
+def test_a_staff_number_is_kept_without_spaces_and_never_empty(world: World, typed: str, kept: str | None) -> None:
+    system = world.sign_in(world.person("system_admin"))
+    login = f"staff{len(world.events('user.create'))}"
+    assert accounts.create_user(system, login, "Name", staff_no=typed).staff_no == kept
+
+
 def _load(world: World, user: User) -> User:
     with world.hub.store.read() as conn:
         return users.load(conn, world.hub.store.ring, [user.user_id])[user.user_id]
