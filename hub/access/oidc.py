@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from hub.access.roles import ROLES, Role, clash
+from hub.access.roles import ADMINISTRATORS, ROLES, Role, clash
 from hub.crypto.bearer import challenge_of, new_token
 from hub.crypto.id_tokens import TokenForged
 from hub.kernel.settings_web import Oidc
@@ -138,5 +138,7 @@ def grants_of(
 
 
 def excluded(grants: tuple[Grant, ...]) -> tuple[Role, Role] | None:
-    """Returns two roles that one person may not hold together, standing ones and those of groups alike."""
-    return clash(Role(grant.role) for grant in grants if grant.role in ROLES and grant.kind == STANDING)
+    """Returns two roles that one person may not hold together: standing ones, those of groups, and a lent post."""
+    known = [grant for grant in grants if grant.role in ROLES]
+    posts = ADMINISTRATORS.intersection(Role(grant.role) for grant in known)
+    return clash(Role(grant.role) for grant in known if grant.kind == STANDING) or clash(posts)

@@ -51,7 +51,8 @@ def renew(at: Threshold, token: str, password: str) -> Opened:
         known, user, now_made = at.standing(work.conn, token, RENEW, lock=True)
         if now_made.revision != made.revision:
             raise SessionEnded
-        return at.go_on(work, known, user, at.set_password(work, user, made, phc, known), known.auth)
+        # What was counted meanwhile has no revision: the row as it is now keeps it.
+        return at.go_on(work, known, user, at.set_password(work, user, now_made, phc, known), known.auth)
 
 
 def change_password(at: Threshold, token: str, password: str) -> None:
@@ -63,7 +64,7 @@ def change_password(at: Threshold, token: str, password: str) -> None:
         known, user, now_made = at.standing(work.conn, token, FULL, lock=True)
         if now_made.revision != made.revision:
             raise SessionEnded
-        at.set_password(work, user, made, phc, known)
+        at.set_password(work, user, now_made, phc, known)
 
 
 def enrol(at: Threshold, token: str) -> Enrolment:

@@ -67,7 +67,7 @@ def require_approval(
     """Returns the approval of exactly this change, for `take`; None while users are not set up: there is nobody else.
 
     Without an approval it makes the request and raises ApprovalPending. One that was given for anything else is void
-    from now on, and Declined is raised. Call it before the act's own unit of work.
+    from now on, and Declined is raised; Denied for another person's. Call it before the act's own unit of work.
     """
     if hub.who.open and hub.who.kind == LOCAL:
         return None
@@ -75,6 +75,8 @@ def require_approval(
         raise ApprovalPending(ask(hub, kind, change, ticket=ticket, reason=reason))
     with hub.store.read() as conn:
         asked = approvals.get(conn, hub.store.ring, approval_id)
+    # Asked first: nobody voids what another person asked for.
+    _check_author(hub, asked)
     if asked.digest != approvals.digest_of(kind, change):
         _end(hub, asked, VOID, "edited")
         raise Declined(
@@ -100,10 +102,14 @@ def take(hub: Installation, work: UnitOfWork, asked: Approval | None) -> str | N
 def _check_usable(hub: Installation, asked: Approval) -> None:
     now = hub.clock.now()
     check_open(asked, APPROVED, now)
-    if asked.author_id != hub.who.id:
-        raise Denied("only who asked for it carries it out", "仅申请人可执行")
+    _check_author(hub, asked)
     if asked.activate_at is not None and now < asked.activate_at:
         raise Declined("it may not be carried out before the instant it was asked for", "尚未到申请的生效时间")
+
+
+def _check_author(hub: Installation, asked: Approval) -> None:
+    if asked.author_id != hub.who.id:
+        raise Denied("only who asked for it carries it out", "仅申请人可执行")
 
 
 def ask(

@@ -55,9 +55,11 @@ def reset_sign_in(hub: Installation, login: str) -> str:
         user = users.get(work.conn, work.ring, login)
         known = credentials.load(work.conn, work.ring, user.user_id, lock=True)
         if known is not None:
-            open_again = {"failed": 0, "failed_at": None, "locked_until": None}
-            forgotten = {"totp": None, "recovery": (), "phc": None, "totp_step": None, **open_again}
-            credentials.save(work, replace(known, renew=True, **forgotten))  # type: ignore[arg-type]
+            forgotten = {"totp": None, "recovery": (), "phc": None, "totp_step": None}
+            # The password opens nothing any more, and still counts as one that was used lately.
+            used = (known.phc, *known.history) if known.phc else known.history
+            credentials.save(work, replace(known, renew=True, history=used, **forgotten))  # type: ignore[arg-type]
+            credentials.open_again(work, user.user_id)
         users.give_code(work, user, code, work.now + CODE_LASTS)
         work.audit(Event("sign_in.reset", "user", user.user_id))
         _end(work, [each.session_ref for each in sessions.of_user(work.conn, work.ring, user.user_id)], "reset")
@@ -66,7 +68,10 @@ def reset_sign_in(hub: Installation, login: str) -> str:
 
 @permit("session.manage")
 def link_identity(hub: Installation, login: str, subject: str) -> None:
-    """Links the subject by which the identity provider knows a person; empty takes the link away. Raises NotFound."""
+    """Links the subject by which the identity provider knows a person; empty takes the link away. Raises NotFound.
+
+    Whose link is taken away or replaced is signed in no more, whoever that is.
+    """
     provider = hub.settings.web.oidc
     if provider is None:
         raise NotFound("web.oidc is not set in config/hub.yaml", "config/hub.yaml 未设置 web.oidc")
@@ -74,11 +79,14 @@ def link_identity(hub: Installation, login: str, subject: str) -> None:
     with hub.store.begin() as work:
         user = users.get(work.conn, work.ring, login)
         if subject:
-            identities.link(work, pepper, provider.issuer, subject, user.user_id, hub.who.id)
+            lost = identities.link(work, pepper, provider.issuer, subject, user.user_id, hub.who.id)
+        else:
+            lost = [user.user_id] if identities.unlink(work, user.user_id) else []
+        for user_id in lost:
+            work.audit(Event("oidc.unlink", "user", user_id))
+            _end(work, [each.session_ref for each in sessions.of_user(work.conn, work.ring, user_id)], "unlinked")
+        if subject:
             work.audit(Event("oidc.link", "user", user.user_id))
-        elif identities.unlink(work, user.user_id):
-            work.audit(Event("oidc.unlink", "user", user.user_id))
-            _end(work, [each.session_ref for each in sessions.of_user(work.conn, work.ring, user.user_id)], "unlinked")
 
 
 def _end(work: UnitOfWork, refs: list[str], why: str) -> None:

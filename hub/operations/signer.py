@@ -214,6 +214,8 @@ def _signed(found: Mapping[str, Any]) -> Signed:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         found = orjson.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError
     except FileNotFoundError:
         return None
     except ValueError:
@@ -222,7 +224,7 @@ def _read(path: Path) -> dict[str, Any] | None:
             "and run `crmhub audit checkpoint --adopt`",
             f"无法读取 {path}，无从得知最近一次签名；请从副本恢复，或移走后运行 `crmhub audit checkpoint --adopt`",
         ) from None
-    return found if isinstance(found, dict) else None
+    return found
 
 
 def _unreadable(settings: Settings) -> HeadRefused:

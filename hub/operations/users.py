@@ -17,7 +17,7 @@ from hub.kernel.ids import secret_text
 from hub.kernel.redaction import redact
 from hub.operations.installation import Installation
 from hub.operations.permission import permit
-from hub.store import users
+from hub.store import credentials, users
 from hub.store.unit_of_work import UnitOfWork
 from hub.store.users import ACTIVE, BOOTSTRAP, DISABLED, STANDING, Grant, User
 
@@ -85,11 +85,13 @@ def show_user(hub: Installation, login: str) -> User:
 def create_user(hub: Installation, login: str, name: str, *, branch: str = ROOT, staff_no: str | None = None) -> User:
     """Makes a disabled account without a role. Raises Declined for a name that is taken or malformed."""
     wanted, path = checked_login(login), checked_path(branch)
+    # By it two accounts are one person: neither a space nor an empty one may tell them apart or join them.
+    number = (staff_no or "").strip() or None
     with hub.store.begin() as work:
         if users.by_login(work.conn, hub.store.ring, wanted) is not None:
             raise Declined(f"user {wanted} exists already", f"用户 {wanted} 已存在")
         user_id = work.new_id()
-        made = User(user_id, wanted, name.strip()[:120] or wanted, staff_no, path, DISABLED, work.now, hub.who.id)
+        made = User(user_id, wanted, name.strip()[:120] or wanted, number, path, DISABLED, work.now, hub.who.id)
         made = users.save(work, made)
         work.audit(Event("user.create", "user", user_id, reason=wanted))
     return made
@@ -97,13 +99,14 @@ def create_user(hub: Installation, login: str, name: str, *, branch: str = ROOT,
 
 @permit("user.enable")
 def enable_user(hub: Installation, login: str) -> Invited:
-    """Approves an account, or unlocks it, with a fresh one-time code that works for a day."""
+    """Approves an account, or opens one that failures closed, with a fresh one-time code that works for a day."""
     with hub.store.begin() as work:
         user = users.get(work.conn, hub.store.ring, login)
         _not_oneself(hub, user)
         if user.created_by == hub.who.id:
             raise Declined("who made an account does not approve it", "建立账号的人不能启用该账号")
         made = _invite(work, users.set_state(work, user, ACTIVE))
+        credentials.open_again(work, user.user_id)
         work.audit(Event("user.enable", "user", user.user_id))
     return made
 

@@ -88,6 +88,12 @@ def count(work: UnitOfWork, made: Credential) -> None:
     work.conn.execute(credential.update().where(credential.c.user_id == made.user_id).values(values))
 
 
+def open_again(work: UnitOfWork, user_id: str) -> None:
+    """Forgets the failures of an account, and that it was closed after them."""
+    values = {"failed": 0, "failed_at": None, "locked_until": None}
+    work.conn.execute(credential.update().where(credential.c.user_id == user_id).values(values))
+
+
 def pepper(store: Store) -> bytes:
     """Returns the secret without which no digest of this installation can be made; the first use makes it."""
     with store.read() as conn:

@@ -51,13 +51,15 @@ def user_of(conn: sa.Connection, pepper: bytes, issuer: str, subject: str) -> st
     return found
 
 
-def link(work: UnitOfWork, pepper: bytes, issuer: str, subject: str, user_id: str, by: str) -> None:
-    """Links a provider's subject to a person, and to no other; a person has one link."""
+def link(work: UnitOfWork, pepper: bytes, issuer: str, subject: str, user_id: str, by: str) -> list[str]:
+    """Links a provider's subject to a person, and to no other; returns the ids of whose other link went with it."""
     key = _key(pepper, issuer, subject)
     taken = sa.or_(oidc_identity.c.user_id == user_id, oidc_identity.c.identity == key)
+    before = work.conn.execute(sa.select(oidc_identity.c.user_id, oidc_identity.c.identity).where(taken)).all()
     work.conn.execute(oidc_identity.delete().where(taken))
     values = {"identity": key, "user_id": user_id, "linked_at": work.now, "linked_by": by}
     work.conn.execute(oidc_identity.insert().values(**values, seal=_seal(pepper, key, user_id)))
+    return [row.user_id for row in before if (row.user_id, bytes(row.identity)) != (user_id, key)]
 
 
 def unlink(work: UnitOfWork, user_id: str) -> bool:

@@ -43,7 +43,7 @@ from hub.store import users
 from hub.store.access_tables import approval, user_role
 from hub.store.access_tables import users as user_table
 from hub.store.approvals import APPROVED, DONE, VOID, Approval
-from hub.store.users import User
+from hub.store.users import STANDING, Grant, User
 from tests.security.access_world import OTHER, OWN, PHONE, START, Reached, World, make_world
 
 DAY = 86_400.0
@@ -253,6 +253,13 @@ def test_nobody_agrees_to_what_he_asked_for_by_any_account(world: World) -> None
     assert (given["ticket"], given["approver"]) == ("CHG-1", done.decided_by)
 
 
+@pytest.mark.parametrize(("typed", "kept"), [(" S-8 ", "S-8"), ("", None), ("  ", None)])
+def test_a_staff_number_is_kept_without_spaces_and_never_empty(world: World, typed: str, kept: str | None) -> None:
+    system = world.sign_in(world.person("system_admin"))
+    login = f"staff{len(world.events('user.create'))}"
+    assert accounts.create_user(system, login, "Name", staff_no=typed).staff_no == kept
+
+
 def _load(world: World, user: User) -> User:
     with world.hub.store.read() as conn:
         return users.load(conn, world.hub.store.ring, [user.user_id])[user.user_id]
@@ -281,6 +288,12 @@ def test_an_approval_holds_for_exactly_what_was_seen(world: World) -> None:
     with pytest.raises(ApprovalPending) as pending:
         need(change)
     approvals.approve(approver, pending.value.approval_id)
+    other = world.sign_in(world.person("operator"))
+    with pytest.raises(Denied, match="only who asked"):
+        approvals.require_approval(
+            other, "record.export", {**change, "records": 9}, approval_id=pending.value.approval_id, **WHY
+        )
+    assert approvals.show_approval(world.hub, pending.value.approval_id).state == APPROVED
     for _ in range(2):
         with pytest.raises(Declined):
             need({**change, "records": 5000}, pending.value.approval_id)
@@ -376,6 +389,14 @@ def test_two_persons_break_glass_for_an_hour_and_every_act_is_flagged(world: Wor
 def test_an_administrator_takes_no_other_administrators_role(world: World) -> None:
     with pytest.raises(Declined, match="at once"):
         granting.break_glass(world.sign_in(world.person("system_admin")), "security_admin", **WHY)
+
+
+def test_an_administrator_by_a_group_takes_no_other_administrators_role(world: World) -> None:
+    person = world.person()
+    by_group = Grant("oidc:security_admin:/", person.user_id, "security_admin", "/", STANDING, None, "oidc", START)
+    hub = world.acting(replace(world.sign_in(person).who, grants=(by_group,), auth="oidc+mfa"))
+    with pytest.raises(Declined, match="at once"):
+        granting.break_glass(hub, "system_admin", **WHY)
 
 
 # Values.

@@ -20,7 +20,7 @@ from audit_lab import HandClock, Tamper, act, faults, forget, judged, opened, ta
 from hub.audit.note import Checkpoint, Note, NoteInvalid, sign
 from hub.audit.tree import GENESIS, chain, leaf
 from hub.crypto.signatures import SigningKey
-from hub.operations import anchoring, checkpointing
+from hub.operations import anchoring, checkpointing, signer
 from hub.operations.auditing import OK, TAMPERED, UNCLEAR, examine, read_anchor
 from hub.operations.signer import HeadRefused
 
@@ -186,6 +186,13 @@ def test_the_signer_signs_no_log_that_is_not_the_one_it_signed(change: Tamper, h
             with pytest.raises(HeadRefused):
                 checkpointing.make_checkpoint(hub)
     assert (home / "keys/audit.key.signed").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "{}", "{"])
+def test_a_file_that_holds_no_head_is_not_taken_for_none(content: str, home: Path) -> None:
+    (home / "keys/audit.key.signed").write_text(content)
+    with opened(home, HandClock(audit_lab.START + 100)) as hub, pytest.raises(HeadRefused):
+        signer.signed(hub.settings)
 
 
 def test_an_old_database_put_back_is_refused_and_owned_up_to_by_a_new_epoch(home: Path) -> None:

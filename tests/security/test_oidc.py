@@ -11,12 +11,14 @@ import requests
 from web_lab import API, Clock, WebLab, serve_web
 
 from hub.access import actor as actors
+from hub.access.oidc import excluded
 from hub.access.threshold import Visitor
 from hub.operations import oidc as operations
 from hub.operations import sessions as session_operations
 from hub.operations.doorway import doorway
 from hub.operations.permission import acting_as
 from hub.store import users
+from hub.store.users import Grant
 from tests.identity_provider import (
     CLIENT,
     SECRET,
@@ -249,6 +251,16 @@ def test_groups_count_only_as_they_were_approved(world: World) -> None:
         world.lab.hub.settings.__dict__["web"] = web
 
 
+@pytest.mark.parametrize(
+    ("lent", "group", "clashing"),
+    [("security_admin", "system_admin", True), ("system_admin", "operator", False), ("operator", "operator", False)],
+)
+def test_no_group_joins_a_post_with_one_that_was_lent(lent: str, group: str, clashing: bool) -> None:
+    mine = Grant("g", "u", lent, "/", users.BREAK_GLASS, 9.0, "second", 1.0)
+    given = Grant("oidc", "u", group, "/", users.STANDING, None, "oidc", 1.0)
+    assert (excluded((mine, given)) is not None) is clashing
+
+
 def test_a_disabled_person_is_vouched_for_in_vain(world: World) -> None:
     user = world.lab.person("gone", "operator", state=users.DISABLED)
     session_operations.link_identity(world.sec, user.login, "s-3003")
@@ -257,6 +269,24 @@ def test_a_disabled_person_is_vouched_for_in_vain(world: World) -> None:
     session_operations.link_identity(world.sec, user.login, "")
     assert world.sign_in().status_code == 401
     assert world.last() == ("oidc.refused", "not_linked")
+
+
+def test_whose_link_goes_to_another_person_is_signed_in_no_more(world: World) -> None:
+    first, second = (world.lab.person(login, "operator") for login in ("former", "latter"))
+    session_operations.link_identity(world.sec, first.login, "s-5005")
+    world.idp.subject = "s-5005"
+    cookie = world.sign_in().headers["set-cookie"].partition(";")[0]
+    session_operations.link_identity(world.sec, first.login, "s-5005")
+
+    def seen() -> requests.Response:
+        return requests.get(f"{world.lab.url}{API}/session", headers={"Cookie": cookie}, timeout=20)
+
+    assert seen().json()["login"] == "former"
+    session_operations.link_identity(world.sec, second.login, "s-5005")
+    assert seen().status_code == 401
+    linked = ("oidc.link", "oidc.unlink")
+    said = [(entry["act"], entry["obj"]["id"]) for entry in world.lab.audited() if entry["act"] in linked]
+    assert said[-2:] == [("oidc.unlink", first.user_id), ("oidc.link", second.user_id)]
 
 
 def test_the_provider_must_pass_the_guard_of_addresses(world: World, tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ import pytest
 import requests
 from web_lab import API, PASSWORD, Browser, WebLab, serve_web
 
+from hub.access import actor as actors
 from hub.crypto.bearer import csrf_of, new_api_token, new_token
+from hub.operations import users as accounts
+from hub.operations.permission import acting_as
+from hub.store import users
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +161,32 @@ def test_brute_force_of_codes_closes_the_account(lab: WebLab) -> None:
     assert lab.browser().post("/sign-in", {"name": "brute", "password": PASSWORD}).status == 401
 
 
+def test_a_reset_opens_a_closed_account_anew_and_takes_no_password_that_was_used(lab: WebLab) -> None:
+    lab.person("lost", "operator")
+    before = lab.settle("lost")
+    guesser, security = lab.browser(), lab.enter("sec")
+    assert [guesser.post("/sign-in", {"name": "lost", "password": "x"}).status for _ in range(5)] == [401] * 5
+    code = security.post("/users/lost/reset").body["code"]
+    assert before.get("/session").status == 401
+    assert lab.browser().post("/sign-in", {"name": "lost", "password": PASSWORD}).status == 401
+    browser = lab.browser()
+    assert browser.post("/sign-in", {"name": "lost", "password": code}).body["stage"] == "renew"
+    assert browser.post("/sign-in/password", {"password": PASSWORD}).code == "HUB-SIGNIN-004"
+    assert browser.post("/sign-in/password", {"password": "Overgrown-Zebra-77!"}).body["stage"] == "enrol"
+    assert lab.browser().post("/sign-in", {"name": "lost", "password": code}).status == 401
+
+
+def test_an_account_that_failures_closed_is_opened_by_enabling_it(lab: WebLab) -> None:
+    lab.person("shut", "operator")
+    lab.settle("shut")
+    guesser = lab.browser()
+    assert [guesser.post("/sign-in", {"name": "shut", "password": "x"}).status for _ in range(5)] == [401] * 5
+    with lab.hub.store.read() as conn:
+        security = actors.person(users.get(conn, lab.hub.store.ring, "sec"), auth="password+totp")
+    code = accounts.enable_user(acting_as(lab.hub, security), "shut").code
+    assert lab.browser().post("/sign-in", {"name": "shut", "password": code}).body["stage"] == "totp"
+
+
 def test_a_source_that_fails_on_must_wait(lab: WebLab) -> None:
     browser = lab.browser()
     answers = [browser.post("/sign-in", {"name": f"n{n}", "password": "x"}) for n in range(7)]
@@ -172,8 +202,6 @@ def test_roles_that_change_end_the_session(lab: WebLab) -> None:
     user = lab.person("moved", "operator")
     browser = lab.settle("moved")
     assert browser.get("/session").status == 200
-    from hub.store import users
-
     with lab.hub.store.begin() as work:
         users.set_state(work, users.load(work.conn, work.ring, [user.user_id])[user.user_id], users.DISABLED)
     assert browser.get("/session").code == "HUB-SIGNIN-003"

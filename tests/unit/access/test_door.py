@@ -15,6 +15,7 @@ from hub.access import door, steps
 from hub.access.passwords import POLICIES, PasswordRefused
 from hub.access.refusals import SessionEnded, SignInRefused, StepRefused, TooSoon
 from hub.access.threshold import Opened
+from hub.crypto.passwords import Hasher
 from hub.store import credentials, sessions, users
 from hub.store.signin_tables import credential, session
 
@@ -233,6 +234,28 @@ def test_another_password_ends_the_other_sessions_and_none_of_the_last_five_is_t
             steps.change_password(house.at(), here.token, used)
     steps.change_password(house.at(), here.token, f"{OTHER}9")
     steps.change_password(house.at(), here.token, PASSWORD)
+
+
+def test_what_is_counted_while_a_password_is_hashed_stays_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, secret = house.settled("wang")
+    opened = house.enter("wang", secret)
+    hash_ = Hasher.hash
+
+    def hash_slowly(hasher: Hasher, password: str, bound: bytes) -> str:
+        # Meanwhile somebody guesses from elsewhere until the account is closed.
+        monkeypatch.setattr(Hasher, "hash", hash_)
+        refused(lambda: door.sign_in(house.at("10.2.2.2"), "wang", "guessed"), times=5)
+        return hash_(hasher, password, bound)
+
+    monkeypatch.setattr(Hasher, "hash", hash_slowly)
+    steps.change_password(house.at(), opened.token, OTHER)
+    with house.store.read() as conn:
+        made = credentials.load(conn, house.store.ring, user.user_id)
+    assert made is not None
+    assert made.locked_until == house.clock.at + 900
+    refused(lambda: door.sign_in(house.at(), "wang", OTHER))
 
 
 def test_a_password_is_old_after_ninety_days_in_one_profile_and_never_in_the_other(house: House) -> None:
