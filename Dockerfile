@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 #
-# Run it with a read-only root; config and mappings are read, var is written, keys holds the key file:
+# Run it with a read-only root; config and mappings are read, var is written, keys holds the key file and, beside audit.key,
+# what was signed last:
 #   docker run --read-only --tmpfs /tmp:mode=1777 --cap-drop ALL --security-opt no-new-privileges \
-#     -v ./config:/hub/config:ro -v ./mappings:/hub/mappings:ro -v ./keys:/hub/keys:ro -v crmhub-var:/hub/var \
+#     -v ./config:/hub/config:ro -v ./mappings:/hub/mappings:ro -v ./keys:/hub/keys -v crmhub-var:/hub/var \
 #     --env-file secrets.env crmhub sync
 # The mounted files belong to uid 10001; the key file has mode 0600.
 

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from ruamel.yaml import YAML
 
 from hub.cli.failures import CONFIGURATION
+from hub.kernel.audit_settings import Audit
 from hub.kernel.settings import Daemon
 from hub.schedule.metrics import Meters
 
@@ -21,6 +22,10 @@ UNIT = (DEPLOY / "crmhub.service").read_text(encoding="utf-8")
 ADDED = {Counter: ("_total",), Histogram: ("_bucket", "_sum", "_count")}
 FOREIGN = {"up": {"job"}}
 """What Prometheus says itself of who it asks."""
+
+
+SIGNER = Path(Audit().signing_key).parent
+"""Where the daemon notes, beside its key, what it signed last."""
 
 
 def read(name: str) -> Any:
@@ -83,6 +88,18 @@ def test_unit_gives_the_daemon_the_time_it_asks_for() -> None:
     assert service["ExecReload"].startswith("/bin/kill -HUP")
 
 
+def test_unit_lets_the_daemon_write_the_store_and_beside_the_key_of_the_audit_log_only() -> None:
+    service = options("Service")
+    assert service["ProtectSystem"] == "strict"
+    assert set(service["ReadWritePaths"].split()) == {"/srv/crmhub/var", f"/srv/crmhub/{SIGNER}"}
+    assert service["ReadOnlyPaths"] == "-/srv/crmhub/keys/hub.key"
+
+
+def test_only_a_host_that_leads_is_blamed_for_an_old_signature() -> None:
+    [rule] = [each for each in RULES if "crmhub_audit_signed_timestamp_seconds" in each["expr"]]
+    assert rule["expr"].endswith(" and crmhub_leading == 1")
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd-analyze")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     program = tmp_path / "crmhub"
@@ -103,8 +120,8 @@ def test_compose_runs_the_image_as_it_is_built() -> None:
     [volumes] = re.findall(r"^VOLUME \[(.*)\]$", docker, re.MULTILINE)
     mounted = {text.split(":")[1]: text.split(":")[2:] for text in service["volumes"]}
     assert set(mounted) == set(re.findall(r'"([^"]+)"', volumes))
-    assert mounted["/hub/var"] == [], "the store is the one thing that is written"
-    assert all(flags == ["ro"] for place, flags in mounted.items() if place != "/hub/var")
+    written = {place for place, flags in mounted.items() if flags != ["ro"]}
+    assert written == {"/hub/var", f"/hub/{SIGNER}"}, "the store, and what the signer of the audit log signed last"
     assert 'ENTRYPOINT ["crmhub"]' in docker
     assert service["command"] == ["run"]
     assert float(service["stop_grace_period"].removesuffix("s")) > Daemon().stop_within_seconds
