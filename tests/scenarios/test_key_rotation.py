@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from hub.cli.backups import _bench
 from hub.crypto.envelope import key_id_of
@@ -175,6 +176,24 @@ def test_the_end_of_a_key(embedded: KeyLab) -> None:
     ended = [(act["act"], act["obj"]["id"], act["reason"]) for act in acts(hub)[-2:]]
     assert ended == [("key.retire", str(first.id), "old"), ("key.destroy", str(first.id), "old")]
     embedded.open()
+
+
+def test_whoever_changes_keys_waits_for_others_before_reading_them(embedded: KeyLab) -> None:
+    hub = embedded.open()
+    opened: list[list[str]] = []
+    sa.event.listen(hub.store.engine, "begin", lambda conn: opened.append([]))
+
+    def note(conn: object, cursor: object, statement: str, *more: object) -> None:
+        opened[-1] += [table for table in ("meta", "crypto_key") if f" {table} " in f"{statement} "]
+
+    sa.event.listen(hub.store.engine, "before_cursor_execute", note)
+    rotate(hub, Purpose.FIELD)
+    old = next(item.id for item in keys.list_keys(hub).keys if (item.purpose, item.state) == ("field", "active"))
+    keys.retire_key(hub, old, "nothing is left")
+    changes = [tables for tables in opened if tables.count("crypto_key") > 1]
+    # Added, promoted, retired; a change that was worked out before it waited would undo the one it waited for.
+    assert len(changes) == 3
+    assert [tables[0] for tables in changes] == ["meta"] * 3
 
 
 def test_a_key_with_rows_under_it_is_not_retired(embedded: KeyLab) -> None:
