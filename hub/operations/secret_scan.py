@@ -29,6 +29,8 @@ def scan(home: Path, more: Sequence[Path] = ()) -> Iterator[Problem]:
     for name in (*WRITTEN, *HANDED_OVER):
         yield from _folder(home / name, home, digests=name in HANDED_OVER)
     for place in more:
+        if not place.exists():
+            yield problem(place.name, None, CODE, "does not exist; name another place", "不存在；请另行指定")
         yield from _folder(place, place.parent, digests=True)
 
 

@@ -114,6 +114,11 @@ def test_a_damaged_archive_is_named(tmp_path: Path, packing: int, head: int) -> 
     assert (found.place(), "cannot be read" in found.en) == ("exports/damaged.zip", True)
 
 
+def test_a_place_that_was_mistyped_is_not_taken_for_clean(tmp_path: Path) -> None:
+    (found,) = secret_scan.scan(tmp_path, [tmp_path / "exprots.zip"])
+    assert (found.place(), "does not exist" in found.en) == ("exprots.zip", True)
+
+
 def test_a_file_beyond_the_limit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_scan, "SIZE_LIMIT", 1000)
     file = tmp_path / "exports" / "large.csv"
