@@ -10,7 +10,7 @@ from hub.crypto.envelope import FORMAT, HEADER, key_id_of
 from hub.crypto.errors import ProviderAway
 from hub.crypto.provider import KeyProvider, ProviderStatus
 from hub.kernel.clock import Clock
-from hub.kernel.errors import Text
+from hub.kernel.errors import KeyUnusable, Text
 from hub.keys.chain import ProviderChain, provider_for
 from hub.keys.rows import LOADED, KeyRow
 from hub.keys.unlock import RingKeys, unlock
@@ -146,7 +146,14 @@ class Life:
     def _status(self) -> ProviderStatus:
         if self._source is not None:
             for kek_id in sorted(self._kek_ids):
-                status = provider_for(self._source.provider, kek_id).health()
+                try:
+                    status = provider_for(self._source.provider, kek_id).health()
+                except KeyUnusable as error:
+                    # Nobody unwraps under that name any more, such as a version that Vault gave up: as good as away.
+                    # Each is asked all the same, so that it notices when that version is back.
+                    for item in self.providers:
+                        item.health()
+                    status = ProviderStatus(False, Text(error.en, error.zh))
                 if not status.ok:
                     return status
         return ProviderStatus(True, Text("every key is there", "密钥均可用"))

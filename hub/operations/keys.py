@@ -146,6 +146,7 @@ def _change(
 ) -> KeyView:
     with hub.store.begin() as work:
         event = replace(event, approver=take(hub, work, agreed))
+        next_version(work.conn)
         stands = {item.id: item for item in key_rows(work.conn)}[row.id]
         _require(stands, row.state)
         retired = None if state is KeyState.ACTIVE else work.now
@@ -153,7 +154,6 @@ def _change(
         if state is KeyState.DESTROYED:
             after = replace(after, wrapped=b"")
         put_keys(work.conn, [after])
-        next_version(work.conn)
         work.audit(replace(event, code=row.purpose))
         view = _view(after, {})
     watch_of(hub).beat(now=True)
@@ -214,10 +214,9 @@ def rewrap_keys(hub: Installation, reason: str) -> int:
     event = Event("key.rewrap", "key", current, reason=reason)
     made = with_provider(hub, event, lambda: hub.store.ring.rewrap(rows))
     with hub.store.begin() as work:
-        if ring_version(work.conn) != version:
+        if next_version(work.conn) != version + 1:
             raise Declined("the keys were changed meanwhile; try again", "密钥在此期间已变更，请重试")
         put_keys(work.conn, made)
-        next_version(work.conn)
         work.audit(replace(event, stage="result", counts={"keys": len(made)}))
     watch.beat(now=True)
     return len(made)

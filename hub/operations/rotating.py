@@ -43,12 +43,12 @@ def begin_rotation(hub: Installation, purpose: Purpose, reason: str) -> Rotation
         lambda: hub.store.ring.make_key(key_id, purpose, suite, hub.clock.now()),
     )
     with hub.store.begin() as work:
+        version = next_version(work.conn)
         if any(item.id == key_id for item in key_rows(work.conn)):
             raise Declined(
                 "another process added a key at the same moment; try again", "另一进程同时新增了密钥，请重试"
             )
         put_keys(work.conn, [row])
-        version = next_version(work.conn)
         made = Rotation(purpose, key_id, Phase.ANNOUNCED, version, work.now, work.now)
         rotations.begin(work, made)
         work.audit(Event("key.add", "key", str(key_id), code=purpose, reason=reason, stage="result"))
@@ -123,6 +123,7 @@ def rows_left(hub: Installation, purpose: Purpose) -> dict[str, int]:
 def _promote(hub: Installation, item: Rotation) -> Rotation:
     """Makes the pending key the one that seals; the one of before only opens from now on."""
     with hub.store.begin() as work:
+        version = next_version(work.conn)
         rows = {row.id: row for row in key_rows(work.conn)}
         fresh = rows[item.key_id]
         if fresh.state is not KeyState.PENDING:
@@ -137,7 +138,6 @@ def _promote(hub: Installation, item: Rotation) -> Rotation:
             canary = next(row for row in rows.values() if row.purpose is Purpose.CANARY)
             changed.append(hub.store.ring.make_canary(canary, fresh))
         put_keys(work.conn, changed)
-        version = next_version(work.conn)
         after = replace(item, phase=Phase.SEALING, version=version, phase_at=work.now, total=-1)
         if rotations.move(work, item, after):
             work.audit(Event("key.promote", "key", str(item.key_id), code=item.purpose))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -17,6 +19,8 @@ HANDED_OVER = ("exports",)
 SIZE_LIMIT = 256 * 1024**2
 _OVERLAP = 512
 _PACKED = frozenset({".zip", ".xlsx"})
+# Beside a file that cannot be read: an archive that is damaged, locked or packed in a way that is not known here.
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError)
 _DATABASES = frozenset({".db", ".db-wal", ".db-shm"})
 
 
@@ -25,6 +29,8 @@ def scan(home: Path, more: Sequence[Path] = ()) -> Iterator[Problem]:
     for name in (*WRITTEN, *HANDED_OVER):
         yield from _folder(home / name, home, digests=name in HANDED_OVER)
     for place in more:
+        if not place.exists():
+            yield problem(place.name, None, CODE, "does not exist; name another place", "不存在；请另行指定")
         yield from _folder(place, place.parent, digests=True)
 
 
@@ -45,7 +51,7 @@ def _file(file: Path, name: str, digests: bool) -> Iterator[Problem]:
         else:
             with file.open("rb") as opened:
                 yield from _stream(opened, name, digests)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         yield _unread(name, f"cannot be read ({type(error).__name__})", f"无法读取（{type(error).__name__}）")
 
 

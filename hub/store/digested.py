@@ -133,10 +133,12 @@ class Indexes:
         with store.read() as conn:
             ids = list(conn.execute(owners.order_by(c.owner).limit(PAGE)).scalars())
             rows = conn.execute(sa.select(blind_index).where(c.owner.in_(ids), self._here(store.ring))).all()
-            known = self._known(conn, store.ring, rows)
+            known, broken = self._known(conn, store.ring, rows)
         moved: list[dict[str, Any]] = []
         stale: list[dict[str, Any]] = []
         for row in rows:
+            if row.owner in broken:
+                continue
             new = known.get(row.owner, {}).get(row.rule)
             here = {"key_": row.owner, "of": row.rule, "old": bytes(row.digest)}
             # A key of what its record no longer shows is no evidence.
@@ -147,25 +149,46 @@ class Indexes:
                     work.conn.execute(_MOVE_INDEX, moved)
                 if stale:
                     work.conn.execute(_DROP_INDEX, stale)
-        return Step(ids[-1] if len(ids) == PAGE else None, len(rows))
+        left = len(rows) - len(moved) - len(stale)
+        return Step(ids[-1] if len(ids) == PAGE else None, len(rows), left)
 
-    def _known(self, conn: sa.Connection, ring: Keyring, rows: Sequence[Any]) -> dict[str, Mapping[str, bytes]]:
-        """Returns the indexes of the records behind some rows."""
+    def _known(
+        self, conn: sa.Connection, ring: Keyring, rows: Sequence[Any]
+    ) -> tuple[dict[str, Mapping[str, bytes]], set[str]]:
+        """Returns the indexes of the records behind some rows, and the owners whose records do not open."""
         entity = {row.owner: row.entity for row in rows}
         whole = [owner for owner, system in {row.owner: row.system for row in rows}.items() if system == GOLDEN]
-        found: dict[str, Mapping[str, bytes]] = {}
-        for hub_id, record in records.load_golden(conn, ring, whole).items():
-            found[hub_id] = self.index_of(entity[hub_id], record.fields, True)
         waiting = sorted(entity.keys() - set(whole))
-        queued = conn.execute(sa.select(observation).where(observation.c.obs_id.in_(waiting))).all()
-        records.load_subjects(conn, ring, [row.hub_id for row in queued if row.hub_id])
-        for row in queued:
-            opened = inbox.open_row(ring, inbox.queued_of(row))
-            found[row.obs_id] = self.index_of(row.entity, opened.fields, False)
-        return found
+
+        def of_golden(ids: Sequence[str]) -> dict[str, Mapping[str, bytes]]:
+            found = records.load_golden(conn, ring, ids)
+            return {hub_id: self.index_of(entity[hub_id], record.fields, True) for hub_id, record in found.items()}
+
+        def of_waiting(ids: Sequence[str]) -> dict[str, Mapping[str, bytes]]:
+            queued = conn.execute(sa.select(observation).where(observation.c.obs_id.in_(ids))).all()
+            records.load_subjects(conn, ring, [row.hub_id for row in queued if row.hub_id])
+            opened = [(row, inbox.open_row(ring, inbox.queued_of(row))) for row in queued]
+            return {row.obs_id: self.index_of(row.entity, item.fields, False) for row, item in opened}
+
+        broken: set[str] = set()
+        return {**_halving(of_golden, whole, broken), **_halving(of_waiting, waiting, broken)}, broken
 
     def _here(self, ring: Keyring) -> sa.ColumnElement[bool]:
         return _other(blind_index.c.digest, ring.mark(Purpose.INDEX), (INDEX, FIND))
+
+
+def _halving(
+    load: Callable[[Sequence[str]], dict[str, Mapping[str, bytes]]], ids: Sequence[str], broken: set[str]
+) -> dict[str, Mapping[str, bytes]]:
+    """Loads a page at once, or in halves where something in it does not open, so that this holds up nothing else."""
+    try:
+        return load(ids)
+    except EnvelopeBroken:
+        if len(ids) == 1:
+            broken.update(ids)
+            return {}
+    half = len(ids) // 2
+    return {**_halving(load, ids[:half], broken), **_halving(load, ids[half:], broken)}
 
 
 _ONE = sa.and_(

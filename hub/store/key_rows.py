@@ -52,7 +52,10 @@ def ring_version(conn: sa.Connection) -> int:
 
 
 def next_version(conn: sa.Connection) -> int:
-    """Counts a change of the ring and returns its version; whoever changes it at the same time waits here."""
+    """Counts a change of the ring and returns its version; whoever changes it at the same time waits here.
+
+    It comes before the keys are read: what a change was worked out from is then still what stands.
+    """
     conn.execute(sa.text(_COUNT), {"key": VERSION})
     return ring_version(conn)
 

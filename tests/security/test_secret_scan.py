@@ -100,6 +100,25 @@ def test_configuration_mappings_and_exports_are_refused_by_file_and_line(home: P
     assert "elsewhere.txt:1" in {item.place() for item in secret_scan.scan(home, [more])}
 
 
+@pytest.mark.parametrize(("packing", "head"), [(zipfile.ZIP_DEFLATED, 0), (zipfile.ZIP_LZMA, 4)])
+def test_a_damaged_archive_is_named(tmp_path: Path, packing: int, head: int) -> None:
+    file = tmp_path / "exports" / "damaged.zip"
+    file.parent.mkdir()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("a", "row\n" * 1000)
+        begins = 30 + len("a") + head
+    octets = bytearray(file.read_bytes())
+    octets[begins : begins + 12] = b"\xff" * 12
+    file.write_bytes(octets)
+    (found,) = secret_scan.scan(tmp_path)
+    assert (found.place(), "cannot be read" in found.en) == ("exports/damaged.zip", True)
+
+
+def test_a_place_that_was_mistyped_is_not_taken_for_clean(tmp_path: Path) -> None:
+    (found,) = secret_scan.scan(tmp_path, [tmp_path / "exprots.zip"])
+    assert (found.place(), "does not exist" in found.en) == ("exprots.zip", True)
+
+
 def test_a_file_beyond_the_limit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_scan, "SIZE_LIMIT", 1000)
     file = tmp_path / "exports" / "large.csv"

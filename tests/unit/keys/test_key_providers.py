@@ -9,22 +9,25 @@ import subprocess
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
+from audit_lab import HandClock
 from pkcs11 import Attribute
 from pkcs11.exceptions import AttributeSensitive
 from provider_contract import ProviderContract
 from vault_server import Transit, serving_transit
 
 from hub.app import initialise, key_service
-from hub.crypto.errors import WrongKey
+from hub.crypto.errors import ProviderAway, WrongKey
 from hub.crypto.provider import KeyProvider
 from hub.crypto.suites import Suite
 from hub.crypto.wrapping import new_key
 from hub.kernel.errors import KeyUnusable
 from hub.kernel.settings import FILE, KeySource, Settings, Transport, load_settings
 from hub.keys.device import DeviceKeyProvider
+from hub.keys.keyring import TTL, Keyring
 from hub.keys.opening import SHIPPED, find, open_provider
 from hub.keys.passphrase import PassphraseKeyProvider
 from hub.keys.plugin import Around, Send
@@ -259,6 +262,29 @@ def test_vault_keeps_its_version_in_the_name_and_old_ones_open_until_vault_ends_
         assert [provider.opens(f"vault:transit/{name}") for name in ("crmhub:v3", "other:v2", "crmhub:v", "")] == [
             False
         ] * 4
+
+
+def test_keys_are_given_up_when_vault_ends_the_version_that_wrapped_them(settings: Settings) -> None:
+    clock = HandClock(1_790_000_000.0)
+    with serving_transit() as server:
+        provider = _vault(settings, server)
+        ring = Keyring.load(provider, "bank", Keyring.bootstrap(provider, "bank", count(1).__next__, 0.0), clock=clock)
+        before = ring.digest(b"x")
+        server.rotate("crmhub")
+        server.oldest = 2
+        assert ring.prove().ok  # it was asked of what it last saw
+        assert not ring.prove().ok
+        assert ring.digest(b"x") == before
+        clock.at += TTL + 1
+        with pytest.raises(ProviderAway):
+            ring.digest(b"x")
+        assert ring.given_up
+        server.oldest = 1
+        clock.at += 6
+        with pytest.raises(ProviderAway):  # notices that the version is back
+            ring.digest(b"x")
+        clock.at += 6
+        assert ring.digest(b"x") == before
 
 
 def test_what_vault_refuses_names_the_remedy(settings: Settings) -> None:
