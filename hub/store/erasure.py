@@ -81,7 +81,7 @@ def family(conn: Connection, hub_id: str, owned: Mapping[str, str]) -> list[Doom
 
 
 def places(conn: Connection, hub_ids: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Returns where records still stand, or are about to be made: hub id, system, native id (or empty)."""
+    """Returns where records still stand: hub id, system, native id."""
     rows = conn.execute(
         sa.select(binding.c.hub_id, binding.c.system, binding.c.native_id)
         .where(binding.c.hub_id.in_(hub_ids), binding.c.state.not_in(_LEFT), binding.c.native_id.is_not(None))
