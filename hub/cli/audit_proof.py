@@ -32,7 +32,7 @@ def verify(
     full: Annotated[bool, Opt("every row, not the newest only", "校验全部行", ("--full",))] = False,
 ) -> Answer:
     with desk.hub() as hub:
-        # A person asks rarely and wants to know; the daemon looks at the newest rows hourly.
+        # An anchor brought along may stand for rows that lie before the newest.
         report = auditing.examine(hub, from_anchor=from_anchor, full=full or from_anchor is not None)
         compared = audit_data.compare(hub) if data else None
     broken = compared is not None and bool(compared.findings)

@@ -17,7 +17,15 @@ from hub.store.erasure import Certificate, LegalHold
 
 GROUPS["erasure"] = Text("Erase people, and keep them from coming back.", "删除个人信息，并防止重新导入。")
 GROUPS["legal-hold"] = Text("Keep records from being erased.", "法律保全：禁止删除。")
-HEADINGS.update({"erased": "删除时间", "records": "记录数", "ticket": "工单", "admitted": "准许", "placed": "保全时间"})
+HEADINGS.update(
+    {
+        "erased": "删除时间",
+        "records": "记录数",
+        "ticket or letter": "工单或函件",
+        "admitted": "准许",
+        "placed": "保全时间",
+    }
+)
 Why = Annotated[str, Opt("why; audited", "原因，将留痕", ("--reason",))]
 Ticket = Annotated[str | None, Opt("the ticket or letter behind it", "依据的工单或函件", ("--ticket",))]
 Approval = Annotated[str | None, Opt("what a second person agreed to", "已通过的复核事项编号", ("--approval",))]
@@ -60,7 +68,7 @@ def admit(desk: Desk, hub_id: HubId, reason: Why, ticket: Ticket = None) -> Answ
 
 
 def _show(desk: Desk, found: Sequence[Certificate]) -> None:
-    columns = ("erased", "hub id", "entity", "records", "ticket", "by", "admitted")
+    columns = ("erased", "hub id", "entity", "records", "ticket or letter", "by", "admitted")
     rows = [
         (
             local(item.erased_at),
@@ -112,5 +120,5 @@ def _show_holds(desk: Desk, found: Sequence[LegalHold]) -> None:
         (item.legal_hold_id, item.hub_id, local(item.placed_at), item.placed_by, item.ticket, item.reason)
         for item in found
     ]
-    columns = ("id", "hub id", "placed", "by", "ticket", "reason")
+    columns = ("id", "hub id", "placed", "by", "ticket or letter", "reason")
     desk.table(columns, rows) if rows else desk.say("none", "无")

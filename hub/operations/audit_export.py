@@ -75,7 +75,6 @@ def export(hub: Installation, file: Path, wanted: Wanted) -> Exported:
 
 def _write(hub: Installation, file: Path, wanted: Wanted, event: Event) -> Exported:
     make_checkpoint(hub)
-    audit_index.catch_up(hub.store)
     try:
         with (
             TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder,
@@ -156,7 +155,7 @@ def _read_back(verifier: Path, package: Path) -> None:
 def _gather(hub: Installation, folder: Path, wanted: Wanted) -> dict[str, Any]:
     """Writes all files but the manifest in one pass over the log, and returns that."""
     complete = wanted == Wanted()
-    with audit_log.snapshot(hub.store) as conn, open_files(folder) as files:
+    with audit_index.snapshot(hub.store) as conn, open_files(folder) as files:
         places = Places(None if complete else audit_index.every(conn, wanted))
         walked = []
         for number, item in enumerate(audit_log.epochs(conn)):

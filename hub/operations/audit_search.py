@@ -129,8 +129,7 @@ def sample(hub: Installation, wanted: Wanted, number: int, seed: str) -> list[En
     """
     if not 0 < number <= MOST:
         raise Declined(f"a sample has between 1 and {MOST} entries", f"抽样数量应在 1 到 {MOST} 之间")
-    audit_index.catch_up(hub.store)
-    with audit_log.snapshot(hub.store) as conn:
+    with audit_index.snapshot(hub.store) as conn:
         drawn = nlargest(number, _ranked(audit_index.every(conn, wanted), seed))
         found = audit_index.bodies(conn, [place for _, place in drawn])
     _audit_reading(hub, "sample", len(found), f"seed={seed} {described(wanted)}")

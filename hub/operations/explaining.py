@@ -11,7 +11,7 @@ import orjson
 from hub.audit.event import instant
 from hub.core.state import HUB
 from hub.operations.installation import Installation
-from hub.store import audit_index, audit_log
+from hub.store import audit_index
 from hub.store.audit_index import Wanted
 from hub.store.history import PastChange
 
@@ -48,9 +48,8 @@ class Explained:
 
 def explain(hub: Installation, hub_id: str, entity: str, past: Sequence[PastChange]) -> list[Explained]:
     """Explains every change of a record from the audit log, in the order given."""
-    audit_index.catch_up(hub.store)
     run_ids = sorted({item.run_id for item in past})
-    with audit_log.snapshot(hub.store) as conn:
+    with audit_index.snapshot(hub.store) as conn:
         told = [orjson.loads(body) for body in audit_index.of_objects(conn, [hub_id], (*CHANGES, *DECISIONS, *WRITES))]
         runs = [orjson.loads(body) for body in audit_index.of_objects(conn, run_ids, RUNS)]
         used = audit_index.page(conn, Wanted(act="mapping.use"), before=None, limit=1000)

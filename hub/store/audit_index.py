@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from hub.audit.event import instant
 from hub.audit.tree import RowTuple
+from hub.store import audit_log
 from hub.store.audit_log import entries_after
 from hub.store.audit_tables import audit_field, audit_index
 from hub.store.database import WRITE, as_bytes, bulk_insert, store_errors
@@ -49,6 +51,56 @@ def catch_up(store: Store) -> int:
         total += len(rows)
         if len(rows) < BATCH:
             return total
+
+
+@contextmanager
+def snapshot(store: Store) -> Iterator[sa.Connection]:
+    """Yields a connection that sees one moment of the store, all of whose entries stand in the index."""
+    while True:
+        catch_up(store)
+        with audit_log.snapshot(store) as conn:
+            # Another process may have written since.
+            if not entries_after(conn, *_newest(conn), 1):
+                yield conn
+                return
+
+
+def unlike(conn: sa.Connection) -> list[Place]:
+    """Returns the entries whose act or object the index does not hold as they say it, oldest first.
+
+    The index is no part of the chain: whoever may write it could hide entries from those who ask by it.
+    """
+    here = sa.and_(audit_entry.c.epoch == audit_index.c.epoch, audit_entry.c.seq == audit_index.c.seq)
+    query = (
+        sa.select(audit_entry.c.epoch, audit_entry.c.seq, audit_entry.c.body, audit_index.c.act, audit_index.c.obj_id)
+        .select_from(audit_entry.outerjoin(audit_index, here))
+        .order_by(audit_entry.c.epoch, audit_entry.c.seq)
+        .execution_options(yield_per=BATCH)
+    )
+    found = []
+    for epoch, seq, body, act, obj_id in conn.execute(query):
+        try:
+            record = orjson.loads(as_bytes(body))
+        except orjson.JSONDecodeError:
+            continue  # The verification of the chain names it.
+        if (act, obj_id) != (record["act"], record["obj"].get("id")):
+            found.append((epoch, seq))
+    return found
+
+
+def put_right(store: Store, places: Sequence[Place]) -> None:
+    """Makes the index of some entries anew from their bodies."""
+    for start in range(0, len(places), 500):
+        part = places[start : start + 500]
+        with store_errors(), store.engine.connect().execution_options(**{WRITE: True}) as conn, conn.begin():
+            for table in (audit_field, audit_index):
+                for epoch in sorted({place[0] for place in part}):
+                    seqs = [seq for other, seq in part if other == epoch]
+                    conn.execute(table.delete().where(table.c.epoch == epoch, table.c.seq.in_(seqs)))
+            told = zip(part, bodies(conn, part), strict=True)
+            indexed, fields = _index_rows([(epoch, seq, body, b"", b"") for (epoch, seq), body in told])
+            _insert(conn, audit_index, indexed)
+            _insert(conn, audit_field, fields)
 
 
 def _newest(conn: sa.Connection) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,7 +81,7 @@ def family(conn: Connection, hub_id: str, owned: Mapping[str, str]) -> list[Doom
 
 
 def places(conn: Connection, hub_ids: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Returns where records still stand, or are about to be made: hub id, system, native id (or empty)."""
+    """Returns where records still stand: hub id, system, native id."""
     rows = conn.execute(
         sa.select(binding.c.hub_id, binding.c.system, binding.c.native_id)
         .where(binding.c.hub_id.in_(hub_ids), binding.c.state.not_in(_LEFT), binding.c.native_id.is_not(None))
@@ -226,7 +227,10 @@ def note_outside(folder: Path, made: Certificate) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, orjson.dumps(line) + b"\n")
+            # A line that a crash cut off is ended first, so that it does not swallow this one.
+            text = b"\n" + orjson.dumps(line) + b"\n"
+            if os.write(descriptor, text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -8,15 +8,17 @@ from itertools import groupby
 
 from connectors.base import Fetched, Gone, NativeRecord, Op, Written
 from connectors.errors import ConnectorError
+from hub.audit.event import Event
 from hub.canonical.values import Value
 from hub.core.merge import collapse, debts, settle_base
-from hub.core.state import Base, BaseField, Binding, BindingState, Fields
+from hub.core.state import Base, BaseField, Binding, BindingState, Fields, GoldenRecord
 from hub.kernel.failpoints import hit
 from hub.store import intents, quarantine, questions, records
 from hub.store.database import Connection
 from hub.store.intents import KEY_TAKEN, Intent, IntentState
 from hub.store.quarantine import OUTBOUND, Fault
 from hub.store.records import Stored, Write, rewrite
+from hub.sync.abroad import count_persons, noted
 from hub.sync.engine import Link, RunContext
 from hub.sync.looking import learn_versions
 from hub.sync.outcome import confirm, handed_out
@@ -82,6 +84,7 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
     verdicts: Verdicts = {}
     writes: list[Write] = []
     faults: list[Fault] = []
+    arrived: list[GoldenRecord] = []
     adopted: dict[str, Fetched] = {}
     with run.store.begin(run.held) as work:
         stored = records.load(work.conn, run.ring, hub_ids)
@@ -98,15 +101,16 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 work.audit(linked_event(run, item.hub_id, link.system, "stamped", "hub_id"))
                 if intents.came_late(work, [(item.hub_id, link.system)], binding.part):
                     # It was our own create of before, carried out after somebody had looked for it in vain.
-                    work.audit(written_event(run, item.hub_id, link.system, item.op, "written", {}, recovered=True))
+                    work.audit(_recovered(run, link, item, "written", {}))
+                    arrived.append(stored[item.hub_id].golden)
                 adopted[twins[0].native_id] = twins[0]
             elif len(twins) == 1:
                 written = Written(twins[0].native_id, twins[0].version)
                 names = run.rules.pointers
                 writes.append(confirm(link, stored[item.hub_id], binding, item, written, {}, frozen, names))
                 verdicts[item.intent_id] = (IntentState.SETTLED, "written")
-                fields = handed_out(item)
-                work.audit(written_event(run, item.hub_id, link.system, item.op, "written", fields, recovered=True))
+                work.audit(_recovered(run, link, item, "written", handed_out(item)))
+                arrived.append(stored[item.hub_id].golden)
             elif twins:
                 faults.append(_twins(link, item, len(twins)))
                 verdicts[item.intent_id] = (IntentState.ASKED, intents.TWINS)
@@ -117,6 +121,7 @@ def _recover_creates(run: RunContext, link: Link, object_: str, batch: Sequence[
                 faults.append(_unprovable(link, item))
                 verdicts[item.intent_id] = (IntentState.ASKED, "unprovable")
         records.write(work, writes)
+        count_persons(run, link, work, arrived)
         intents.settle(work, verdicts)
         quarantine.put(work, run.ring, run.entity, run.run_id, faults)
     hit("recovered")
@@ -181,6 +186,7 @@ def _recover_changes(run: RunContext, link: Link, object_: str, batch: Sequence[
     learn_versions(run, link, object_, shown)
     verdicts: Verdicts = {}
     writes: list[Write] = []
+    arrived: list[GoldenRecord] = []
     with run.store.begin(run.held) as work:
         stored = records.load(work.conn, run.ring, [item.hub_id for item in batch])
         alive = [each for each in shown.values() if isinstance(each, NativeRecord)]
@@ -189,13 +195,21 @@ def _recover_changes(run: RunContext, link: Link, object_: str, batch: Sequence[
             write, said = _compare(link, stored[item.hub_id], item, shown, fields_of)
             writes.append(write)
             verdicts[item.intent_id] = (IntentState.SETTLED, said)
-            fields = handed_out(item)
-            work.audit(written_event(run, item.hub_id, link.system, item.op, said, fields, recovered=True))
+            work.audit(_recovered(run, link, item, said, handed_out(item)))
+            if said == "written" and item.sent:
+                arrived.append(stored[item.hub_id].golden)
         records.write(work, writes)
+        count_persons(run, link, work, arrived)
         intents.settle(work, verdicts)
     hit("recovered")
     run.tally.add("recovered", len(batch))
     return len(verdicts)
+
+
+def _recovered(run: RunContext, link: Link, item: Intent, said: str, fields: Fields) -> Event:
+    """Returns the event of a write whose end was found out later; what left is named from what was sent."""
+    event = written_event(run, item.hub_id, link.system, item.op, said, fields, recovered=True)
+    return replace(event, egress=noted(link, handed_out(item)))
 
 
 def _canonical(
@@ -226,7 +240,7 @@ def _compare(
     if ours and ours == item.sent.keys() & fields.keys():
         # All that can be seen of the write is there, so what is only written is there too.
         ours = set(item.sent)
-    moved = {name: BaseField(*item.sent[name]) for name in ours}
+    moved = {name: BaseField(*item.sent[name], rule=link.egress.rule(name)) for name in ours}
     if not moved:
         # Where the system shows none of the fields nobody can tell; they are sent once more, which changes nothing.
         said = "absent" if item.sent.keys() & fields.keys() else "unproven"

@@ -17,13 +17,14 @@ from hub.audit.event import Event, FieldNote
 from hub.audit.merkle import verify_inclusion
 from hub.crypto.hashes import sm3
 from hub.kernel.errors import Declined, NotFound
-from hub.operations import anchoring, audit_search, auditing, checkpointing, scheduling
+from hub.operations import anchoring, audit_data, audit_search, auditing, checkpointing, scheduling
 from hub.operations.installation import Installation
 from hub.schedule.anchoring import HOUR, Anchoring
 from hub.schedule.jobs import at_once
 from hub.schedule.metrics import Meters
-from hub.store import audit_index, audit_log, vault
+from hub.store import audit_index, audit_log, audit_tables, vault
 from hub.store.audit_index import Wanted
+from hub.store.unit_of_work import Store
 
 DATABASES = (pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres))
 START = audit_lab.START
@@ -101,6 +102,39 @@ def test_every_filter_finds_its_entries(hub: Installation) -> None:
     assert entry["beijing"].endswith("+08:00")
     reads = audit_search.list_log(hub, act="audit.read")
     assert "about=h1" in reads[-1]["reason"], "who reads the log is in the log"
+
+
+def test_a_snapshot_has_an_index_of_all_that_it_sees(hub: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process writes between the index and the snapshot, as on a busy hub: its records are no false alarm."""
+    fill(hub)
+    whole, late = audit_index.catch_up, iter(range(2))
+
+    def interrupted(store: Store) -> int:
+        made = whole(store)
+        for number in late:
+            act(hub, name="remote.create", about=f"late{number}-")
+            break
+        return made
+
+    monkeypatch.setattr(audit_index, "catch_up", interrupted)
+    with audit_index.snapshot(hub.store) as conn:
+        newest = audit_log.row_at(conn, 1, 41)
+        assert newest is not None
+        assert set(audit_index.every(conn, Wanted(act="remote.create"))) == {(1, 40), (1, 41)}
+
+
+def test_an_entry_hidden_from_the_index_is_named_and_found_again(hub: Installation) -> None:
+    """Who puts an old record back could hide the entry of its change from whoever compares by the index."""
+    fill(hub)
+    assert audit_data.compare(hub).findings == []
+    with hub.store.engine.begin() as conn:
+        conn.execute(audit_tables.audit_index.delete().where(audit_tables.audit_index.c.seq == 7))
+        moved = audit_tables.audit_index.update().where(audit_tables.audit_index.c.seq == 8)
+        conn.execute(moved.values(obj_id="somebody else"))
+    told = audit_data.compare(hub)
+    assert [(item.kind, item.hub_id) for item in told.findings] == [("index", "1:7"), ("index", "1:8")]
+    assert audit_data.compare(hub).findings == []
+    assert numbers(hub, about="h2", field="mobile") == [7, 17, 27, 37]
 
 
 def test_a_sample_is_the_same_for_everyone_who_has_the_seed(plain: Installation) -> None:

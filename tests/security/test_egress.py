@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.memory.faults import FaultKind
 from connectors.regions import UNKNOWN, region_of
 from connectors.registry import region
 from hub.access.egress import ALLOWED, Basis, Decision, Rule, Shaper, Verdict, decide, shaper_of
@@ -180,6 +181,25 @@ def test_an_edit_abroad_of_what_was_masked_is_asked_about() -> None:
     assert world.shows("a1", first)["full_name"] == "Anna Li"
     [asked] = desk.asked(world, "hold")
     assert (asked.field, asked.rule) == ("full_name", "masked")
+
+
+def test_a_write_whose_answer_was_lost_counts_like_any_other_and_stays_masked() -> None:
+    world = world_of()
+    first = world.create("a1", ANNA)
+    world.faults("a2").inject(FaultKind.AFTER_EFFECT, "write")
+    assert world.settle().reasons == ()
+    with world.hub.store.read() as conn:
+        assert dict(ledger.totals(conn, 2026)) == {"a2": 1}
+        events = [orjson.loads(row[2]) for row in vault.audit_rows(conn)]
+    sent = [e for e in events if e["act"] == "remote.create" and e.get("reason") == "recovered"]
+    assert [e["egress"] for e in sent] == [{"region": "eu", "decision": "mask", "rule": "SCC-17, abroad"}]
+    world.faults("a2").inject(FaultKind.AFTER_EFFECT, "write")
+    world.edit("a1", first, full_name="Anna Linden", city="Wuhan")
+    world.settle()
+    [second] = world.live("a2")
+    world.edit("a2", second, full_name="Anna Lee")
+    assert [reason.partition("=")[0] for reason in world.settle().reasons] == ["holds"]
+    assert world.shows("a1", first)["full_name"] == "Anna Linden", "it is asked about, however the mask got there"
 
 
 def test_without_a_basis_there_is_one_report_and_no_call() -> None:
