@@ -18,6 +18,7 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.exceptions import HTTPError as TransportError
+from urllib3.exceptions import SSLError as ProxyTlsError
 
 from connectors.base import Budget, Clock, WriteUnclear
 from connectors.budget import Unlimited
@@ -259,7 +260,8 @@ def _classify(error: requests.RequestException) -> _Failed | None:
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, ConnectTimeoutError | NewConnectionError):
         return _Failed("cannot connect", sent=False)
-    if isinstance(error, requests.exceptions.ProxyError):
+    # urllib3 also blames the proxy where a tunnel broke after the request had gone through it.
+    if isinstance(getattr(cause, "original_error", None), ConnectTimeoutError | NewConnectionError | ProxyTlsError):
         return _Failed("the proxy opened no tunnel", sent=False)
     if isinstance(error, requests.Timeout):
         return _Failed("no answer in time", sent=True)

@@ -16,11 +16,16 @@ UNKNOWN: Final = "unknown"
 
 def region_of(urls: Iterable[str], known: Mapping[str, str]) -> str:
     """Returns the one region of all hosts; UNKNOWN where one is not known or where they differ."""
-    found = {_region(urlsplit(url).hostname or "", known) for url in urls}
+    found = {_region(url, known) for url in urls}
     return found.pop() if len(found) == 1 else UNKNOWN
 
 
-def _region(host: str, known: Mapping[str, str]) -> str:
+def _region(url: str, known: Mapping[str, str]) -> str:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        # An address that is none is refused where the connection is opened, which names the setting.
+        return UNKNOWN
     try:
         loopback = host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import create_connection
+from urllib3.util.ssltransport import SSLTransport
 
 from connectors.addresses import Egress
 from connectors.errors import SettingsInvalid
@@ -165,7 +166,9 @@ def _connect(connection: HTTPConnection, egress: Egress) -> socket.socket:
 
 
 def _inspect(connection: HTTPSConnection, inspect: Inspect) -> None:
-    shown = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
+    # Behind a proxy that speaks TLS itself the connection is no socket of ssl's, but TLS inside TLS.
+    sock = connection.sock
+    shown = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket | SSLTransport) else None
     try:
         inspect(str(getattr(connection, "_tunnel_host", None) or connection.host), shown or b"")
     except BaseException:

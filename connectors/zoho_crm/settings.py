@@ -35,12 +35,7 @@ HOST_REGIONS: Mapping[str, str] = {
 }
 """Host -> the data centre it belongs to."""
 
-ALLOWED_HOSTS = tuple(
-    str(urlsplit(url.replace("://www.", f"://{name}.")).hostname)
-    for accounts, api in DATA_CENTERS.values()
-    for url, names in ((accounts, ("",)), (api, ("www", "sandbox", "developer")))
-    for name in names
-)
+ALLOWED_HOSTS = tuple(host for host, center in HOST_REGIONS.items() if center in DATA_CENTERS)
 """Every host that a connection may be configured to reach."""
 
 SCOPES = (

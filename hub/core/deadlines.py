@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
+from itertools import chain
 from operator import attrgetter
 from typing import Final
 
@@ -57,7 +58,8 @@ class Deadlines:
     @property
     def counts_working_days(self) -> bool:
         """Tells whether any rule depends on the calendar of holidays."""
-        return any(rule.unit is Unit.WORKING_DAY for rules in self._rules.values() for rule in rules)
+        every = chain(self._reviews, *self._rules.values())
+        return any(rule.unit is Unit.WORKING_DAY for rule in every)
 
     @property
     def approved(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.cli.backups import _bench
+from hub.core.state import GoldenRecord
 from hub.crypto.envelope import key_id_of
 from hub.crypto.errors import ProviderAway
 from hub.crypto.suites import Suite
@@ -21,6 +22,7 @@ from hub.operations import backups, keys, rotating
 from hub.operations.installation import Installation
 from hub.store import matches, records
 from hub.store.key_rows import key_rows
+from hub.store.records import Write
 from hub.store.rotations import Phase
 from hub.store.tables import blind_index, golden
 from tests.scenarios.key_lab import ENTITY, Hand, KeyLab, acts, everything, fields_of, fill, make_lab, rotate
@@ -144,9 +146,6 @@ def test_what_a_late_process_sealed_is_sealed_anew(embedded: KeyLab) -> None:
 
 
 def fill_one(hub: Installation) -> list[str]:
-    from hub.core.state import GoldenRecord
-    from hub.store.records import Write
-
     hub_id = hub.new_id()
     with hub.store.begin() as work:
         made = GoldenRecord(hub_id, ENTITY, fields_of(77), {"*": "alpha"}, 1, subject_id=hub.new_id())
@@ -293,11 +292,14 @@ def test_a_damaged_row_is_counted_and_left_alone(embedded: KeyLab) -> None:
     with hub.store.begin() as work:
         here = golden.c.hub_id == ids[0]
         blob = work.conn.execute(golden.select().where(here)).one().blob
-        work.conn.execute(golden.update().where(here).values(blob=blob[:-1] + bytes([blob[-1] ^ 1])))
+        damaged = blob[:-1] + bytes([blob[-1] ^ 1])
+        work.conn.execute(golden.update().where(here).values(blob=damaged))
     done = rotate(hub, Purpose.SUBJECT_WRAP)
     assert (done.phase, done.broken) == (Phase.DONE, 1)
     assert rotating.rows_left(hub, Purpose.SUBJECT_WRAP)["golden.blob"] == 1
-    assert key_id_of(bytes(blob)) != hub.store.ring.subject_key_id
+    with hub.store.read() as conn:
+        assert bytes(conn.execute(golden.select().where(here)).one().blob) == damaged
+    assert key_id_of(damaged) != hub.store.ring.subject_key_id
     # Its blind indexes are left alone as well, and those of the others come under the new key.
     done = rotate(hub, Purpose.INDEX)
     assert done.phase is Phase.DONE

@@ -43,7 +43,7 @@ def _desk(lab: KeyLab) -> Iterator[multiprocessing.process.BaseProcess]:
         yield started
     finally:
         (lab.home / "stop").touch()
-        started.join(60)
+        started.join(600)
 
 
 def _turned(lab: KeyLab) -> bool:
@@ -62,7 +62,7 @@ def test_nothing_fails_and_nothing_stays_under_an_old_key(tmp_path: Path, databa
             # Killed without any clean-up, at one or the other side of some commit of a rotation.
             place = f"{chance.choice(('before', 'after'))}_commit:{chance.randrange(4, 15)}"
             rotator = _start(lab, "rotator", 9, dies_at=place)
-            rotator.join(60)
+            rotator.join(600)
             assert rotator.exitcode == -signal.SIGKILL
             kills += 1
     hub = lab.open()

@@ -45,6 +45,7 @@ NO_NOTES = Rule("no-notes", Verdict.BLOCK, fields=frozenset({"note"}))
         ("fxiaoke", {}, "cn"),
         ("fxiaoke", {"base_url": "https://open-ksc.sharecrm.com"}, "hk"),
         ("fxiaoke", {"base_url": "https://crm.bank.example"}, UNKNOWN),
+        ("fxiaoke", {"base_url": "https://[open.fxiaoke.com"}, UNKNOWN),
         ("memory", {"world": "w"}, "lab"),
     ],
 )

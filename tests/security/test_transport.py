@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import socket
 import ssl
 import time
 from base64 import b64encode
@@ -143,13 +144,19 @@ def test_a_pinned_key_is_talked_to_and_any_other_is_an_alarm(tmp_path: Path, cer
         assert len(server.requests) == 1
 
 
+def hang_up(handler: Handler) -> None:
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
 @pytest.mark.parametrize("credentials", [None, "hub:planted-pass"])
+@pytest.mark.parametrize("secured", [False, True], ids=["http", "https"])
 def test_the_proxy_of_the_settings_carries_tls_end_to_end(
-    tmp_path: Path, certificate: Path, credentials: str | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, certificate: Path, secured: bool, credentials: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("PROXY_LOGIN", credentials or "unused")
-    with serving(certificate) as server, tunnelling(credentials) as tunnel:
+    with serving(certificate) as server, tunnelling(credentials, certificate if secured else None) as tunnel:
         more = ", proxy_credentials: 'env:PROXY_LOGIN'" if credentials else ""
         settings = hub(
             tmp_path, f"{{ca_bundle: {certificate}, pins: ['{pin_of(certificate)}', '{'sha256/' + 'A' * 43 + '='}'], "
@@ -181,6 +188,35 @@ def test_a_proxy_that_refuses_is_no_way_around_it(tmp_path: Path, certificate: P
         with pytest.raises(RetryLater, match="proxy opened no tunnel"):
             send(settings, server.url)
         assert server.requests == []
+
+
+def test_a_write_that_went_through_the_tunnel_and_was_not_answered_is_unclear(
+    tmp_path: Path, certificate: Path
+) -> None:
+    with serving(certificate) as server, tunnelling() as tunnel:
+        server.script = [hang_up]
+        settings = hub(tmp_path, f"{{ca_bundle: {certificate}, proxy: '{tunnel.url}'}}")
+        with pytest.raises(WriteUnclear):
+            send(settings, server.url)
+        assert len(server.requests) == 1
+
+
+def test_a_proxy_that_cannot_be_reached_let_nothing_leave(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        settings = hub(tmp_path, f"{{proxy: 'http://127.0.0.1:{unused.getsockname()[1]}'}}")
+        with pytest.raises(RetryLater, match="proxy opened no tunnel"):
+            send(settings, "https://127.0.0.1:9/")
+
+
+def test_a_proxy_whose_certificate_does_not_hold_let_nothing_leave(
+    tmp_path: Path, certificate: Path, backup: Path
+) -> None:
+    with serving(certificate) as server, tunnelling(certificate=backup) as tunnel:
+        settings = hub(tmp_path, f"{{ca_bundle: {certificate}, proxy: '{tunnel.url}'}}")
+        with pytest.raises(RetryLater, match="proxy opened no tunnel"):
+            send(settings, server.url)
+        assert (tunnel.asked, server.requests) == ([], [])
 
 
 def test_answers_are_capped_once_they_are_unpacked(tmp_path: Path, certificate: Path) -> None:

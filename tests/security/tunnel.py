@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 
 class Tunnel:
-    def __init__(self, credentials: str | None = None) -> None:
+    def __init__(self, credentials: str | None = None, certificate: Path | None = None) -> None:
         self._expected = credentials and "Basic " + base64.b64encode(credentials.encode()).decode()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._context: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate)
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.asked: list[str] = []
 
     def serve(self) -> None:
@@ -29,6 +35,11 @@ class Tunnel:
         self._listener.close()
 
     def _tunnel(self, client: socket.socket) -> None:
+        if self._context is not None:
+            try:
+                client = self._context.wrap_socket(client, server_side=True)
+            except OSError:
+                return
         head = b""
         while not head.endswith(b"\r\n\r\n") and (byte := client.recv(1)):
             head += byte
@@ -62,8 +73,9 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def tunnelling(credentials: str | None = None) -> Iterator[Tunnel]:
-    tunnel = Tunnel(credentials)
+def tunnelling(credentials: str | None = None, certificate: Path | None = None) -> Iterator[Tunnel]:
+    """Runs a proxy for the block, which itself speaks TLS when given a PEM file with certificate and key."""
+    tunnel = Tunnel(credentials, certificate)
     thread = threading.Thread(target=tunnel.serve, daemon=True)
     thread.start()
     try:

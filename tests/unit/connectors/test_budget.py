@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import resource
 import threading
 from collections.abc import Callable
@@ -131,3 +134,18 @@ def test_a_folder_that_is_none_is_told_before_a_call_leaves(tmp_path: Path) -> N
     (tmp_path / "locks").write_text("")
     with pytest.raises(DiskUnusable, match="locks cannot be written"):
         FileBudget(tmp_path / "locks" / "one.pace", 1.0, 1, SkippingClock()).pause(1.0)
+
+
+def test_a_file_system_without_locks_is_told_and_costs_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        tried.append(descriptor)
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    tried: list[int] = []
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(DiskUnusable):
+        FileBudget(tmp_path / "one.pace", rate=1.0, burst=5, clock=SkippingClock()).take(1, "x")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(*tried)

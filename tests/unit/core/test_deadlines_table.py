@@ -63,6 +63,8 @@ def test_without_an_extension_the_plain_rule_counts_and_without_a_receipt_none()
     assert TABLE({"extension": "none"}) is None
     assert TABLE.counts_working_days
     assert not Deadlines(RULES[:1], Workdays(unexpected)).counts_working_days
+    review = DeadlineRule("review", OLD, "", 20, Unit.WORKING_DAY, Step.REVIEW)
+    assert Deadlines((RULES[0], review), Workdays(unexpected)).counts_working_days
 
 
 def test_within_counts_days_of_the_bank_and_never_backwards() -> None:

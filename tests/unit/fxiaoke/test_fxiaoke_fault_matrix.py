@@ -34,6 +34,7 @@ from connectors.fxiaoke.simulator.app import build_app, build_backend
 from connectors.http import HttpClient, HttpPolicy
 from connectors.simulation.reset import Resettable
 from connectors.simulation.server import Admin, SimulatorOptions
+from tests.patience import BrieflyAt
 from tests.served import serve_here
 
 NAME, PHONE, THEIRS = "欧阳保密", "+8613812345678", "+8613987654321"
@@ -116,12 +117,12 @@ class Tenant:
         self.base_url, self.admin = url, Admin(url)
         self.context = Context()
         self._patient = self.context.client
-        # A vendor that does answer is waited for: a slow machine is no fault.
         once = HttpPolicy(Egress(HOSTS, profile="lab"), read_timeout=60.0, read_attempts=1)
         briefly = replace(once, read_timeout=PATIENCE)
         self._once, self._brief = (
             HttpClient(policy, self.context.clock, system="fxiaoke") for policy in (once, briefly)
         )
+        self._faulted: dict[str, str] = {}
         self.fx = self.connect()
 
     def emptied(self, **settings: Any) -> Tenant:
@@ -140,7 +141,8 @@ class Tenant:
         return FxiaokeConnector(made, self.context)
 
     def fault(self, path: str, times: int = 0, **rule: Any) -> None:
-        self.admin.faults([{"match": {"method": "POST", "path_regex": path}, "times": times, **rule}])
+        self._faulted = {"method": "POST", "path_regex": path}
+        self.admin.faults([{"match": self._faulted, "times": times, **rule}])
 
     def over(self) -> None:
         """Ends the fault and lets every pause pass by."""
@@ -154,7 +156,7 @@ class Tenant:
     @contextmanager
     def waiting_briefly(self, fault: Fault) -> Iterator[None]:
         """Gives the vendor no second try while the fault lasts, and little time where it is silent."""
-        self.context.http = self._brief if fault.silent else self._once
+        self.context.http = BrieflyAt(self._faulted, self._brief, self._once) if fault.silent else self._once
         try:
             yield
         finally:

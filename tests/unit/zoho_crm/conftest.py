@@ -53,8 +53,8 @@ class Org:
         self.context.clock.offset += seconds
 
     def fault(self, method: str, path: str, action: str, **details: Any) -> None:
-        match = {"method": method, "path_regex": path}
-        self.admin.faults([{"match": match, "action": action, "times": 1, **details}])
+        self.faulted = {"method": method, "path_regex": path}
+        self.admin.faults([{"match": self.faulted, "action": action, "times": 1, **details}])
 
     def calls(self) -> dict[str, int]:
         """Returns how many calls reached the vendor since the last reset, sign-in left out."""

@@ -30,6 +30,7 @@ from connectors.errors import (
 )
 from connectors.http import HttpClient, HttpPolicy
 from connectors.preparing import FieldNeed, Form, State
+from tests.patience import BrieflyAt
 
 NAME, MOBILE, THEIRS, TEXT = "欧阳保密", "+8613812345678", "+8613987654321", "不外传的正文" * 100
 PATIENCE = 0.5
@@ -95,9 +96,9 @@ def org(served_org: Any, caplog: pytest.LogCaptureFixture) -> Any:
 @contextmanager
 def waiting_briefly(org: Any, fault: Fault) -> Iterator[None]:
     """Gives the vendor no second try while the fault lasts, and half a second where it is silent."""
-    patient = org.context.http
-    # A vendor that does answer is waited for: a slow machine is no fault.
-    org.context.http = _once(org.context.clock, PATIENCE if fault.silent else 60.0)
+    patient, clock = org.context.http, org.context.clock
+    once = _once(clock, 60.0)
+    org.context.http = BrieflyAt(org.faulted, _once(clock, PATIENCE), once) if fault.silent else once
     try:
         yield
     finally:
